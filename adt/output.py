@@ -1,0 +1,56 @@
+"""Writing files so that a failure leaves nothing half written."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from .errors import OutputError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Name to write to instead of `path`; renamed to it when the block succeeds.
+
+    The temporary name lies in the same folder and has the same suffix. If the
+    block raises, the temporary file is removed and `path` stays as it was.
+
+    Parameters
+    ----------
+    path : path
+
+    Yields
+    ------
+    Path
+
+    Raises
+    ------
+    OutputError
+        If the folder does not exist, `path` is a folder, or writing fails with
+        an `OSError`.
+
+    Examples
+    --------
+    >>> with atomic_path("/tmp/note.txt") as name:
+    ...     _ = name.write_text("done")
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: folder {path.parent} does not exist; create it first")
+    temporary = path.with_name(f".{path.stem[:100]}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"{path}: cannot be written ({reason}); choose another place with -o") from error
+    finally:
+        try:
+            temporary.unlink(missing_ok=True)
+        except OSError:  # the folder itself is gone or not ours to write in
+            pass

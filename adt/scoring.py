@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from typing import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -162,7 +162,7 @@ def rates(tp: float, fp: float, fn: float) -> OrderedDict:
 
 
 def match(reference: Events, estimate: Events, n_classes: int = 5,
-          window: float = WINDOW) -> "OrderedDict[str, tuple[int, int, int]]":
+          window: float = WINDOW) -> OrderedDict[str, tuple[int, int, int]]:
     """True positives, false positives and false negatives of each class."""
     from mir_eval.util import match_events
     counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
@@ -175,7 +175,7 @@ def match(reference: Events, estimate: Events, n_classes: int = 5,
 
 
 def f_measure(reference: Events, estimate: Events, n_classes: int = 5,
-              window: float = WINDOW) -> "OrderedDict[str, float | None]":
+              window: float = WINDOW) -> OrderedDict[str, float | None]:
     """F-measure of each class, None for a class that neither side has.
 
     Examples
@@ -392,7 +392,7 @@ class Scores:
                 tracks=OrderedDict((name, _summary(c)) for name, c in zip(self.names, total)))
         return result
 
-    def compare(self, other: "Scores", window: float = WINDOW,
+    def compare(self, other: Scores, window: float = WINDOW,
                 n_resamples: int = N_RESAMPLES, seed: int = 0) -> OrderedDict:
         """Paired bootstrap of this system's pooled F minus the other's.
 

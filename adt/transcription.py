@@ -126,7 +126,7 @@ class Transcription(Sequence):
         return (f"<Transcription {name}{len(self)} hits in {self.duration:.2f} s, "
                 f"{self.classes} classes>")
 
-    def reduce(self, n_classes: int) -> "Transcription":
+    def reduce(self, n_classes: int) -> Transcription:
         """The same hits, named by a smaller set of classes.
 
         Hits of one class that come closer than `MIN_HIT_DISTANCE` (30 ms) are
@@ -266,12 +266,13 @@ class Transcription(Sequence):
         path.write_text("".join(lines), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path | str) -> "Transcription":
+    def load(cls, path: Path | str) -> Transcription:
         """Read a ``.mid``, ``.midi``, ``.csv`` or ``.txt`` file.
 
         What a format does not hold is filled in: confidence is 1, velocity 100, the
-        duration is the end of the last hit. MIDI is read as the nine pieces. Finer
-        strokes (``side_stick``, ``splash``, ...) are read as their piece.
+        duration is the end of the last hit. MIDI is read as the nine pieces; labels
+        decide the set of classes (the largest that has them all). Finer strokes
+        (``side_stick``, ``splash``, ...) are read as their piece.
 
         Raises
         ------

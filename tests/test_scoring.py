@@ -1,0 +1,180 @@
+"""Scores against mir_eval itself, worked numbers, bad inputs, bootstrap."""
+
+import warnings
+
+import mir_eval
+import numpy as np
+import pytest
+
+from adt import scoring
+from adt.vocabulary import MIN_HIT_DISTANCE, class_names
+
+
+def random_track(seed, n=60):
+    rng = np.random.default_rng(seed)
+    names = class_names(5)
+    reference = {c: np.sort(rng.uniform(0, 20, n)) for c in names}
+    estimate = {c: np.sort(np.concatenate([
+        reference[c][rng.random(n) < 0.8] + rng.normal(0, 0.03, (rng.random(1) < 2).sum()),
+        rng.uniform(0, 20, 5)])).clip(0) for c in names}
+    return reference, estimate
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("window", [0.05, 0.02])
+def test_each_class_agrees_with_mir_eval(seed, window):
+    reference, estimate = random_track(seed)
+    result = scoring.evaluate(reference, estimate, 5, window)
+    for name in class_names(5):
+        f, precision, recall = mir_eval.onset.f_measure(
+            reference[name], estimate[name], window=window)
+        assert result[name]["f_measure"] == pytest.approx(f, abs=1e-12)
+        assert result[name]["precision"] == pytest.approx(precision, abs=1e-12)
+        assert result[name]["recall"] == pytest.approx(recall, abs=1e-12)
+
+
+def test_golden_pooled_score():
+    reference = {"KD": [0.0, 1.0, 2.0], "SD": [0.5, 1.5], "CY": [0.0]}
+    estimate = {"KD": [0.04, 1.06, 2.0], "SD": [0.5], "HH": [0.25]}
+    result = scoring.evaluate(reference, estimate, 5, 0.05)
+    # KD 2 of 3 with one false, SD 1 of 2, CY missed, HH invented, TT absent
+    assert (result["SUM"]["tp"], result["SUM"]["fp"], result["SUM"]["fn"]) == (3, 2, 3)
+    assert result["SUM"]["f_measure"] == pytest.approx(6 / 11, abs=1e-12)
+    assert result["SUM"]["precision"] == pytest.approx(3 / 5, abs=1e-12)
+    assert result["SUM"]["recall"] == pytest.approx(3 / 6, abs=1e-12)
+    assert result["KD"]["f_measure"] == pytest.approx(2 / 3, abs=1e-12)
+    assert result["TT"]["f_measure"] is None
+    assert result["HH"]["f_measure"] == 0 and result["HH"]["recall"] is None
+    assert result["CY"]["f_measure"] == 0 and result["CY"]["precision"] is None
+
+
+def test_perfect_and_empty():
+    times = {"KD": np.arange(5.0)}
+    assert scoring.evaluate(times, times)["SUM"]["f_measure"] == 1
+    with pytest.warns(UserWarning, match="has no onsets"):
+        assert scoring.evaluate({}, {})["SUM"]["f_measure"] is None
+
+
+def test_events_reduce_sort_and_merge():
+    times = [1.0, 0.0, 0.01, 0.02, 0.5]
+    pieces = ["ride", "crash", "ride_bell", "side_stick", 5]
+    five = scoring.events(times, pieces, 5)
+    assert five["CY"].tolist() == [0.0, 0.01, 1.0]
+    assert five["SD"].tolist() == [0.02] and five["HH"].tolist() == [0.5]
+    assert five["KD"].size == 0 and set(five) == set(class_names(5))
+    merged = scoring.events(times, pieces, 5, merge=MIN_HIT_DISTANCE)
+    assert merged["CY"].tolist() == [0.0, 1.0]
+    assert set(scoring.events(times, pieces, 3)) == {"KD", "SD", "HH"}
+
+
+@pytest.mark.parametrize("times, pieces, message", [
+    ([0.0], [], "1 times but 0 pieces"),
+    ([0.0], ["tambourine"], "unknown piece 'tambourine'"),
+    ([0.0], [99], "no piece with index 99"),
+])
+def test_events_bad_input(times, pieces, message):
+    with pytest.raises(ValueError, match=message):
+        scoring.events(times, pieces)
+
+
+@pytest.mark.parametrize("bad, message", [
+    ({"kick": [0.0]}, "no class 'kick'"),
+    ({"KD": [[0.0, 1.0]]}, "1-D"),
+    ({"KD": ["a"]}, "1-D array of numbers"),
+    ({"KD": [0.0, np.nan]}, "not all finite"),
+    ({"KD": [-0.1]}, "before the start"),
+    ({"KD": [1.0, 0.0]}, "not ascending"),
+    ([0.0, 1.0], "expected a mapping"),
+])
+@pytest.mark.parametrize("side", ["reference", "estimate"])
+def test_validate_bad_input(bad, message, side):
+    good = {"KD": [0.0]}
+    pair = (bad, good) if side == "reference" else (good, bad)
+    for function in (scoring.validate, scoring.evaluate, scoring.f_measure):
+        with pytest.raises(ValueError, match=f"{side}.*{message}"):
+            function(*pair)
+
+
+@pytest.mark.parametrize("pair, message", [
+    (({}, {"KD": [0.0]}), "reference has no onsets"),
+    (({"KD": [0.0]}, {"KD": []}), "estimate has no onsets"),
+])
+def test_validate_warns(pair, message):
+    with pytest.warns(UserWarning, match=message):
+        scoring.validate(*pair)
+
+
+def make_scores(n=6, worse=False):
+    scores = scoring.Scores(5)
+    for seed in range(n):
+        reference, estimate = random_track(seed)
+        if worse:
+            estimate = {c: t[::2] for c, t in estimate.items()}
+        scores.update(f"track{seed}", reference, estimate)
+    return scores
+
+
+def test_accumulator_pools_counts():
+    scores = make_scores()
+    result = scores(n_resamples=50)
+    assert list(result) == [0.05, 0.02]
+    total = np.zeros(3)
+    for seed in range(6):
+        one = scoring.evaluate(*random_track(seed), 5, 0.05)["SUM"]
+        counts = [one["tp"], one["fp"], one["fn"]]
+        track = result[0.05]["tracks"][f"track{seed}"]
+        assert [track["tp"], track["fp"], track["fn"]] == counts
+        assert "interval" not in track
+        total += counts
+    pooled = result[0.05]["SUM"]
+    assert pooled["f_measure"] == pytest.approx(2 * total[0] / (2 * total[0] + total[1:].sum()))
+    assert pooled["interval"][0] <= pooled["f_measure"] <= pooled["interval"][1]
+    scores.reset()
+    assert scores.names == [] and scores()[0.05]["SUM"]["f_measure"] is None
+
+
+def test_accumulator_same_name_adds_up_and_is_silent():
+    scores = scoring.Scores(5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores.update("a", {"KD": [0.0]}, {"KD": [0.0]})
+        scores.update("a", {"KD": [1.0]}, {})
+    assert scores()[0.05]["tracks"]["a"]["fn"] == 1
+    assert scores()[0.05]["SUM"]["interval"] is None  # a single track
+
+
+def test_bootstrap_is_deterministic():
+    counts = make_scores().counts(0.02)
+    first = scoring.bootstrap_interval(counts)
+    assert first == scoring.bootstrap_interval(counts)
+    assert first != scoring.bootstrap_interval(counts, seed=1)
+    assert first[0] < first[1]
+    assert scoring.bootstrap_interval(counts[:1]) is None
+    assert scoring.bootstrap_interval(np.zeros((4, 3))) is None
+
+
+def test_bootstrap_covers_the_mean_of_equal_tracks():
+    assert scoring.bootstrap_interval(np.tile([8, 2, 2], (5, 1))) == [0.8, 0.8]
+
+
+def test_paired_bootstrap():
+    better, worse = make_scores(), make_scores(worse=True)
+    result = better.compare(worse)
+    assert result == better.compare(worse)
+    assert 0 < result["interval"][0] < result["difference"] < result["interval"][1]
+    same = better.compare(make_scores())
+    assert same["difference"] == 0 and same["interval"] == [0, 0]
+    with pytest.raises(ValueError, match="same tracks"):
+        better.compare(make_scores(3))
+    with pytest.raises(ValueError, match="cannot be paired"):
+        scoring.paired_bootstrap(np.zeros((2, 3)), np.zeros((3, 3)))
+
+
+def test_unknown_window():
+    with pytest.raises(ValueError, match="no window of 0.1 s"):
+        make_scores(1).counts(0.1)
+
+
+def test_module_examples():
+    import doctest
+    assert doctest.testmod(scoring).failed == 0

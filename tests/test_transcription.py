@@ -1,0 +1,266 @@
+"""Transcriptions: reduction, formats, atomic writes."""
+
+import os
+import stat
+
+import mido
+import numpy as np
+import pretty_midi
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adt.errors import DataError, OutputError
+from adt.transcription import FORMATS, Hit, Transcription
+from adt.vocabulary import MIN_HIT_DISTANCE, PIECE_TO_GM, PIECES, class_names
+
+
+@pytest.fixture
+def song():
+    hits = [Hit(0.1 + 0.1234567 * i, piece, 10 + 13 * i, i / 9)
+            for i, piece in enumerate(PIECES)]
+    hits += [Hit(600.000001, "kick", 1, 0.5), Hit(600.030001, "kick", 127, 1.0)]
+    return Transcription(hits[::-1], duration=601.0, source="song")
+
+
+hit_lists = st.lists(st.builds(
+    Hit, time=st.floats(0, 3), piece=st.sampled_from(PIECES),
+    velocity=st.integers(1, 127), confidence=st.floats(0, 1)), max_size=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hit_lists, st.sampled_from([3, 5, 7, 9]))
+def test_reduce_leaves_one_hit_per_class_and_30_ms(hits, n_classes):
+    full = Transcription(hits, 3.0)
+    reduced = full.reduce(n_classes)
+    assert reduced.classes == n_classes and len(reduced) <= len(full)
+    assert list(reduced) == sorted(reduced)
+    for name in class_names(n_classes):
+        times = np.array([h.time for h in reduced if h.piece == name])
+        assert (np.diff(times) >= MIN_HIT_DISTANCE - 1e-9).all()
+    # reducing again changes nothing, and nothing is invented
+    assert reduced.reduce(n_classes) == reduced
+    assert {(h.time, h.velocity) for h in reduced} <= {(h.time, h.velocity) for h in full}
+    if hits and n_classes == 9:  # the loudest hit survives
+        assert max(h.velocity for h in reduced) == max(h.velocity for h in full)
+
+
+def test_reduce_keeps_the_louder():
+    song = Transcription([Hit(1.0, "ride", 50, 0.9), Hit(1.01, "crash", 100, 0.5),
+                          Hit(1.05, "ride", 40, 0.9)], 2.0)
+    assert list(song.reduce(5)) == [Hit(1.01, "CY", 100, 0.5), Hit(1.05, "CY", 40, 0.9)]
+    assert list(song.reduce(3)) == []
+    assert len(song.reduce(9)) == 3
+
+
+@pytest.mark.parametrize("start, end", [(5, 9), (3, 5), (5, 7)])
+def test_reduce_cannot_grow(song, start, end):
+    with pytest.raises(ValueError, match="cannot be told apart"):
+        song.reduce(start).reduce(end)
+
+
+def test_reduce_in_steps(song):
+    assert song.reduce(7).reduce(5).reduce(3) == song.reduce(3)
+
+
+def test_sequence(song):
+    assert len(song) == 11 and song[0].piece == "kick" and song[-1].velocity == 127
+    assert [h.time for h in song] == sorted(h.time for h in song)
+    assert song[1].time == 0.223457  # to the microsecond
+    assert "11 hits" in repr(song)
+    assert song.events(5)["TT"].tolist() == [h.time for h in song if "tom" in h.piece]
+
+
+@pytest.mark.parametrize("hit, message", [
+    (Hit(-0.1, "kick"), "time of a hit"), (Hit(float("nan"), "kick"), "time of a hit"),
+    (Hit(0, "kick", 0), "velocity"), (Hit(0, "kick", 128), "velocity"),
+    (Hit(0, "kick", 1, 1.5), "confidence"), (Hit(0, "KD"), "no piece 'KD'"),
+])
+def test_bad_hits(hit, message):
+    with pytest.raises(ValueError, match=message):
+        Transcription([hit], 1.0)
+
+
+def test_bad_class_count():
+    with pytest.raises(ValueError, match="no set of 4"):
+        Transcription([], 1.0, classes=4)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_save_every_format(song, tmp_path, suffix):
+    path = song.save(tmp_path / f"song{suffix}")
+    assert path.stat().st_size > 0
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no temporary name left
+    first = path.read_bytes()
+    song.save(path)  # replaces
+    if suffix != ".jams":  # which carries the date
+        assert path.read_bytes() == first
+
+
+def test_csv_round_trip(song, tmp_path):
+    back = Transcription.load(song.save(tmp_path / "song.csv"))
+    assert [(h.time, h.piece, h.velocity) for h in back] == [
+        (h.time, h.piece, h.velocity) for h in song]
+    assert np.allclose([h.confidence for h in back], [h.confidence for h in song], atol=1e-4)
+    assert (tmp_path / "song.csv").read_text().startswith("time,piece,velocity,confidence\n0.100000")
+
+
+def test_csv_of_low_confidence_is_kept(tmp_path):
+    path = Transcription([Hit(0, "kick", 1, 0.0)], 1).save(tmp_path / "a.csv")
+    assert Transcription.load(path)[0].confidence == 0
+
+
+@pytest.mark.parametrize("n_classes", [3, 5, 7, 9])
+def test_txt_round_trip(song, tmp_path, n_classes):
+    reduced = song.reduce(n_classes)
+    back = Transcription.load(reduced.save(tmp_path / "song.txt"))
+    assert back.classes == max(n_classes, 5)  # three classes may be five of which two rest
+    assert [(h.time, h.piece) for h in back] == [(h.time, h.piece) for h in reduced]
+    line = (tmp_path / "song.txt").read_text().splitlines()[0]
+    assert line == "0.100000\t" + reduced[0].piece
+
+
+def test_midi_round_trip(song, tmp_path):
+    back = Transcription.load(song.save(tmp_path / "song.mid"))
+    assert [(h.piece, h.velocity) for h in back] == [(h.piece, h.velocity) for h in song]
+    assert np.allclose([h.time for h in back], [h.time for h in song], rtol=0, atol=1e-3)
+
+
+def test_midi_through_pretty_midi(song, tmp_path):
+    midi = pretty_midi.PrettyMIDI(str(song.save(tmp_path / "song.mid")))
+    (drums,) = midi.instruments
+    assert drums.is_drum and drums.name == "Drums"
+    assert sorted(n.pitch for n in drums.notes) == sorted(PIECE_TO_GM[h.piece] for h in song)
+    assert all(n.end > n.start for n in drums.notes)
+
+
+def test_midi_through_mido(song, tmp_path):
+    midi = mido.MidiFile(song.save(tmp_path / "song.mid"))
+    now, starts, sounding = 0.0, [], set()
+    for message in midi:
+        now += message.time
+        if message.type == "note_on" and message.velocity:
+            assert message.channel == 9 and message.note not in sounding
+            sounding.add(message.note)
+            starts.append(now)
+        elif message.type in ("note_on", "note_off"):
+            sounding.discard(message.note)
+    assert not sounding
+    assert np.allclose(starts, [h.time for h in song], rtol=0, atol=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(hit_lists)
+def test_midi_keeps_every_hit(tmp_path_factory, hits):
+    song = Transcription(hits, 3.0).reduce(9)
+    back = Transcription.load(song.save(tmp_path_factory.mktemp("midi") / "song.mid"))
+    for name, times in song.events(9).items():
+        assert np.allclose(back.events(9)[name], times, rtol=0, atol=1e-3)
+
+
+def test_jams_validates(song, tmp_path):
+    jams = pytest.importorskip("jams")
+    path = song.save(tmp_path / "song.jams")
+    loaded = jams.load(str(path), validate=True, strict=True)
+    (annotation,) = loaded.annotations
+    assert annotation.namespace == "tag_open" and loaded.file_metadata.duration == 601.0
+    assert [o.value for o in annotation.data] == [h.piece for h in song]
+    assert np.allclose([o.time for o in annotation.data], [h.time for h in song], atol=1e-6)
+    assert list(annotation.sandbox.velocity) == [h.velocity for h in song]
+
+
+def test_jams_missing_names_the_extra(song, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "jams", None)
+    with pytest.raises(OutputError, match=r'pip install "adt\[jams\]"'):
+        song.save(tmp_path / "song.jams")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dataframe(song):
+    frame = song.to_dataframe()
+    assert list(frame.columns) == ["time", "piece", "velocity", "confidence"]
+    assert frame.velocity.tolist() == [h.velocity for h in song]
+    assert len(Transcription([], 0).to_dataframe()) == 0
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_empty_transcription(tmp_path, suffix):
+    path = Transcription([], 1.0).save(tmp_path / f"none{suffix}")
+    assert path.exists()
+    if suffix != ".jams":
+        assert len(Transcription.load(path)) == 0
+
+
+def test_unknown_suffix(song, tmp_path):
+    with pytest.raises(OutputError, match=r"unknown format '.wav'; choose one of .mid"):
+        song.save(tmp_path / "song.wav")
+    with pytest.raises(OutputError, match="unknown format ''"):
+        song.save(tmp_path / "song")
+
+
+def test_missing_folder_and_folder_as_name(song, tmp_path):
+    with pytest.raises(OutputError, match="does not exist; create it"):
+        song.save(tmp_path / "no" / "song.mid")
+    (tmp_path / "song.mid").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        song.save(tmp_path / "song.mid")
+
+
+def test_failed_write_leaves_the_old_file(song, tmp_path, monkeypatch):
+    path = song.save(tmp_path / "song.csv")
+    before = path.read_bytes()
+
+    def fail(self, name):
+        name.write_text("half")
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(Transcription, "_write_csv", fail)
+    with pytest.raises(OutputError, match="song.csv: cannot be written .No space"):
+        song.save(path)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "umask"), reason="POSIX permissions")
+def test_written_file_follows_the_umask(song, tmp_path):
+    before = os.umask(0o022)
+    try:
+        mode = song.save(tmp_path / "song.txt").stat().st_mode
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(mode) == 0o644
+
+
+@pytest.mark.parametrize("name, content, message", [
+    ("a.mid", b"not midi", "not a readable MIDI"),
+    ("a.csv", b"x,y\n1,2\n", "columns time, piece"),
+    ("a.csv", b"time,piece\nsoon,kick\n", "columns time, piece"),
+    ("a.txt", b"0.5 kick\n", "line 1 is not time<TAB>label"),
+    ("a.txt", b"\xff\xfe\x00", "not a text file"),
+    ("a.txt", b"0.5\tcowbell\n", "labels cowbell are in no set"),
+    ("a.txt", b"-1\tkick\n", "time of a hit"),
+    ("a.wav", b"RIFF", "read from .mid, .csv and .txt"),
+])
+def test_load_bad_files(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        Transcription.load(tmp_path / name)
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_load_missing(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        Transcription.load(tmp_path / "none.mid")
+
+
+def test_load_midi_without_drums(tmp_path):
+    midi = pretty_midi.PrettyMIDI()
+    piano = pretty_midi.Instrument(0)
+    piano.notes.append(pretty_midi.Note(80, 60, 0, 1))
+    midi.instruments.append(piano)
+    midi.write(str(tmp_path / "piano.mid"))
+    with pytest.raises(DataError, match="no drum track"):
+        Transcription.load(tmp_path / "piano.mid")
+
+
+def test_load_folds_articulations(tmp_path):
+    (tmp_path / "a.txt").write_text("0.5\tside_stick\n\n1.0\tsplash\n")
+    assert [h.piece for h in Transcription.load(tmp_path / "a.txt")] == ["snare", "crash"]

@@ -154,7 +154,8 @@ def _ghost_snare(rng, beat, seconds) -> list[_Strokes]:
     return [(ghosts, _A["snare"], rng.uniform(12, 45, len(ghosts))),
             (_grid(beat, seconds, 2.0, 1.0), _A["snare"], 112),
             (_grid(beat, seconds, 0.5), _A["hihat_closed"], 70),
-            (_some(rng, sixteenths, 0.2), _A["kick"], 95), (_grid(beat, seconds, 4), _A["kick"], 105)]
+            (_some(rng, sixteenths, 0.2), _A["kick"], 95),
+            (_grid(beat, seconds, 4.0), _A["kick"], 105)]
 
 
 #: Style → function of (rng, seconds per beat, seconds) giving lists of strokes.

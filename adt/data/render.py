@@ -169,7 +169,7 @@ def render(performance: Performance, kit: Kit | Mapping[str, Kit], *,
     return mixture(pieces), labels
 
 
-def _write_clip(folder: Path, performance: Performance, kit: Kit, n_samples: int | None,
+def _write_clip(folder: Path, performance: Performance, kit: Kit, longest: float,
                 seed: int) -> None:
     """Render one clip into `folder` (nine WAVs and ``labels.csv``), all or nothing.
 
@@ -179,7 +179,7 @@ def _write_clip(folder: Path, performance: Performance, kit: Kit, n_samples: int
     import soundfile
     rng = np.random.default_rng([seed, zlib.crc32(f"{performance.name}/{kit.name}".encode())])
     played, _ = voices(performance, kit, rng)
-    n_samples = max(1, _length(played) if n_samples is None else n_samples)
+    n_samples = int(max(1, min(_length(played), longest)))
     of_piece: dict[str, list[Voice]] = defaultdict(list)
     for voice in played:
         of_piece[ARTICULATION_TO_PIECE[ARTICULATIONS[voice.articulation]]].append(voice)
@@ -280,6 +280,7 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
     groove_root, out = Path(groove_root), Path(out)
     rows = read_index(groove_root, split)[:limit]
     chosen = _choose_kits(kits_root, None if kits is None else list(kits))
+    longest = np.inf if seconds is None else round(seconds * SAMPLE_RATE)
     folders = []
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -296,14 +297,12 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
                 if not todo:
                     continue
                 performance = replace(read_midi(source), name=row["id"])
-                n_samples = None
                 if seconds is not None:
                     performance = performance.excerpt(0.0, seconds)
-                    n_samples = round(seconds * SAMPLE_RATE)
                 clip.mkdir(parents=True, exist_ok=True)
                 _copy(source, out / row["midi_filename"])
                 for kit in todo:
-                    _write_clip(clip / kit.name, performance, kit, n_samples, seed)
+                    _write_clip(clip / kit.name, performance, kit, longest, seed)
                     bar.update()
     except (OSError, RuntimeError) as error:
         raise OutputError(f"{out}: cannot be written ({error}); free some space or "

@@ -1,0 +1,151 @@
+"""Reader for MDB Drums (Southall et al., ISMIR 2017) and folders like it.
+
+Two layouts are understood: the public repository (``annotations/subclass`` or
+``annotations/class``, ``audio/drum_only``, ``audio/full_mix``), and flat folders of
+``NAME.txt`` (seconds, tab, piece), ``NAME.drums.*``, ``NAME.mix.*`` and ``NAME.beats``.
+Tambourine and other percussion are left out. The data set is for measuring only
+(CC BY-NC-SA 4.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from ..errors import DataError
+from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECES
+
+#: Labels of MDB Drums → articulation, None for what is left out. The classes (TT, HH,
+#: CY) say less than the subclasses and stand for one of their pieces: score them as five.
+MDB_TO_ARTICULATION: Mapping[str, str | None] = MappingProxyType({
+    **{name: name for name in ARTICULATIONS},
+    "KD": "kick", "SD": "snare", "SDB": "snare", "SDD": "snare", "SDF": "snare",
+    "SDG": "snare", "SDNS": "snare", "SST": "side_stick",
+    "HIT": "tom_high", "MHT": "tom_mid", "HFT": "tom_floor", "LFT": "tom_floor",
+    "CHH": "hihat_closed", "OHH": "hihat_open", "PHH": "hihat_pedal",
+    "RDC": "ride", "RDB": "ride_bell", "CRC": "crash", "CHC": "china", "SPC": "splash",
+    "TT": "tom_mid", "HH": "hihat_closed", "CY": "crash",
+    "TMB": None, "OT": None, "tambourine": None,
+})
+
+_PIECE_INDEX = np.array([PIECES.index(ARTICULATION_TO_PIECE[a]) for a in ARTICULATIONS])
+_AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
+
+
+@dataclass(frozen=True)
+class Track:
+    """A recording with annotated drums.
+
+    Attributes
+    ----------
+    name : str
+    drums, mix : Path or None
+        Audio of the drums alone and of the whole song.
+    times : ndarray of float64, shape (n,)
+        Onsets in seconds, ascending.
+    articulations : ndarray of int, shape (n,)
+        Indices into `adt.vocabulary.ARTICULATIONS`.
+    beats : ndarray of float64, shape (n_beats, 2)
+        Seconds and number within the bar.
+    """
+
+    name: str
+    drums: Path | None
+    mix: Path | None
+    times: np.ndarray = field(repr=False)
+    articulations: np.ndarray = field(repr=False)
+    beats: np.ndarray = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def pieces(self) -> np.ndarray:
+        """Piece index (into `PIECES`) of each onset, shape (n,)."""
+        return _PIECE_INDEX[self.articulations]
+
+
+def _read_onsets(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    onsets = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: annotation cannot be read ({error})") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            time, label = line.split()
+            articulation = MDB_TO_ARTICULATION[label]
+            if articulation is not None:
+                onsets.append((float(time), ARTICULATIONS.index(articulation)))
+        except (ValueError, KeyError):
+            raise DataError(f"{path}: line {number} is not 'seconds<TAB>label' with a label "
+                            "of MDB Drums or this project") from None
+    onsets.sort()
+    times, arts = zip(*onsets, strict=True) if onsets else ((), ())
+    return np.array(times, np.float64), np.array(arts, np.int64)
+
+
+def _read_beats(path: Path | None) -> np.ndarray:
+    if path is None:
+        return np.zeros((0, 2))
+    try:
+        return np.loadtxt(path, ndmin=2)[:, :2].reshape(-1, 2)
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"{path}: not 'seconds<TAB>beat' lines ({error})") from error
+
+
+def _audio(folder: Path, stem: str) -> Path | None:
+    return next((p for s in _AUDIO if (p := folder / f"{stem}{s}").is_file()), None)
+
+
+def read_mdb(folder: Path | str) -> list[Track]:
+    """Read the tracks of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        The MDB Drums repository, its ``MDB Drums`` folder, or a flat folder.
+        Subclasses are preferred to classes.
+
+    Returns
+    -------
+    list of Track
+        Sorted by name; audio that is not there is None.
+
+    Raises
+    ------
+    DataError
+        If no track is found or an annotation is malformed.
+    """
+    folder = Path(folder)
+    inner = folder / "MDB Drums" if (folder / "MDB Drums").is_dir() else folder
+    tracks = []
+    notes = inner / "annotations"
+    if notes.is_dir():
+        level = next((x for x in ("subclass", "class") if any((notes / x).glob("*.txt"))), "class")
+        for path in sorted((notes / level).glob(f"*_{level}.txt")):
+            name = path.stem.removesuffix(f"_{level}")
+            beats = notes / "beats" / f"{name}_MIX.beats"
+            tracks.append(Track(
+                name.removeprefix("MusicDelta_"),
+                _audio(inner / "audio" / "drum_only", f"{name}_Drum"),
+                _audio(inner / "audio" / "full_mix", f"{name}_MIX"),
+                *_read_onsets(path), _read_beats(beats if beats.is_file() else None)))
+    else:
+        for path in sorted(folder.glob("*.txt")):
+            drums, mix = (_audio(folder, f"{path.stem}.{kind}") for kind in ("drums", "mix"))
+            if drums is None and mix is None:
+                continue
+            beats = path.with_suffix(".beats")
+            tracks.append(Track(path.stem, drums, mix, *_read_onsets(path),
+                                _read_beats(beats if beats.is_file() else None)))
+    if not tracks:
+        raise DataError(f"{folder}: no annotated tracks; expected NAME.txt with NAME.drums.flac "
+                        "or NAME.mix.flac, or the MDB Drums repository")
+    return tracks

@@ -1,0 +1,552 @@
+"""Audio files in and out, without a system ffmpeg and in constant memory.
+
+Conventions
+-----------
+Audio is float32 of shape (channels, samples), nominally within ±1. Files are
+decoded by libsndfile (wav, flac, ogg, mp3, aiff, ...) and, where it cannot, by
+the FFmpeg libraries inside PyAV (m4a, mp4, webm, ...). Resampling is soxr's,
+streamed: a file of two hours needs no more memory than one of two minutes.
+
+Whatever cannot be read raises `AudioError` with one line that names the file
+and the remedy. A file damaged in its middle gives what can be decoded, and a
+warning.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import AudioError, OutputError
+from .frames import SAMPLE_RATE
+
+__all__ = [
+    "AUDIO_SUFFIXES", "AudioInfo", "AudioWriter", "as_audio", "find_audio", "load", "probe",
+    "stream",
+]
+
+#: Suffixes by which audio is recognised inside a folder (a file named outright may have any).
+AUDIO_SUFFIXES = frozenset((
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff",
+    ".aifc", ".au", ".caf", ".w64", ".wma", ".webm", ".mka", ".mkv", ".mov",
+))
+
+#: More channels than this in an array are taken for samples.
+MAX_CHANNELS = 64
+
+#: Accepted sample rates, Hz.
+MIN_RATE, MAX_RATE = 1_000, 768_000
+
+#: Samples decoded at a time; a defect loses at most this much before it.
+_CHUNK = 32_768
+
+#: A file that ends earlier than its header says by more than this is damaged, seconds.
+_TOLERANCE = 0.25
+
+_DAMAGED = "cannot be decoded as audio; check that it is a complete wav, flac, ogg, mp3 or m4a file"
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the header of an audio file says.
+
+    Attributes
+    ----------
+    sample_rate : int
+        In Hz.
+    channels : int
+    n_samples : int or None
+        Per channel; None where the header does not say. For compressed files
+        this may differ slightly from what decodes.
+    """
+
+    sample_rate: int
+    channels: int
+    n_samples: int | None
+
+
+class _DecodeError(Exception):
+    """A decoder met something it cannot read."""
+
+
+class _SoundFile:
+    """Chunks of a file that libsndfile reads."""
+
+    def __init__(self, path: Path):
+        import soundfile
+        try:
+            self._file = soundfile.SoundFile(os.fspath(path))
+        except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:
+            # TypeError: headerless types (.raw) ask for a sample rate.
+            raise _DecodeError(str(error)) from error
+        frames = self._file.frames
+        self.info = AudioInfo(
+            self._file.samplerate, self._file.channels, frames if 0 <= frames < 2**62 else None)
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        import soundfile
+        while True:
+            try:
+                chunk = self._file.read(_CHUNK, dtype="float32", always_2d=True)
+            except (soundfile.SoundFileError, OSError) as error:
+                raise _DecodeError(str(error)) from error
+            if not len(chunk):
+                return
+            yield chunk
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _AvFile:
+    """Chunks of a file that the FFmpeg libraries in PyAV read."""
+
+    def __init__(self, path: Path):
+        import av
+        try:
+            # The prefix keeps a colon in a name from being read as a protocol.
+            self._container = av.open("file:" + os.fspath(path))
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise _DecodeError(str(error)) from error
+        self._stream = self._container.streams.best("audio")
+        rate, channels = 0, 0
+        if self._stream is not None:
+            rate, channels = self._stream.rate or 0, self._stream.channels or 0
+        if rate <= 0 or channels <= 0:
+            self.close()
+            raise _DecodeError("no audio track")
+        n_samples = None
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            n_samples = round(self._stream.duration * self._stream.time_base * rate)
+        self.info = AudioInfo(rate, channels, n_samples)
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        import av
+        to_float = av.AudioResampler(
+            format="fltp", layout=self._stream.layout, rate=self.info.sample_rate)
+        good, bad = 0, 0
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.FFmpegError, OSError) as error:
+                raise _DecodeError(str(error)) from error
+            if packet is None:
+                break
+            try:
+                frames = [f for frame in packet.decode() for f in to_float.resample(frame)]
+            except av.error.EOFError:
+                continue
+            except (av.error.FFmpegError, OSError, ValueError):
+                bad += 1
+                # Silence in place of a bad packet keeps what follows in time.
+                gap = round((packet.duration or 0) * packet.time_base * self.info.sample_rate)
+                if good and 0 < gap <= self.info.sample_rate:
+                    yield np.zeros((gap, self.info.channels), np.float32)
+                continue
+            good += 1
+            for frame in frames:
+                yield np.ascontiguousarray(frame.to_ndarray().T)
+        if bad:
+            raise _DecodeError(f"{bad} of {bad + good} packets are damaged")
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def _open(path: Path) -> _SoundFile | _AvFile:
+    """Open `path` with the first decoder that can read it."""
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise AudioError(f"{path}: is a folder; name an audio file")
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise AudioError(f"{path}: no such file; check the path") from None
+    except PermissionError:
+        raise AudioError(f"{path}: permission denied; make the file readable") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{path}: cannot be opened ({reason}); check the path") from None
+    if size == 0 and path.is_file():
+        raise AudioError(f"{path}: is empty (0 bytes); export or copy it again")
+    for decoder in (_SoundFile, _AvFile):
+        try:
+            file = decoder(path)
+        except _DecodeError as error:
+            no_audio = str(error) == "no audio track"
+            continue
+        rate = file.info.sample_rate
+        if not MIN_RATE <= rate <= MAX_RATE:
+            file.close()
+            raise AudioError(
+                f"{path}: its header gives a sample rate of {rate} Hz; convert it to a rate"
+                f" between {MIN_RATE} and {MAX_RATE} Hz")
+        return file
+    if no_audio:
+        raise AudioError(f"{path}: has no audio track; name a file that has one")
+    raise AudioError(f"{path}: {_DAMAGED}")
+
+
+def _check_finite(chunk: np.ndarray, path: Path) -> None:
+    if not np.isfinite(chunk).all():
+        raise AudioError(
+            f"{path}: contains NaN or infinite samples; export it again without them")
+
+
+def _native(path: Path, file: _SoundFile | _AvFile) -> Iterator[np.ndarray]:
+    """Finite chunks (samples, channels) of an open file, at its own rate."""
+    seconds = 1 / file.info.sample_rate
+    total, defect = 0, None
+    try:
+        for chunk in file.chunks():
+            _check_finite(chunk, path)
+            total += len(chunk)
+            yield chunk
+    except _DecodeError as error:
+        defect = str(error)
+    declared = file.info.n_samples
+    if total == 0:
+        if defect is not None or declared:
+            raise AudioError(f"{path}: {_DAMAGED}")
+        raise AudioError(f"{path}: holds no samples (0 s); name a file with sound in it")
+    if defect is None and declared is not None and declared - total > _TOLERANCE / seconds:
+        defect = f"its header says {declared * seconds:.1f} s"
+    if defect is not None:
+        warnings.warn(
+            f"{path}: damaged, {total * seconds:.1f} s could be decoded ({defect})", stacklevel=4)
+
+
+def _resampled(chunks: Iterable[np.ndarray], info: AudioInfo, rate: int) -> Iterator[np.ndarray]:
+    """Chunks (samples, channels) at another rate."""
+    if rate == info.sample_rate:
+        yield from chunks
+        return
+    import soxr
+    resampler = soxr.ResampleStream(info.sample_rate, rate, info.channels, dtype="float32")
+    for chunk in chunks:
+        yield resampler.resample_chunk(chunk)
+    yield resampler.resample_chunk(np.zeros((0, info.channels), np.float32), last=True)
+
+
+def probe(path: str | os.PathLike) -> AudioInfo:
+    """Read the header of an audio file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    AudioInfo
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty or not audio.
+    """
+    file = _open(Path(path))
+    file.close()
+    return file.info
+
+
+def stream(path: str | os.PathLike, sample_rate: int | None = SAMPLE_RATE,
+           block: int = SAMPLE_RATE * 10) -> Iterator[np.ndarray]:
+    """Decode a file block by block, resampled, in constant memory.
+
+    Parameters
+    ----------
+    path : path-like
+    sample_rate : int, optional
+        Rate of the result in Hz; None keeps that of the file.
+    block : int
+        Samples (per channel) of every block but the last, which may be shorter.
+
+    Yields
+    ------
+    np.ndarray
+        float32, shape (channels, samples). At least one, never empty.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty, not audio, holds no samples, or holds NaN
+        or infinite samples.
+
+    Warns
+    -----
+    UserWarning
+        If the file is damaged and only a part of it could be decoded.
+
+    Examples
+    --------
+    >>> seconds = sum(b.shape[1] for b in stream("song.mp3")) / 44100  # doctest: +SKIP
+    """
+    path = Path(path)
+    if block < 1:
+        raise ValueError(f"block must be at least 1 sample, got {block}")
+    file = _open(path)
+    try:
+        parts, held, empty = [], 0, True
+        rate = file.info.sample_rate if sample_rate is None else sample_rate
+        for chunk in _resampled(_native(path, file), file.info, rate):
+            parts.append(chunk)
+            held += len(chunk)
+            while held >= block:
+                whole = np.concatenate(parts) if len(parts) > 1 else parts[0]
+                parts, held, empty = [whole[block:]], held - block, False
+                yield np.ascontiguousarray(whole[:block].T)
+        if held:
+            yield np.ascontiguousarray(np.concatenate(parts).T)
+        elif empty:
+            raise AudioError(
+                f"{path}: is shorter than one sample at {rate} Hz; name a longer file")
+    finally:
+        file.close()
+
+
+def load(path: str | os.PathLike,
+         sample_rate: int | None = SAMPLE_RATE) -> tuple[np.ndarray, int]:
+    """Decode a whole file.
+
+    Parameters
+    ----------
+    path : path-like
+    sample_rate : int, optional
+        Rate of the result in Hz; None keeps that of the file.
+
+    Returns
+    -------
+    audio : np.ndarray
+        float32, shape (channels, samples).
+    sample_rate : int
+
+    Raises
+    ------
+    AudioError
+        As `stream`.
+    """
+    audio = np.concatenate(list(stream(path, sample_rate)), axis=1)
+    return audio, probe(path).sample_rate if sample_rate is None else sample_rate
+
+
+def as_audio(path_or_array, sr: int | None = None) -> tuple[np.ndarray, int]:
+    """Audio of a file or of an array, checked.
+
+    Parameters
+    ----------
+    path_or_array : path-like or array_like
+        A file, or an array of shape (samples,) or (channels, samples): floats, or
+        integer PCM (uint8, int16, int32), which is scaled to ±1.
+    sr : int, optional
+        Sample rate of the array in Hz; required with one. Files know theirs, and
+        for them it is ignored.
+
+    Returns
+    -------
+    audio : np.ndarray
+        float32, shape (channels, samples), at its own rate.
+    sr : int
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read; if the array has another shape or kind, is
+        empty or not finite, or comes without a valid rate.
+    """
+    if isinstance(path_or_array, (str, os.PathLike)):
+        return load(path_or_array, None)
+    audio = np.asarray(path_or_array)
+    if sr is None:
+        raise AudioError("an array of samples needs its sample rate; pass sr=, e.g. sr=44100")
+    try:
+        rate = int(sr)
+        valid = rate == sr and MIN_RATE <= rate <= MAX_RATE
+    except (TypeError, ValueError, OverflowError):
+        valid = False
+    if not valid:
+        raise AudioError(
+            f"sr={sr!r} is not a sample rate; pass whole Hz between {MIN_RATE} and {MAX_RATE}")
+    if audio.ndim not in (1, 2):
+        raise AudioError(
+            f"array of shape {audio.shape}; pass (samples,) or (channels, samples)")
+    if audio.size == 0:
+        raise AudioError(f"array of shape {audio.shape} holds no samples; pass a longer one")
+    audio = audio[np.newaxis] if audio.ndim == 1 else audio
+    if audio.shape[0] > MAX_CHANNELS or audio.shape[0] > audio.shape[1]:
+        raise AudioError(
+            f"array of shape {audio.shape} has {audio.shape[0]} channels of"
+            f" {audio.shape[1]} samples; transpose it to (channels, samples)")
+    if audio.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            audio = audio.astype(np.float32)
+    elif audio.dtype in (np.dtype(np.int16), np.dtype(np.int32)):
+        audio = audio.astype(np.float32) / np.float32(-float(np.iinfo(audio.dtype).min))
+    elif audio.dtype == np.uint8:
+        audio = (audio.astype(np.float32) - 128) / 128
+    else:
+        raise AudioError(
+            f"array of {audio.dtype} is not audio; pass floats within ±1, or int16 or int32 PCM")
+    if not np.isfinite(audio).all():
+        raise AudioError("array contains NaN or infinite samples; remove them")
+    return np.ascontiguousarray(audio), rate
+
+
+def find_audio(paths: Iterable[str | os.PathLike] | str | os.PathLike) -> list[Path]:
+    """Expand folders into the audio files below them.
+
+    Parameters
+    ----------
+    paths : path-like or iterable of path-like
+        Files (taken whatever their suffix) and folders (searched recursively for
+        `AUDIO_SUFFIXES`; hidden files are left out).
+
+    Returns
+    -------
+    list of Path
+        In the order given, folders sorted, each file once.
+
+    Raises
+    ------
+    AudioError
+        If a path does not exist or a folder has no audio in it.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            files = sorted(
+                file for file in path.rglob("*")
+                if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
+                and not any(part.startswith(".") for part in file.relative_to(path).parts))
+            if not files:
+                raise AudioError(
+                    f"{path}: folder without audio files; name one with"
+                    " wav, flac, ogg, mp3 or m4a files")
+        elif path.exists():
+            files = [path]
+        else:
+            raise AudioError(f"{path}: no such file or folder; check the path")
+        for file in files:
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+class AudioWriter:
+    """Write a wav or flac file block by block; it appears whole or not at all.
+
+    A context manager. Samples go to a temporary file in the same folder, which
+    takes the final name on a clean exit and is removed on an error.
+
+    Parameters
+    ----------
+    path : path-like
+        With suffix ``.wav`` or ``.flac``. Its folder is made if need be.
+    sample_rate : int
+        In Hz.
+    channels : int
+    subtype : str, optional
+        As in `soundfile.available_subtypes`: "PCM_24" (default), "PCM_16", and for
+        wav also "FLOAT". PCM clips samples beyond ±1, with a warning.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written, has another suffix, or cannot hold so many
+        channels, samples or such a rate.
+
+    Examples
+    --------
+    >>> with AudioWriter("out.wav", 44100, 2) as writer:  # doctest: +SKIP
+    ...     for block in stream("song.mp3"):
+    ...         writer.write(block)
+    """
+
+    _FORMATS = {".wav": "WAV", ".flac": "FLAC"}
+    _BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+
+    def __init__(self, path: str | os.PathLike, sample_rate: int, channels: int,
+                 subtype: str | None = None):
+        self.path = Path(path)
+        self.sample_rate, self.channels = int(sample_rate), int(channels)
+        self.subtype = subtype or "PCM_24"
+        self._format = self._FORMATS.get(self.path.suffix.lower())
+        if self._format is None:
+            raise OutputError(
+                f"{self.path}: cannot write {self.path.suffix or 'this type'}; use .wav or .flac")
+        if self._format == "FLAC" and self.channels > 8:
+            raise OutputError(f"{self.path}: flac holds at most 8 channels; use .wav")
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self._file = None
+        self._clips = self.subtype not in ("FLOAT", "DOUBLE")
+        self._peak, self._written = 0.0, 0
+
+    def __enter__(self) -> AudioWriter:
+        import soundfile
+        try:
+            if self.path.is_dir():
+                raise IsADirectoryError("it is a folder")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = soundfile.SoundFile(
+                self._temporary, "w", self.sample_rate, self.channels, self.subtype,
+                format=self._format)
+        except (OSError, soundfile.SoundFileError, ValueError) as error:
+            self._discard()
+            raise self._error(error) from error
+        return self
+
+    def write(self, audio: np.ndarray) -> None:
+        """Append a block of shape (channels, samples)."""
+        import soundfile
+        if self._file is None:
+            raise ValueError("write() belongs inside the with block")
+        audio = np.asarray(audio)
+        if audio.ndim != 2 or audio.shape[0] != self.channels:
+            raise ValueError(f"expected ({self.channels}, samples), got {audio.shape}")
+        if audio.size == 0:
+            return
+        if self._clips:
+            self._peak = max(self._peak, float(audio.max()), -float(audio.min()))
+        self._written += audio.size * self._BYTES.get(self.subtype, 1)
+        if self._format == "WAV" and self._written > 2**32 - 4096:
+            raise OutputError(f"{self.path}: exceeds the 4 GB a wav file can hold; use .flac")
+        try:
+            self._file.write(np.ascontiguousarray(audio.T))
+        except (OSError, soundfile.SoundFileError) as error:
+            raise self._error(error) from error
+
+    def __exit__(self, kind, error, traceback) -> None:
+        import soundfile
+        try:
+            if self._file is not None:
+                self._file.close()
+            if kind is None:
+                os.replace(self._temporary, self.path)
+        except (OSError, soundfile.SoundFileError) as failure:
+            if kind is None:
+                raise self._error(failure) from failure
+        finally:
+            self._file = None
+            self._discard()
+        if kind is None and self._peak > 1 + 2**-15:
+            remedy = "write FLOAT samples or " if self._format == "WAV" else ""
+            warnings.warn(
+                f"{self.path}: peaks of {self._peak:.2f} were clipped to 1;"
+                f" {remedy}lower the input's level", stacklevel=2)
+
+    def _discard(self) -> None:
+        with suppress(OSError):
+            self._temporary.unlink()
+
+    def _error(self, error: Exception) -> OutputError:
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        return OutputError(
+            f"{self.path}: cannot be written ({reason}); choose a folder you may write to")

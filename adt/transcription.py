@@ -17,8 +17,14 @@ from pathlib import Path
 from .errors import DataError, OutputError
 from .output import atomic_path
 from .vocabulary import (
-    ARTICULATION_TO_PIECE, CLASS_COUNTS, GM_TO_PIECE, MIN_HIT_DISTANCE, PIECES, class_names,
-    class_note, reduction,
+    ARTICULATION_TO_PIECE,
+    CLASS_COUNTS,
+    GM_TO_PIECE,
+    MIN_HIT_DISTANCE,
+    PIECES,
+    class_names,
+    class_note,
+    reduction,
 )
 
 __all__ = ["Hit", "Transcription", "FORMATS"]
@@ -187,8 +193,17 @@ class Transcription(Sequence):
         return midi
 
     def to_dataframe(self):
-        """`pandas.DataFrame` with columns time (s), piece, velocity, confidence."""
-        import pandas
+        """`pandas.DataFrame` with columns time (s), piece, velocity, confidence.
+
+        Raises
+        ------
+        OutputError
+            If the optional library pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise OutputError("a data frame needs pandas; pip install pandas") from error
         rows = [(h.time, h.piece, h.velocity, h.confidence) for h in self.hits]
         return pandas.DataFrame(rows, columns=list(_COLUMNS)).astype(
             {"time": float, "piece": object, "velocity": int, "confidence": float})

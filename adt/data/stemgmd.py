@@ -66,7 +66,11 @@ class Clip:
     @property
     def n_samples(self) -> int:
         """Length of the longest stem in samples."""
-        return max(_open(path).frames for path in self.files.values())
+        lengths = []
+        for path in self.files.values():
+            with _open(path) as file:
+                lengths.append(file.frames)
+        return max(lengths)
 
     @property
     def duration(self) -> float:

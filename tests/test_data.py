@@ -1,0 +1,379 @@
+"""Data: kits, Groove, StemGMD and MDB Drums readers, patterns, audio randomisation, demo."""
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adt.data import audio_augment
+from adt.data.groove import Performance, read_groove, read_midi
+from adt.data.kits import read_kit, read_kits
+from adt.data.mdb import MDB_TO_ARTICULATION, read_mdb
+from adt.data.patterns import STYLES, generate, vary
+from adt.data.stemgmd import TEST_KITS, TRAIN_KITS, read_stemgmd
+from adt.errors import DataError
+from adt.frames import SAMPLE_RATE
+from adt.vocabulary import ARTICULATIONS, MIN_HIT_DISTANCE, PIECE_TO_STEMGMD, PIECES
+
+# -- kits -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["not json", "{}", '{"name": "x", "pieces": {"kick": [{}]}}'])
+def test_a_damaged_kit_is_named(tmp_path, text):
+    (tmp_path / "kit.json").write_text(text)
+    with pytest.raises(DataError, match=r"kit\.json: not a kit description"):
+        read_kit(tmp_path)
+
+
+def test_a_missing_kit_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no kit\.json"):
+        read_kit(tmp_path)
+    with pytest.raises(DataError, match="no kits"):
+        read_kits(tmp_path)
+
+
+# -- Groove ---------------------------------------------------------------------------
+
+
+def write_midi(path, notes):
+    import mido
+    midi = mido.MidiFile()
+    midi.tracks.append(track := mido.MidiTrack())
+    for note, velocity in notes:
+        track.append(mido.Message("note_on", note=note, velocity=velocity, time=240))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    midi.save(path)
+
+
+def write_groove(root):
+    header = ("drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,"
+              "audio_filename,duration,split")
+    rows = [("drummer1/session1/1", "1_rock_120_beat_4-4", "train"),
+            ("drummer2/session2/8", "8_rock_120_beat_4-4", "train"),
+            ("drummer1/eval_session/2", "2_funk-groove_98_fill_6-8", "test")]
+    lines = [header]
+    for name, clip, split in rows:
+        drummer, session, _ = name.split("/")
+        path = f"{drummer}/{session}/{clip}.mid"
+        _, style, bpm, beat, metre = clip.split("_")
+        lines.append(f"{drummer},{drummer}/{session},{name},{style},{bpm},{beat},{metre},"
+                     f"{path},,2,{split}")
+        write_midi(root / path, [(36, 100), (37, 0), (99, 100), (37, 90), (53, 80)])
+    (root / "info.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_groove(tmp_path):
+    performances = read_groove(write_groove(tmp_path))
+    assert [p.name for p in performances] == ["drummer1/session1/1", "drummer1/eval_session/2"]
+    (test,) = read_groove(tmp_path, "test")
+    assert (test.style, test.bpm, test.time_signature, test.beat_type) == (
+        "funk-groove", 98, "6-8", "fill")
+    assert [ARTICULATIONS[a] for a in test.articulations] == ["kick", "side_stick", "ride_bell"]
+    assert [PIECES[p] for p in test.pieces] == ["kick", "snare", "ride"]
+    np.testing.assert_allclose(test.times, [0.25, 1.0, 1.25])
+    cut = test.excerpt(0.5, 1.25)
+    assert cut.times.tolist() == [0.5] and cut.velocities.tolist() == [90]
+    (tmp_path / "bad.mid").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"bad\.mid"):
+        read_midi(tmp_path / "bad.mid")
+
+
+# -- StemGMD --------------------------------------------------------------------------
+
+LAYOUTS = {
+    "kit then instrument": "{session}/{clip}/{kit}/{instrument}.wav",
+    "instrument folders": "{session}/{kit}/{instrument}/{clip}.wav",
+    "instrument folders in the clip": "{session}/{clip}/{kit}/{instrument}/audio.wav",
+    "all in the file name": "{session}/{clip}/{clip}_{kit}_{instrument}.wav",
+    "drummer in the file name": "{session}/{kit}/{instrument}/drummer1_{clip}_{kit}.wav",
+}
+
+
+def write_stemgmd(root, layout, kits=("brooklyn", "retro_rock"), n=3000):
+    for kit in kits:
+        for k, instrument in enumerate([*PIECE_TO_STEMGMD.values(), "mixture", "toms"]):
+            path = root / layout.format(session="drummer1/eval_session",
+                                        clip="2_funk-groove_98_fill_6-8", kit=kit,
+                                        instrument=instrument)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            audio = np.full((n, 2), (k + 1) / 64) * (np.arange(n) >= 1000)[:, None]
+            soundfile.write(path, audio, SAMPLE_RATE, subtype="PCM_16")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_stemgmd_layouts(tmp_path, layout):
+    write_stemgmd(tmp_path / "StemGMD", layout)
+    groove = write_groove(tmp_path / "groove")
+    clips = read_stemgmd(tmp_path / "StemGMD", groove, split="test")
+    assert [c.kit for c in clips] == ["brooklyn", "retro_rock"]
+    assert {c.name for c in clips} == {"drummer1/eval_session/2_funk-groove_98_fill_6-8"}
+    for clip in clips:
+        assert set(clip.files) == set(PIECES)
+        for k, piece in enumerate(PIECES):
+            audio = clip.read(990, 20, [piece])[piece]
+            expected = np.where(np.arange(20) >= 10, (k + 1) / 64, 0)
+            np.testing.assert_allclose(audio, [expected, expected], atol=1e-4)
+    # A folder below works the same.
+    assert len(read_stemgmd(tmp_path / "StemGMD" / "drummer1")) == 2
+    assert read_stemgmd(tmp_path / "StemGMD", groove, split="train") == []
+
+
+def test_stemgmd_windows_read_only_what_they_need(tmp_path, monkeypatch):
+    write_stemgmd(tmp_path, LAYOUTS["kit then instrument"], kits=["brooklyn"])
+    (clip,) = read_stemgmd(tmp_path)
+    whole, frames = clip.read(), []
+    read = soundfile.SoundFile.read
+
+    def counted(self, n, **kwargs):
+        frames.append(n)
+        return read(self, n, **kwargs)
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", counted)
+    windows = list(clip.windows(1100 / SAMPLE_RATE))
+    assert max(frames) == 1100
+    assert [round(s * SAMPLE_RATE) for s, _ in windows] == [0, 1100, 2200]
+    joined = np.concatenate([w["ride"] for _, w in windows], axis=1)
+    np.testing.assert_array_equal(joined[:, :3000], whole["ride"])
+    assert not joined[:, 3000:].any()
+    with pytest.raises(ValueError, match="at least one sample"):
+        next(clip.windows(0))
+
+
+def test_stemgmd_labels(tmp_path):
+    write_stemgmd(tmp_path / "s", LAYOUTS["kit then instrument"], ["roots"], n=SAMPLE_RATE // 2)
+    (clip,) = read_stemgmd(tmp_path / "s")
+    with pytest.raises(DataError, match="groove_root"):
+        clip.performance()
+    (clip,) = read_stemgmd(tmp_path / "s", write_groove(tmp_path / "g"))
+    assert clip.performance().times.tolist() == [0.25]  # those within the audio
+    labels = clip.files["kick"].parent / "labels.csv"
+    labels.write_text("time,articulation,velocity\n0.1,china,9\n")
+    (clip,) = read_stemgmd(tmp_path / "s", tmp_path / "g")
+    assert [ARTICULATIONS[a] for a in clip.performance().articulations] == ["china"]
+    labels.write_text("time,articulation,velocity\n0.1,gong,9\n")
+    with pytest.raises(DataError, match=r"labels\.csv: not a list of labels"):
+        clip.performance()
+
+
+def test_stemgmd_errors(tmp_path):
+    with pytest.raises(DataError, match="no StemGMD clips"):
+        read_stemgmd(tmp_path)
+    write_stemgmd(tmp_path, LAYOUTS["kit then instrument"], ["roots"])
+    with pytest.raises(DataError, match="no kit socal; there are roots"):
+        read_stemgmd(tmp_path, kits=["socal"])
+    with pytest.raises(DataError, match="groove_root"):
+        read_stemgmd(tmp_path, split="train")
+    with pytest.raises(DataError, match="no split"):
+        read_stemgmd(tmp_path, split="all")
+    (clip,) = read_stemgmd(tmp_path, kits=["roots"])
+    clip.files["kick"].write_bytes(b"RIFF")
+    with pytest.raises(DataError, match=r"kick\.wav: stem cannot be read"):
+        clip.read()
+    assert len({*TRAIN_KITS, *TEST_KITS}) == 10
+
+
+# -- MDB Drums ------------------------------------------------------------------------
+
+
+def test_mdb_flat_folder(tmp_path):
+    (tmp_path / "Song.txt").write_text("0.5\tride_bell\n0.25\tkick\n0.3\ttambourine\n\n")
+    (tmp_path / "Song.beats").write_text("0.010\t1\n0.520\t2\n")
+    (tmp_path / "Song.mix.flac").write_bytes(b"")
+    (tmp_path / "LICENCE.txt").write_text("not an annotation")
+    (track,) = read_mdb(tmp_path)
+    assert (track.name, track.drums, track.mix.name) == ("Song", None, "Song.mix.flac")
+    assert track.times.tolist() == [0.25, 0.5] and track.beats.tolist() == [[0.01, 1], [0.52, 2]]
+    assert [PIECES[p] for p in track.pieces] == ["kick", "ride"]
+
+
+@pytest.mark.parametrize("level", ["subclass", "class"])
+def test_mdb_repository(tmp_path, level):
+    root = tmp_path / "MDB Drums"
+    for folder in (f"annotations/{level}", "annotations/beats", "audio/drum_only"):
+        (root / folder).mkdir(parents=True)
+    text = {"subclass": "0.011610 \t LFT \n0.5 \t TMB \n0.6 \t SST\n",
+            "class": "0.011610 \t TT \n0.5 \t OT \n0.6 \t SD\n"}[level]
+    (root / f"annotations/{level}/MusicDelta_Beatles_{level}.txt").write_text(text)
+    (root / "annotations/beats/MusicDelta_Beatles_MIX.beats").write_text("0.010\t1\n")
+    (root / "audio/drum_only/MusicDelta_Beatles_Drum.wav").write_bytes(b"")
+    (track,) = read_mdb(tmp_path)
+    assert (track.name, track.mix, len(track)) == ("Beatles", None, 2)
+    assert track.drums.name == "MusicDelta_Beatles_Drum.wav" and track.beats.shape == (1, 2)
+    expected = {"subclass": ["tom_floor", "side_stick"], "class": ["tom_mid", "snare"]}[level]
+    assert [ARTICULATIONS[a] for a in track.articulations] == expected
+
+
+def test_mdb_errors(tmp_path):
+    with pytest.raises(DataError, match="no annotated tracks"):
+        read_mdb(tmp_path)
+    (tmp_path / "Song.mix.flac").write_bytes(b"")
+    (tmp_path / "Song.txt").write_text("0.5\tkick\n0.6\tgong\n")
+    with pytest.raises(DataError, match=r"Song\.txt: line 2"):
+        read_mdb(tmp_path)
+    assert {a for a in MDB_TO_ARTICULATION.values() if a} == set(ARTICULATIONS)
+
+
+# -- patterns -------------------------------------------------------------------------
+
+seeds = st.integers(0, 2 ** 32 - 1)
+
+
+def check(performance, stop=np.inf):
+    """What holds of every performance."""
+    n = len(performance)
+    assert len(performance.articulations) == len(performance.velocities) == n
+    assert performance.times.dtype == np.float64
+    assert performance.articulations.dtype.kind == performance.velocities.dtype.kind == "i"
+    assert (np.diff(performance.times) >= 0).all()
+    assert ((performance.times >= 0) & (performance.times < stop)).all()
+    assert ((performance.velocities >= 1) & (performance.velocities <= 127)).all()
+    assert ((performance.articulations >= 0)
+            & (performance.articulations < len(ARTICULATIONS))).all()
+    for piece in range(len(PIECES)):
+        assert (np.diff(performance.times[performance.pieces == piece])
+                >= MIN_HIT_DISTANCE - 1e-9).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=seeds, seconds=st.floats(0.0, 30.0), style=st.sampled_from([None, *STYLES]))
+def test_generated_performances(seed, seconds, style):
+    a = generate(np.random.default_rng(seed), seconds, style)
+    check(a, seconds)
+    b = generate(np.random.default_rng(seed), seconds, style)
+    assert a.times.tobytes() == b.times.tobytes()
+    assert a.velocities.tobytes() == b.velocities.tobytes()
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=seeds, seconds=st.floats(0.0, 12.0))
+def test_varied_performances(seed, seconds):
+    source = generate(np.random.default_rng(seed), seconds)
+    before = source.times.copy(), source.articulations.copy(), source.velocities.copy()
+    varied = vary(source, np.random.default_rng(seed))
+    check(varied, 1.35 * seconds + 0.1)
+    assert len(varied) <= len(source)
+    for kept, now in zip(before, (source.times, source.articulations, source.velocities)):
+        np.testing.assert_array_equal(kept, now)
+
+
+def test_styles_break_habits():
+    def used(style):
+        rng = np.random.default_rng(0)
+        return {ARTICULATIONS[a] for _ in range(30)
+                for a in generate(rng, 10, style).articulations}
+
+    hats = {"hihat_closed", "hihat_open", "hihat_pedal"}
+    for style in ("ride-only", "no-hat", "tom-fills", "tom-groove"):
+        assert not used(style) & hats
+    assert "side_stick" in used("side-stick") and "snare" not in used("side-stick")
+    assert {"tom_high", "tom_mid", "tom_floor"} <= used("tom-fills")
+    assert used("random") == set(ARTICULATIONS)
+    rng = np.random.default_rng(0)
+    blasts = [generate(rng, 10, "blast") for _ in range(20)]
+    assert all((b.pieces == 0).sum() >= 45 for b in blasts)  # five kicks a second at least
+
+
+def test_variation_reaches_every_change():
+    rng = np.random.default_rng(0)
+    times = np.arange(0, 10, 0.25)
+    names = ["kick", "hihat_closed", "snare", "hihat_open", "tom_high", "tom_mid", "tom_floor",
+             "ride"]
+    source = Performance(times, np.array([ARTICULATIONS.index(n) for n in names] * 5),
+                         np.full(40, 90))
+    results = [vary(source, rng) for _ in range(300)]
+    stretched = [r.duration / source.duration for r in results]
+    assert 0.74 < min(stretched) < 0.85 and 1.2 < max(stretched) < 1.37
+    new = set().union(*({ARTICULATIONS[a] for a in r.articulations} for r in results))
+    assert {"side_stick", "crash", "ride_bell", "hihat_pedal"} <= new
+    assert any(len(set(r.pieces)) < 8 for r in results)
+    assert 0.03 < np.mean([np.array_equal(r.times, times) for r in results]) < 0.5
+
+
+# -- audio randomisation --------------------------------------------------------------
+
+EFFECTS = (audio_augment.equalise, audio_augment.old_recording, audio_augment.room,
+           audio_augment.saturate, audio_augment.compress, audio_augment.noise,
+           audio_augment.lossy)
+
+
+def clicks(channels=2, n=2 * SAMPLE_RATE):
+    audio = np.zeros((channels, n), np.float32)
+    rng = np.random.default_rng(0)
+    for start in range(5000, n - 5000, 11025):
+        burst = rng.standard_normal(3000) * np.exp(-np.arange(3000) / 400)
+        audio[:, start:start + 3000] = 0.2 * burst
+    return audio
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("effect", EFFECTS, ids=lambda e: e.__name__)
+def test_effects_keep_shape_and_time(effect, channels):
+    audio = clicks(channels)
+    for seed in range(4):
+        out = effect(audio, np.random.default_rng(seed))
+        assert out.shape == audio.shape and out.dtype == np.float32 and np.isfinite(out).all()
+        assert not np.array_equal(out, audio)
+        np.testing.assert_array_equal(out, effect(audio, np.random.default_rng(seed)))
+        lags = [np.dot(out[0, 4000 + k:60000 + k], audio[0, 4000:60000]) for k in range(-200, 200)]
+        assert abs(int(np.argmax(np.abs(lags))) - 200) <= 44
+    silence = np.zeros((channels, SAMPLE_RATE), np.float32)
+    assert not effect(silence, np.random.default_rng(0)).any()
+
+
+def test_lossy_without_an_encoder(monkeypatch):
+    def missing(*_):
+        raise ValueError("no libmp3lame")
+
+    monkeypatch.setattr(audio_augment, "_mp3", missing)
+    audio = clicks()
+    np.testing.assert_array_equal(audio_augment.lossy(audio, np.random.default_rng(0)), audio)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds)
+def test_randomised_pieces_still_sum(seed):
+    audio = clicks(n=SAMPLE_RATE // 2)
+    pieces = {"kick": audio, "hihat_closed": -0.5 * audio[:, ::-1], "ride": 0.1 * audio}
+    out, mix = audio_augment.randomise(pieces, np.random.default_rng(seed), linear_only=True)
+    assert set(out) == set(pieces)
+    np.testing.assert_allclose(sum(out.values()), mix, atol=1e-5)
+    out, mix = audio_augment.randomise(pieces, np.random.default_rng(seed),
+                                       accompaniment=audio[:1, 999:])
+    assert mix.shape == audio.shape and np.isfinite(mix).all() and np.abs(mix).max() <= 1.001
+
+
+def test_accompaniment_level():
+    drums, music = clicks(), np.sin(np.arange(5000) / 9)[None].astype(np.float32)
+    for db in (-12, 6):
+        out = audio_augment.accompany(drums, music, db)
+        assert out.shape == drums.shape
+        assert 10 * np.log10((out ** 2).mean() / (drums ** 2).mean()) == pytest.approx(db, abs=0.1)
+    assert not audio_augment.accompany(drums, np.zeros((2, 10), np.float32), 0).any()
+
+
+# -- demo -----------------------------------------------------------------------------
+
+
+def test_demo_scores_against_the_truth(tmp_path):
+    from adt.demo import groove, run_demo
+    from adt.transcription import Hit, Transcription
+    played = groove()
+    assert set(played.pieces) == set(range(9)) and 11 < played.duration < 13
+    check(played)
+
+    def perfect_but_deaf_to_kicks(audio, sr):
+        assert sr == SAMPLE_RATE and audio.shape[0] == 2 and np.abs(audio).max() <= 1
+        return Transcription([Hit(t, PIECES[p]) for t, p in
+                              zip(played.times.tolist(), played.pieces.tolist()) if p],
+                             duration=audio.shape[1] / sr)
+
+    lines = []
+    scores = run_demo(tmp_path / "out", transcriber=perfect_but_deaf_to_kicks, echo=lines.append)
+    assert scores[9]["SUM"]["fn"] == (played.pieces == 0).sum() and scores[9]["SUM"]["fp"] == 0
+    assert scores[9]["ride"]["f_measure"] == 1 and scores[5]["KD"]["tp"] == 0
+    assert any(line.startswith("tom_floor") for line in lines)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "demo.mid", "demo.wav", "truth.mid"]
+    assert len(Transcription.load(tmp_path / "out" / "truth.mid")) == len(played)

@@ -3,8 +3,9 @@
 Conventions
 -----------
 Audio is float32 of shape (channels, samples), nominally within ±1. Files are
-decoded by libsndfile (wav, flac, ogg, mp3, aiff, ...) and, where it cannot, by
-the FFmpeg libraries inside PyAV (m4a, mp4, webm, ...). Resampling is soxr's,
+decoded by libsndfile (wav, flac, ogg, aiff, ...) and, where it cannot, by the
+FFmpeg libraries inside PyAV (mp3, m4a, mp4, webm, ...); encoder delay that a file
+declares is cut, so that times are those of the original. Resampling is soxr's,
 streamed: a file of two hours needs no more memory than one of two minutes.
 
 Whatever cannot be read raises `AudioError` with one line that names the file
@@ -15,9 +16,10 @@ warning.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import numpy as np
 
 from .errors import AudioError, OutputError
 from .frames import SAMPLE_RATE
+from .output import atomic_path
 
 __all__ = [
     "AUDIO_SUFFIXES", "AudioInfo", "AudioWriter", "as_audio", "find_audio", "load", "probe",
@@ -44,12 +47,15 @@ MAX_CHANNELS = 64
 MIN_RATE, MAX_RATE = 1_000, 768_000
 
 #: Samples decoded at a time; a defect loses at most this much before it.
-_CHUNK = 32_768
+_CHUNK = 8_192
 
 #: A file that ends earlier than its header says by more than this is damaged, seconds.
 _TOLERANCE = 0.25
 
-_DAMAGED = "cannot be decoded as audio; check that it is a complete wav, flac, ogg, mp3 or m4a file"
+#: MPEG audio goes straight to FFmpeg: libsndfile's decoder of it writes to the terminal.
+_MPEG_SUFFIXES = (".mp1", ".mp2", ".mp3", ".aac")
+
+_NOT_AUDIO = "cannot be decoded as audio; give a complete wav, flac, ogg, mp3 or m4a file"
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,10 @@ class _SoundFile:
         frames = self._file.frames
         self.info = AudioInfo(
             self._file.samplerate, self._file.channels, frames if 0 <= frames < 2**62 else None)
+        # libsndfile corrects the size of a cut wav or aiff, and notes so in its log.
+        sizes = re.search(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)",
+                          self._file.extra_info, re.MULTILINE)
+        self._cut = sizes is not None and int(sizes[2]) < int(sizes[1]) < 2**31
 
     def chunks(self) -> Iterator[np.ndarray]:
         import soundfile
@@ -97,8 +107,10 @@ class _SoundFile:
             except (soundfile.SoundFileError, OSError) as error:
                 raise _DecodeError(str(error)) from error
             if not len(chunk):
-                return
+                break
             yield chunk
+        if self._cut:
+            raise _DecodeError("its header says more")
 
     def close(self) -> None:
         self._file.close()
@@ -121,43 +133,63 @@ class _AvFile:
         if rate <= 0 or channels <= 0:
             self.close()
             raise _DecodeError("no audio track")
+        self._good, self._bad = 0, 0
         n_samples = None
         if self._stream.duration is not None and self._stream.time_base is not None:
             n_samples = round(self._stream.duration * self._stream.time_base * rate)
         self.info = AudioInfo(rate, channels, n_samples)
 
     def chunks(self) -> Iterator[np.ndarray]:
+        parts, held = [], 0
+        for part in self._packets():
+            parts.append(part)
+            held += len(part)
+            if held >= _CHUNK:
+                yield np.concatenate(parts)
+                parts, held = [], 0
+        if held:
+            yield np.concatenate(parts)
+        if self._bad:
+            raise _DecodeError(f"{self._bad} of {self._bad + self._good} packets are broken")
+
+    def _packets(self) -> Iterator[np.ndarray]:
+        """Samples of every packet (samples, channels); silence for one that is broken."""
         import av
-        to_float = av.AudioResampler(
-            format="fltp", layout=self._stream.layout, rate=self.info.sample_rate)
-        good, bad = 0, 0
+        rate, channels = self.info.sample_rate, self.info.channels
+        to_float = av.AudioResampler(format="fltp", layout=self._stream.layout, rate=rate)
         packets = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets, None)
-            except (av.error.FFmpegError, OSError) as error:
-                raise _DecodeError(str(error)) from error
+            except (av.error.FFmpegError, OSError):
+                self._bad += 1
+                return
             if packet is None:
-                break
+                return
             try:
                 frames = [f for frame in packet.decode() for f in to_float.resample(frame)]
             except av.error.EOFError:
                 continue
             except (av.error.FFmpegError, OSError, ValueError):
-                bad += 1
-                # Silence in place of a bad packet keeps what follows in time.
-                gap = round((packet.duration or 0) * packet.time_base * self.info.sample_rate)
-                if good and 0 < gap <= self.info.sample_rate:
-                    yield np.zeros((gap, self.info.channels), np.float32)
+                self._bad += 1
+                # What follows keeps its time.
+                gap = round((packet.duration or 0) * (packet.time_base or 0) * rate)
+                if self._good and 0 < gap <= rate:
+                    yield np.zeros((gap, channels), np.float32)
                 continue
-            good += 1
             for frame in frames:
-                yield np.ascontiguousarray(frame.to_ndarray().T)
-        if bad:
-            raise _DecodeError(f"{bad} of {bad + good} packets are damaged")
+                self._good += 1
+                yield frame.to_ndarray().T
 
     def close(self) -> None:
         self._container.close()
+
+
+def _begins_like_mpeg(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(3)
+        return head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] >= 0xE0)
+    return False
 
 
 def _open(path: Path) -> _SoundFile | _AvFile:
@@ -166,6 +198,8 @@ def _open(path: Path) -> _SoundFile | _AvFile:
         size = path.stat().st_size
         if path.is_dir():
             raise AudioError(f"{path}: is a folder; name an audio file")
+        if not path.is_file():
+            raise AudioError(f"{path}: is not a regular file; save the audio to one first")
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -175,13 +209,13 @@ def _open(path: Path) -> _SoundFile | _AvFile:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{path}: cannot be opened ({reason}); check the path") from None
-    if size == 0 and path.is_file():
+    if size == 0:
         raise AudioError(f"{path}: is empty (0 bytes); export or copy it again")
-    for decoder in (_SoundFile, _AvFile):
+    mpeg = path.suffix.lower() in _MPEG_SUFFIXES or _begins_like_mpeg(path)
+    for decoder in (_AvFile,) if mpeg else (_SoundFile, _AvFile):
         try:
             file = decoder(path)
-        except _DecodeError as error:
-            no_audio = str(error) == "no audio track"
+        except _DecodeError:
             continue
         rate = file.info.sample_rate
         if not MIN_RATE <= rate <= MAX_RATE:
@@ -190,9 +224,7 @@ def _open(path: Path) -> _SoundFile | _AvFile:
                 f"{path}: its header gives a sample rate of {rate} Hz; convert it to a rate"
                 f" between {MIN_RATE} and {MAX_RATE} Hz")
         return file
-    if no_audio:
-        raise AudioError(f"{path}: has no audio track; name a file that has one")
-    raise AudioError(f"{path}: {_DAMAGED}")
+    raise AudioError(f"{path}: {_NOT_AUDIO}")
 
 
 def _check_finite(chunk: np.ndarray, path: Path) -> None:
@@ -215,7 +247,7 @@ def _native(path: Path, file: _SoundFile | _AvFile) -> Iterator[np.ndarray]:
     declared = file.info.n_samples
     if total == 0:
         if defect is not None or declared:
-            raise AudioError(f"{path}: {_DAMAGED}")
+            raise AudioError(f"{path}: {_NOT_AUDIO}")
         raise AudioError(f"{path}: holds no samples (0 s); name a file with sound in it")
     if defect is None and declared is not None and declared - total > _TOLERANCE / seconds:
         defect = f"its header says {declared * seconds:.1f} s"
@@ -484,22 +516,21 @@ class AudioWriter:
                 f"{self.path}: cannot write {self.path.suffix or 'this type'}; use .wav or .flac")
         if self._format == "FLAC" and self.channels > 8:
             raise OutputError(f"{self.path}: flac holds at most 8 channels; use .wav")
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        self._file = None
+        self._file, self._stack = None, None
         self._clips = self.subtype not in ("FLOAT", "DOUBLE")
         self._peak, self._written = 0.0, 0
 
     def __enter__(self) -> AudioWriter:
         import soundfile
         try:
-            if self.path.is_dir():
-                raise IsADirectoryError("it is a folder")
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = soundfile.SoundFile(
-                self._temporary, "w", self.sample_rate, self.channels, self.subtype,
-                format=self._format)
+            with ExitStack() as stack:
+                temporary = stack.enter_context(atomic_path(self.path))
+                self._file = stack.enter_context(soundfile.SoundFile(
+                    temporary, "w", self.sample_rate, self.channels, self.subtype,
+                    format=self._format))
+                self._stack = stack.pop_all()
         except (OSError, soundfile.SoundFileError, ValueError) as error:
-            self._discard()
             raise self._error(error) from error
         return self
 
@@ -526,25 +557,16 @@ class AudioWriter:
     def __exit__(self, kind, error, traceback) -> None:
         import soundfile
         try:
-            if self._file is not None:
-                self._file.close()
-            if kind is None:
-                os.replace(self._temporary, self.path)
-        except (OSError, soundfile.SoundFileError) as failure:
-            if kind is None:
-                raise self._error(failure) from failure
+            self._stack.__exit__(kind, error, traceback)
+        except soundfile.SoundFileError as failure:
+            raise self._error(failure) from failure
         finally:
             self._file = None
-            self._discard()
         if kind is None and self._peak > 1 + 2**-15:
             remedy = "write FLOAT samples or " if self._format == "WAV" else ""
             warnings.warn(
                 f"{self.path}: peaks of {self._peak:.2f} were clipped to 1;"
                 f" {remedy}lower the input's level", stacklevel=2)
-
-    def _discard(self) -> None:
-        with suppress(OSError):
-            self._temporary.unlink()
 
     def _error(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")

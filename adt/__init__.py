@@ -1,0 +1,49 @@
+"""Open automatic drum transcription: a song in, drum MIDI out.
+
+>>> import adt
+>>> transcription = adt.transcribe("song.mp3")  # doctest: +SKIP
+>>> transcription.save("song.mid")  # doctest: +SKIP
+
+Importing this package is light: numerical libraries load on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import AdtError
+from .vocabulary import PIECES, STEMS
+
+if TYPE_CHECKING:
+    from separation import separate, separate_file
+
+    from .inference import Activations, Transcriber, transcribe
+    from .transcription import Hit, Transcription
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PIECES", "STEMS", "Activations", "AdtError", "Hit", "Transcriber", "Transcription",
+    "separate", "separate_file", "transcribe",
+]
+
+_HOME = {
+    "Activations": "adt.inference", "Transcriber": "adt.inference",
+    "transcribe": "adt.inference", "Hit": "adt.transcription",
+    "Transcription": "adt.transcription", "separate": "separation",
+    "separate_file": "separation",
+}
+
+
+def __getattr__(name: str):
+    """Import a public name from its module when it is first asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

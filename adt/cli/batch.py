@@ -1,0 +1,146 @@
+"""Run a function over many inputs: one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..audio import find_audio
+from ..errors import AdtError
+from . import console
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input file.
+
+    Attributes
+    ----------
+    source : Path
+    name : str
+        Name of its output, without suffix and relative to the output folder;
+        no two jobs of a batch share one.
+    """
+
+    source: Path
+    name: str
+
+
+def unique_names(files: Sequence[Path]) -> list[str]:
+    """Names for the outputs of `files`: their stems, told apart where they are equal.
+
+    Files of one stem in different folders are told apart by as many parent folders
+    as it takes, files that differ in suffix alone by the suffix.
+
+    Examples
+    --------
+    >>> unique_names([Path("a/one.wav"), Path("b/one.wav"), Path("b/two.wav")])
+    ['a/one', 'b/one', 'two']
+    >>> unique_names([Path("one.wav"), Path("one.mp3")])
+    ['one.wav', 'one.mp3']
+    """
+    paths = [Path(os.path.abspath(file)) for file in files]
+    twins = _clashes([str(path.with_suffix("")) for path in paths])
+    leaves = [path.name if i in twins else path.stem for i, path in enumerate(paths)]
+    names = list(leaves)
+    for depth in range(1, max((len(path.parts) for path in paths), default=0)):
+        for i in _clashes(names):
+            names[i] = "/".join((*paths[i].parts[1:-1][-depth:], leaves[i]))
+    for i in _clashes(names):
+        names[i] += paths[i].suffix
+    return names
+
+
+def _clashes(names: Sequence[str]) -> list[int]:
+    """Indices of names that occur more than once, whatever their case."""
+    count = Counter(name.casefold() for name in names)
+    return [i for i, name in enumerate(names) if count[name.casefold()] > 1]
+
+
+class Batch:
+    """The inputs of a command.
+
+    Parameters
+    ----------
+    inputs : iterable of path-like
+        Files and folders.
+    ignore : callable, optional
+        Tells files inside folders that are not inputs (results of an earlier run).
+
+    Attributes
+    ----------
+    jobs : list of Job
+        What is left to do.
+    failures : list of str
+        Inputs that failed so far; each has been reported on stderr.
+    """
+
+    def __init__(self, inputs: Iterable[str | Path],
+                 ignore: Callable[[Path], bool] = lambda file: False):
+        self.failures: list[str] = []
+        files: dict[Path, Path] = {}
+        for entry in map(Path, inputs):
+            try:
+                found = find_audio(entry)
+            except AdtError as problem:
+                self._fail(entry, problem)
+                continue
+            for file in found:
+                if file == entry or not ignore(file):
+                    files.setdefault(file.resolve(), file)
+        chosen = list(files.values())
+        self.jobs = [Job(*pair) for pair in zip(chosen, unique_names(chosen))]
+        self._total = len(self.jobs) + len(self.failures)
+
+    def __len__(self) -> int:
+        """Number of inputs, those that failed or were dropped included."""
+        return self._total
+
+    def check(self, test: Callable[[Job], bool]) -> None:
+        """Keep the jobs for which `test` is true; one for which it raises has failed."""
+        kept = []
+        for job in self.jobs:
+            try:
+                if test(job):
+                    kept.append(job)
+                else:
+                    console.note(f"{job.source}: skipped, done before")
+            except AdtError as problem:
+                self._fail(job.source, problem)
+        self.jobs = kept
+
+    def run(self, work: Callable[[Job, Callable[[float], None] | None], str]) -> int:
+        """Call ``work(job, progress)`` for every job; it returns a line for the terminal.
+
+        Returns
+        -------
+        int
+            Exit status: 1 if any input failed. The failures of several inputs are
+            named in a last line on stderr.
+        """
+        for number, job in enumerate(self.jobs, 1):
+            label = job.source.name
+            if len(self.jobs) > 1:
+                label = f"[{number}/{len(self.jobs)}] {label}"
+            try:
+                with console.progress(label) as progress:
+                    result = work(job, progress)
+            except Exception as problem:
+                self._fail(job.source, problem)
+            else:
+                console.note(f"{job.source}: {result}")
+        return self.finish()
+
+    def finish(self) -> int:
+        """Name the failures; the exit status."""
+        if self.failures and self._total > 1:
+            console.error(f"{len(self.failures)} of {self._total} inputs failed: "
+                          + ", ".join(self.failures))
+        return 1 if self.failures else 0
+
+    def _fail(self, source: Path, problem: Exception) -> None:
+        self.failures.append(str(source))
+        console.error(console.describe(problem, source))

@@ -1,0 +1,113 @@
+"""What the user sees on stderr: single lines, and progress on a terminal only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import AdtError
+
+
+def debug() -> bool:
+    """Whether tracebacks are wanted (environment variable ``ADT_DEBUG``)."""
+    return os.environ.get("ADT_DEBUG", "") not in ("", "0")
+
+
+def on_terminal() -> bool:
+    """Whether stderr is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def say(text: str) -> None:
+    """Print one line on stderr, above a progress bar if there is one."""
+    line = " ".join(str(text).split())
+    if "tqdm" in sys.modules and on_terminal():
+        sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
+    else:
+        print(line, file=sys.stderr, flush=True)
+
+
+def note(text: str) -> None:
+    """Print one line on a terminal, nothing in a pipe."""
+    if on_terminal():
+        say(text)
+
+
+def error(text: str) -> None:
+    """Print one ``error:`` line."""
+    say(f"error: {text}")
+
+
+def describe(problem: Exception, source: Path | None = None) -> str:
+    """One line about `problem` that names the file `source`.
+
+    An error that is not ours is a bug, and is said to be unexpected; with
+    ``ADT_DEBUG=1`` its traceback is printed first.
+    """
+    if debug():
+        import traceback
+        traceback.print_exception(problem)
+    if isinstance(problem, AdtError):
+        text = str(problem)
+    elif isinstance(problem, MemoryError):
+        text = "not enough memory; close other programs or use a smaller input"
+    else:
+        text = (f"unexpected {type(problem).__name__}: {problem};"
+                " set ADT_DEBUG=1 for the traceback and report it")
+    if source is not None and source.name not in text:
+        text = f"{source}: {text}"
+    return text
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[float], None] | None]:
+    """Progress bar on a terminal; gives a callable of the fraction done, else None."""
+    if not on_terminal():
+        yield None
+        return
+    from tqdm import tqdm
+    with tqdm(total=1.0, desc=label, leave=False, file=sys.stderr,
+              bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}") as bar:
+        yield lambda fraction: bar.update(min(fraction, 1.0) - bar.n)
+
+
+def share(progress: Callable[[float], None] | None, first: float,
+          last: float) -> Callable[[float], None] | None:
+    """The part of a progress callable from fraction `first` to `last`."""
+    if progress is None:
+        return None
+    return lambda fraction: progress(first + (last - first) * fraction)
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Print our own warnings as single lines; hide those of libraries unless debugging."""
+    with warnings.catch_warnings():
+        if not debug():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("always", category=UserWarning, module=r"(adt|separation)\b")
+            warnings.showwarning = lambda message, *rest, **named: say(f"warning: {message}")
+        yield
+
+
+@contextmanager
+def exit_on_termination() -> Iterator[None]:
+    """Turn SIGTERM into `SystemExit`, so that temporary files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number, frame):
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

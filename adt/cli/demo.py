@@ -1,0 +1,24 @@
+"""``adt demo``: hear, transcribe and score a groove of our own making."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options, outputs
+
+
+@click.command(context_settings=options.SETTINGS)
+@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), default=None,
+              help="Folder that gets demo.wav, demo.mid and truth.mid.  [default: none]")
+@click.option("--demix/--no-demix", default=True,
+              help="Separate the drums before detecting onsets.")
+@options.device("cpu")
+@click.option("--seed", type=int, default=0, help="Of the groove and of the kit.")
+def command(out, demix, device, seed):
+    """Make a short groove with the package's drum synthesiser, transcribe and score it."""
+    from ..demo import run_demo
+    if out is not None:
+        outputs.check_writable([out])
+    run_demo(out, demix=demix, device=options.pick_device(device), seed=seed, echo=click.echo)

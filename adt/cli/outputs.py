@@ -1,0 +1,106 @@
+"""Where results go, and whether they can, settled before any work is done."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import ConfigError, OutputError
+from ..vocabulary import STEMS
+
+#: Choices of ``--format``.
+FORMATS = ("mid", "csv", "jams", "txt")
+
+_SUFFIXES = {".mid": "mid", ".midi": "mid", ".csv": "csv", ".jams": "jams", ".txt": "txt"}
+
+
+def as_file(out: str | None, format: str | None, n_inputs: int) -> Path | None:
+    """The file that ``-o OUT`` means, or None if it means a folder.
+
+    Raises
+    ------
+    ConfigError
+        If OUT is a file for several inputs, of an unknown type, or not of `format`.
+    """
+    if out is None or out.endswith(("/", os.sep)) or os.path.isdir(out):
+        return None
+    path = Path(out)
+    suffix = path.suffix.lower()
+    if not suffix or (suffix not in _SUFFIXES and n_inputs > 1):
+        return None
+    if suffix not in _SUFFIXES:
+        raise ConfigError(f"{out}: cannot write '{path.suffix}'; end it in .mid, .csv, .jams or"
+                          " .txt, or in / for a folder")
+    if n_inputs > 1:
+        raise ConfigError(f"{out}: one file for {n_inputs} inputs; give a folder with -o")
+    if format is not None and _SUFFIXES[suffix] != format:
+        raise ConfigError(f"{out}: does not end in .{format} as --format says; drop one of them")
+    return path
+
+
+def check_writable(folders: Iterable[Path]) -> None:
+    """Raise `OutputError` unless files can be made in every folder (or it can be made)."""
+    for folder in dict.fromkeys(folders):
+        existing = folder.absolute()
+        try:
+            while not existing.exists():
+                existing = existing.parent
+            if not existing.is_dir():
+                raise NotADirectoryError(
+                    errno.ENOTDIR, f"{existing} is a file")
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as problem:
+            raise OutputError(f"{folder}: cannot be written to ({problem.strerror});"
+                              " choose another place with -o") from None
+
+
+def pending(source: Path, targets: Iterable[Path], force: bool,
+            skip_existing: bool) -> list[Path]:
+    """Those of `targets` that are to be written.
+
+    Raises
+    ------
+    OutputError
+        If one exists and neither `force` nor `skip_existing` says what to do, or if
+        one is the input itself.
+    """
+    todo = []
+    for target in targets:
+        if not target.exists():
+            todo.append(target)
+            continue
+        if target.resolve() == source.resolve():
+            raise OutputError(f"{target}: is the input itself; choose another place with -o")
+        if target.is_dir():
+            raise OutputError(f"{target}: is a folder; choose another name with -o")
+        if force:
+            todo.append(target)
+        elif not skip_existing:
+            raise OutputError(f"{target}: exists already (from {source}); add --force to replace"
+                              " it or --skip-existing to keep it")
+    return todo
+
+
+def stem_names(residual: bool) -> tuple[str, ...]:
+    """Names of the files that separation writes, without suffix."""
+    return (*STEMS, "residual") if residual else STEMS
+
+
+def is_stem(file: Path, folder: Path) -> bool:
+    """Whether `file` is a stem that separation into `folder` wrote earlier."""
+    return (file.stem in stem_names(True) and folder.resolve() in file.resolve().parents
+            and all(file.with_name(stem + file.suffix).is_file() for stem in STEMS))
+
+
+def remove_empty(folder: Path, top: Path) -> None:
+    """Remove `folder` and its parents below `top` while they are empty."""
+    try:
+        while folder != top and top in folder.parents:
+            folder.rmdir()
+            folder = folder.parent
+    except OSError:
+        pass

@@ -1,0 +1,56 @@
+"""``adt separate``: drum stems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options, outputs
+from .batch import Batch, Job
+
+
+@click.command(context_settings=options.SETTINGS)
+@options.inputs
+@click.option("-o", "--out", metavar="DIR", type=click.Path(), required=True,
+              help="Folder that gets NAME/{kick,snare,toms,hihat,cymbals}.wav.")
+@click.option("--residual", is_flag=True,
+              help="Also write everything else; the stems and it sum to the input.")
+@click.option("--wiener", metavar="ALPHA", type=click.FloatRange(min=0, min_open=True),
+              default=None, help="Exponent of a Wiener step across the stems.  [default: none]")
+@click.option("--format", type=click.Choice(["wav", "flac"]), default="wav",
+              help="Type of the files.")
+@options.device("cpu")
+@options.skip_existing
+@options.force
+def command(inputs, out, residual, wiener, format, device, skip_existing, force):
+    """Split songs or drum tracks into drum stems, in the input's length, rate and channels.
+
+    IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
+    """
+    top = Path(out)
+    batch = Batch(inputs, lambda file: outputs.is_stem(file, top))
+
+    def targets(job: Job) -> list[Path]:
+        return [top / job.name / f"{stem}.{format}" for stem in outputs.stem_names(residual)]
+
+    batch.check(
+        lambda job: bool(outputs.pending(job.source, targets(job), force, skip_existing)))
+    if not batch.jobs:
+        return batch.finish()
+    outputs.check_writable(top / job.name for job in batch.jobs)
+
+    from separation import separate_file
+    device = options.pick_device(device)
+
+    def work(job: Job, progress) -> str:
+        folder = top / job.name
+        try:
+            files = separate_file(job.source, folder, residual=residual, wiener=wiener,
+                                  device=device, suffix=f".{format}", progress=progress)
+        except BaseException:
+            outputs.remove_empty(folder, top)
+            raise
+        return f"{len(files)} stems, {folder}"
+
+    return batch.run(work)

@@ -297,6 +297,15 @@ def test_rendering_goes_on_where_it_stopped(tmp_path, groove_root, kits_root, mo
         assert (a / "ride.wav").read_bytes() == (b / "ride.wav").read_bytes()
 
 
+def test_blocks_do_not_show(tmp_path, groove_root, kits_root, monkeypatch):
+    from adt.data import render as module
+    (a,) = render_dataset(groove_root, kits_root, tmp_path / "a", limit=1, progress=False)
+    monkeypatch.setattr(module, "BLOCK", 12345)
+    (b,) = render_dataset(groove_root, kits_root, tmp_path / "b", limit=1, progress=False)
+    for path in a.iterdir():
+        assert path.read_bytes() == (b / path.name).read_bytes(), path.name
+
+
 def test_data_set_options(tmp_path, groove_root, kits_root, capfd):
     folders = render_dataset(groove_root, kits_root, tmp_path / "o", split="train",
                              kits=["synth-0"], limit=1, seconds=0.5)

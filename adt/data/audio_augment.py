@@ -167,7 +167,7 @@ def lossy(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return audio.copy()
     try:
         decoded = _mp3(audio / np.float32(max(1.0, peak)), bit_rate) * np.float32(max(1.0, peak))
-    except (ImportError, ValueError, OSError):
+    except (ImportError, LookupError, ValueError, OSError):
         return audio.copy()
     from scipy.signal import correlate
     n = audio.shape[1]

@@ -13,7 +13,8 @@ import os
 import shutil
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,9 @@ from .voices import CHOKE_DECAY, Voice, voices
 #: Longest ring after the last onset, seconds.
 TAIL = 3.0
 
+#: Samples that are rendered at once when writing to disk (30 s).
+BLOCK = 30 * SAMPLE_RATE
+
 #: A choked voice ends where it has fallen by this factor.
 _CHOKED_AWAY = 1e-4
 
@@ -46,13 +50,13 @@ def _pan(pan: float) -> np.ndarray:
     return np.array([[np.cos(angle)], [np.sin(angle)]], np.float32)
 
 
-def _play(voice: Voice, out: np.ndarray) -> None:
-    """Add one voice to `out`, shape (1 or 2, samples)."""
-    audio, onset = voice.sample.audio, round(voice.onset)
-    start = onset - voice.sample.onset
+def _play(voice: Voice, out: np.ndarray, origin: int = 0) -> None:
+    """Add one voice to `out`, shape (1 or 2, samples), which begins at sample `origin`."""
+    audio, begin = voice.sample.audio, round(voice.onset) - voice.sample.onset
+    start = begin - origin
     lo, hi = max(0, -start), min(audio.shape[1], out.shape[1] - start)
     if voice.choke is not None:
-        damped = round(voice.choke) - start
+        damped = round(voice.choke) - begin
         silent = damped + int(-np.log(_CHOKED_AWAY) * CHOKE_DECAY * SAMPLE_RATE)
         hi = min(hi, silent)
     if hi <= lo:
@@ -169,12 +173,26 @@ def render(performance: Performance, kit: Kit | Mapping[str, Kit], *,
     return mixture(pieces), labels
 
 
+def _blocks(of_piece: Mapping[str, Sequence[Voice]], n_samples: int,
+            ) -> Iterator[dict[str, np.ndarray]]:
+    """Render the nine pieces in blocks of at most `BLOCK` samples, one after the other."""
+    for origin in range(0, n_samples, BLOCK):
+        length = min(BLOCK, n_samples - origin)
+        pieces = {}
+        for piece in PIECES:
+            pieces[piece] = np.zeros((2, length), np.float32)
+            for voice in of_piece[piece]:
+                if voice.onset - voice.sample.onset < origin + length + 1:
+                    _play(voice, pieces[piece], origin)
+        yield pieces
+
+
 def _write_clip(folder: Path, performance: Performance, kit: Kit, longest: float,
                 seed: int) -> None:
     """Render one clip into `folder` (nine WAVs and ``labels.csv``), all or nothing.
 
-    One piece at a time is held in memory, so a ten-minute performance fits; all pieces
-    share one gain, 1 unless a piece or the mixture would clip.
+    Done in blocks, once for the peak and once for the files, so that memory does not
+    grow with length. All pieces share one gain, 1 unless a piece or the mixture would clip.
     """
     import soundfile
     rng = np.random.default_rng([seed, zlib.crc32(f"{performance.name}/{kit.name}".encode())])
@@ -183,29 +201,20 @@ def _write_clip(folder: Path, performance: Performance, kit: Kit, longest: float
     of_piece: dict[str, list[Voice]] = defaultdict(list)
     for voice in played:
         of_piece[ARTICULATION_TO_PIECE[ARTICULATIONS[voice.articulation]]].append(voice)
-
-    def audio_of(piece: str) -> np.ndarray:
-        out = np.zeros((2, n_samples), np.float32)
-        for voice in of_piece[piece]:
-            _play(voice, out)
-        return out
-
-    mix = np.zeros((2, n_samples), np.float32)
-    peak = 0.0
-    for piece in of_piece:
-        out = audio_of(piece)
-        peak = max(peak, float(np.abs(out).max()))
-        mix += out
-    peak = max(peak, float(np.abs(mix).max()))
-    del mix
+    peak = max(float(np.abs(audio).max()) for block in _blocks(of_piece, n_samples)
+               for audio in (*block.values(), mixture(block)))
     gain = np.float32(min(1.0, 0.98 / peak) if peak > 0 else 1.0)
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        for piece in PIECES:
-            name = part / f"{PIECE_TO_STEMGMD[piece]}.wav"
-            soundfile.write(name, (audio_of(piece) * gain).T, SAMPLE_RATE, subtype="PCM_16")
+        with ExitStack() as stack:
+            files = {piece: stack.enter_context(soundfile.SoundFile(
+                part / f"{PIECE_TO_STEMGMD[piece]}.wav", "w", SAMPLE_RATE, 2, "PCM_16"))
+                for piece in PIECES}
+            for block in _blocks(of_piece, n_samples):
+                for piece, file in files.items():
+                    file.write((block[piece] * gain).T)
         with (part / "labels.csv").open("w", newline="", encoding="utf-8") as handle:
             rows = csv.writer(handle)
             rows.writerow(("time", "articulation", "velocity"))

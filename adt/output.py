@@ -30,11 +30,6 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     OutputError
         If the folder does not exist, `path` is a folder, or writing fails with
         an `OSError`.
-
-    Examples
-    --------
-    >>> with atomic_path("/tmp/note.txt") as name:
-    ...     _ = name.write_text("done")
     """
     path = Path(path)
     if path.is_dir():

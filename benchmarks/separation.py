@@ -294,11 +294,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.accompaniment is not None:
         from adt.audio import find_audio
         songs = find_audio([args.accompaniment])
-    from separation import separate
-
-    def bank(mixture, sr):
-        return separate(mixture, sr, wiener=args.wiener, device=args.device)
-
+    from separation import Separator
+    bank = Separator(device=args.device, wiener=args.wiener)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="librosa")
         scores = score(chosen, bank, seconds=args.seconds, accompaniment=songs,

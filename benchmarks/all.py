@@ -1,0 +1,53 @@
+"""Runs every benchmark whose material is given, and renews the README's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adt.errors import ConfigError, OutputError
+
+from . import report, separation, speed, transcription
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the benchmarks from the command line."""
+    parser = report.parser("benchmarks.all", __doc__)
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help="annotated recordings in the layout of MDB Drums")
+    parser.add_argument("--kits", type=Path, metavar="DIR", help="sampled kits")
+    parser.add_argument("--groove", type=Path, metavar="DIR", help="Groove MIDI Dataset")
+    parser.add_argument("--accompaniment", type=Path, metavar="DIR",
+                        help="recordings without drums")
+    parser.add_argument("--results", type=Path, metavar="DIR", default=Path("results"),
+                        help="folder that gets a JSON file of each benchmark")
+    args = parser.parse_args(argv)
+    if args.out or args.table:
+        raise ConfigError("--out and --table belong to single benchmarks; use --results DIR")
+    if (args.kits is None) != (args.groove is None):
+        raise ConfigError("renders need both --kits DIR and --groove DIR")
+    try:
+        args.results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{args.results}: cannot be made ({error.strerror}); "
+                          "choose another folder with --results") from error
+    shared = ["--device", args.device, "--seed", str(args.seed)]
+    if args.readme:
+        shared += ["--readme", str(args.readme)]
+
+    def run(benchmark, name: str, *options: object) -> None:
+        benchmark.main([*map(str, options), *shared,
+                        "--out", str(args.results / f"{name}.json")])
+
+    renders = ("--kits", args.kits, "--groove", args.groove) if args.kits else ()
+    if args.data:
+        run(transcription, "transcription", "--data", args.data)
+    if renders:
+        run(transcription, "renders", *renders)
+        run(separation, "separation", *renders)
+        if args.accompaniment:
+            run(separation, "separation-songs", *renders, "--accompaniment", args.accompaniment)
+    run(speed, "speed")
+
+
+if __name__ == "__main__":
+    raise SystemExit(report.run(main))

@@ -1,0 +1,63 @@
+"""Configuration files: YAML, with `base` to build on another file and `key=value` changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Iterable
+
+import yaml
+
+from .errors import ConfigError
+
+
+def _merge(base: dict, change: dict) -> dict:
+    merged = dict(base)
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            value = _merge(merged[key], value)
+        merged[key] = value
+    return merged
+
+
+def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """Read a configuration.
+
+    Parameters
+    ----------
+    path : path
+        YAML file; a key ``base`` names a file beside it to start from.
+    overrides : iterable of str
+        ``section.key=value`` changes, values in YAML; the key must exist.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not a mapping, or an override names no key.
+    """
+    path = Path(path)
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a YAML file "
+                          "such as configs/bank.yaml") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings")
+    base = config.pop("base", None)
+    if base is not None:
+        config = _merge(load_config(path.parent / base), config)
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        *sections, last = key.strip().split(".")
+        place = config
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict) or last not in place:
+            raise ConfigError(f"{override!r}: not a setting of {path}; write section.key=value")
+        place[last] = yaml.safe_load(value)
+    return config

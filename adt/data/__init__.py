@@ -1,0 +1,1 @@
+"""Training and evaluation data: Groove MIDI, StemGMD, MDB Drums, sampled kits, renderer."""

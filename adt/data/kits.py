@@ -1,0 +1,160 @@
+"""Sampled drum kits: a folder with ``kit.json`` and one audio file per sample.
+
+``kit.json`` lists, per articulation, samples with the velocity range they were
+played at (``velocity_lo``, ``velocity_hi``), a round-robin number and the place
+of the onset inside the file. A file holds the instrument at ``velocity_hi``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..frames import SAMPLE_RATE
+from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM
+
+#: Kit families that never train: they measure how well unseen kits are heard.
+VALIDATION_FAMILIES = ("sams-sonor", "avl", "tr808-emulation")
+
+#: What to play when a kit lacks an articulation, first choice first.
+FALLBACKS = {
+    "side_stick": ("snare",), "hihat_pedal": ("hihat_closed",),
+    "ride_bell": ("ride",), "splash": ("crash",), "china": ("crash",),
+    "tom_high": ("tom_mid",), "tom_mid": ("tom_high", "tom_floor"),
+    "tom_floor": ("tom_mid",), "hihat_open": ("hihat_closed",),
+    "hihat_closed": ("hihat_pedal",), "crash": ("china", "splash"),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One recorded stroke of a kit."""
+
+    path: Path
+    velocity_lo: int
+    velocity_hi: int
+    pan: float
+    onset: int  #: place of the onset inside the file, samples
+
+    @cached_property
+    def audio(self) -> np.ndarray:
+        """float32 array, shape (channels, samples), at `SAMPLE_RATE`."""
+        import soundfile
+        try:
+            audio, rate = soundfile.read(self.path, dtype="float32", always_2d=True)
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"{self.path}: sample cannot be read ({error})") from error
+        if rate != SAMPLE_RATE:
+            import soxr
+            audio = soxr.resample(audio, rate, SAMPLE_RATE)
+        return np.ascontiguousarray(audio.T)
+
+
+@dataclass(frozen=True, eq=False)
+class Kit:
+    """A sampled kit.
+
+    Attributes
+    ----------
+    layers : dict
+        Articulation → list of velocity layers (softest first), each a list of
+        round-robin `Sample` objects.
+    gain_db : dict
+        Articulation → gain in dB that brings it to a natural balance.
+    """
+
+    name: str
+    family: str
+    licence: str
+    attribution: str
+    kind: str
+    layers: dict[str, list[list[Sample]]]
+    gain_db: dict[str, float]
+
+    def articulation_for(self, articulation: str) -> str | None:
+        """The articulation this kit plays when asked for one, None if it has none."""
+        for name in (articulation, *FALLBACKS.get(articulation, ())):
+            if name in self.layers:
+                return name
+        return None
+
+    def stems(self) -> tuple[str, ...]:
+        """Stems that this kit can play."""
+        have = {PIECE_TO_STEM[ARTICULATION_TO_PIECE[a]] for a in self.layers}
+        return tuple(s for s in dict.fromkeys(PIECE_TO_STEM.values()) if s in have)
+
+    def pick(self, articulation: str, velocity: int, turn: int) -> tuple[Sample, float]:
+        """Sample and amplitude gain for a stroke.
+
+        Parameters
+        ----------
+        articulation : str
+            One that `articulation_for` returned.
+        velocity : int
+            1 to 127.
+        turn : int
+            Counts strokes; chooses the round robin.
+        """
+        layers = self.layers[articulation]
+        layer = next((l for l in layers if velocity <= l[0].velocity_hi), layers[-1])
+        sample = layer[turn % len(layer)]
+        within = min(1.0, velocity / sample.velocity_hi) ** 2
+        return sample, within * 10 ** (self.gain_db.get(articulation, 0.0) / 20)
+
+
+def read_kit(folder: Path | str) -> Kit:
+    """Read a kit folder.
+
+    Raises
+    ------
+    DataError
+        If ``kit.json`` is missing or does not describe a kit.
+    """
+    folder = Path(folder)
+    try:
+        meta = json.loads((folder / "kit.json").read_text(encoding="utf-8"))
+        layers: dict[str, list[list[Sample]]] = {}
+        for articulation, files in meta["pieces"].items():
+            if articulation not in ARTICULATIONS:
+                continue
+            grouped: dict[int, list[tuple[int, Sample]]] = {}
+            for f in files:
+                grouped.setdefault(int(f["velocity_hi"]), []).append((
+                    int(f.get("round_robin", 1)),
+                    Sample(folder / f["file"], int(f["velocity_lo"]), int(f["velocity_hi"]),
+                           float(f.get("pan") or 0.0),
+                           round(float(f.get("onset_ms") or 0.0) * SAMPLE_RATE / 1000))))
+            layers[articulation] = [
+                [s for _, s in sorted(grouped[hi], key=lambda pair: pair[0])]
+                for hi in sorted(grouped)]
+        return Kit(meta["name"], meta.get("family", meta["name"]), meta.get("licence", "unknown"),
+                   meta.get("attribution", ""), meta.get("kind", ""), layers,
+                   dict(meta.get("suggested_piece_gain_db") or {}))
+    except FileNotFoundError:
+        raise DataError(f"{folder}: no kit.json; give the folder of a sampled kit") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder / 'kit.json'}: not a kit description ({error!r})") from error
+
+
+def read_kits(root: Path | str, families: str = "all") -> list[Kit]:
+    """Read every kit below a folder, sorted by name.
+
+    Parameters
+    ----------
+    root : path
+        Folder of kit folders.
+    families : {'all', 'train', 'validation'}
+        Leave out, or keep only, the `VALIDATION_FAMILIES`.
+    """
+    kits = [read_kit(p.parent) for p in sorted(Path(root).glob("*/kit.json"))]
+    if families != "all":
+        held_out = families == "validation"
+        kits = [k for k in kits if (k.family in VALIDATION_FAMILIES) == held_out]
+    if not kits:
+        raise DataError(f"{root}: no kits ({families}) found; expected NAME/kit.json below it")
+    return kits

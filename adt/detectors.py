@@ -1,0 +1,123 @@
+"""Per-stem onset detectors: bands in, activation, velocity and timing out.
+
+One small network for each stem, side by side as groups: a 2-D convolutional front
+end over frames and bands, then dilated 1-D convolutions over frames (a temporal
+convolutional network, Bai et al., 2018). Each reads its stem's bands and, beside
+them, the mixture's; without demixing it reads the mixture's alone.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+from torch import nn
+
+from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
+
+_MOST = max(len(p) for p in STEM_TO_PIECES.values())
+
+#: Where each piece is among the detectors' (stem, slot) outputs.
+_SLOTS = [i * _MOST + STEM_TO_PIECES[s].index(p)
+          for p in PIECES for i, s in enumerate(STEMS) if p in STEM_TO_PIECES[s]]
+
+
+def _conv(inputs, outputs, groups, kernel, stride=(1, 1), dilation=1):
+    padding = ((kernel[0] - 1) // 2 * dilation, (kernel[1] - 1) // 2)
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, (dilation, 1),
+                  groups=groups, bias=False),
+        nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class _Residual(nn.Module):
+    def __init__(self, width, groups, dilation):
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(width, width, groups, (3, 1), dilation=dilation),
+            nn.Conv2d(width, width, 1, groups=groups, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x):
+        return torch.relu(x + self.body(x))
+
+
+class OnsetDetectors(nn.Module):
+    """Five onset detectors.
+
+    Parameters
+    ----------
+    demix : bool
+        Read each stem's bands beside the mixture's, or the mixture's alone.
+    front : sequence of int
+        Channels of the four 2-D layers of each detector; each halves the bands.
+    width : int
+        Channels of the 1-D layers of each detector.
+    dilations : sequence of int
+        One residual 1-D layer for each.
+    """
+
+    def __init__(self, demix: bool = True, front: Sequence[int] = (16, 32, 32, 32),
+                 width: int = 128, dilations: Sequence[int] = (1, 2, 4, 8, 16),
+                 n_bands: int = 96):
+        super().__init__()
+        self.demix = demix
+        self.n_bands = n_bands
+        g = len(STEMS)
+        f = [c * g for c in front]
+        self.front = nn.Sequential(
+            _conv(2 * g if demix else 1, f[0], g if demix else 1, (3, 5), (1, 2)),
+            _conv(f[0], f[1], g, (3, 3), (1, 2)),
+            _conv(f[1], f[2], g, (3, 3), (1, 2)),
+            _conv(f[2], f[3], g, (3, 3), (1, 2)))
+        self.flatten = _conv(f[3], width * g, g, (1, n_bands // 16))
+        # one kernel over all remaining bands: no padding along them
+        self.flatten[0].padding = (0, 0)
+        self.tcn = nn.Sequential(*[_Residual(width * g, g, d) for d in dilations])
+        self.heads = nn.Conv2d(width * g, 3 * _MOST * g, 1, groups=g)
+
+    def forward(self, mixture: torch.Tensor, stems: torch.Tensor | None = None):
+        """Activations of a batch.
+
+        Parameters
+        ----------
+        mixture : Tensor, shape (batch, frames, bands)
+            dB of the mixture, see `adt.features.to_decibel`.
+        stems : Tensor, shape (batch, 5, frames, bands), optional
+            dB of the stems; needed where `demix`.
+
+        Returns
+        -------
+        Tensor, shape (batch, 3, frames, 9)
+            Onset logits, velocity (0..1 after a sigmoid, as logits), and offset of the
+            onset from the frame's centre in frames.
+        """
+        x = mixture[:, None]
+        if self.demix:
+            x = torch.stack([stems, x.expand_as(stems)], dim=2).flatten(1, 2)
+        x = ((x + 40.0) / 20.0).contiguous(memory_format=torch.channels_last)
+        x = self.heads(self.tcn(self.flatten(self.front(x))))
+        batch, _, frames, _ = x.shape
+        x = x.reshape(batch, len(STEMS), 3, _MOST, frames).transpose(1, 2)
+        return x.flatten(2, 3)[:, :, _SLOTS].transpose(2, 3).float()
+
+
+def stem_decibel(mixture: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Bands of the stems in dB: the mixture's plus the log of each mask.
+
+    Parameters
+    ----------
+    mixture : Tensor, shape (batch, frames, bands)
+    logits : Tensor, shape (batch, stems, frames, bands)
+        Of the bank.
+
+    Returns
+    -------
+    Tensor, shape (batch, stems, frames, bands), clipped at the floor of `DB_RANGE`.
+    """
+    from .features import DB_RANGE
+
+    logits = logits.float()
+    total = torch.logsumexp(
+        torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1), dim=1, keepdim=True)
+    masked = mixture[:, None] + (10.0 / 2.302585093) * (logits - total)
+    return masked.clamp(min=DB_RANGE[0])

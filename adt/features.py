@@ -1,0 +1,144 @@
+"""Band powers: the shared short-time spectrum that bank and detectors read.
+
+One STFT (Hann window of `N_FFT`, hop `HOP`, centred frames, see `adt.frames`)
+is summed into `N_BANDS` mel-spaced triangular bands. Neighbouring triangles add
+up to one in every bin, so that the transpose of the filter bank widens a mask on
+bands back to a mask on bins (see `band_filters`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Iterable, Iterator
+
+import numpy as np
+
+from .frames import HOP, N_FFT, SAMPLE_RATE
+
+N_BANDS = 96  #: bands between F_MIN and F_MAX
+F_MIN, F_MAX = 30.0, 19_000.0  #: centre of first and last band, Hz
+N_BINS = N_FFT // 2 + 1
+
+DB_RANGE = (-80.0, 20.0)  #: what a model sees, dB around the reference level
+_LEVEL_PERCENTILE = 95.0  #: loud frames of a track set its reference level
+_LEVEL_FLOOR_DB = -30.0  #: reference of (near) silence, dB of band power
+_TINY = 1e-12
+
+
+def _mel(hertz):
+    return np.log1p(np.asarray(hertz, dtype=np.float64) / 700.0)
+
+
+def band_centres() -> np.ndarray:
+    """Centre frequencies in Hz, shape (N_BANDS,): equal steps on the mel scale (HTK)."""
+    return 700.0 * np.expm1(np.linspace(_mel(F_MIN), _mel(F_MAX), N_BANDS))
+
+
+@lru_cache(maxsize=None)
+def band_filters() -> np.ndarray:
+    """Filter bank, shape (N_BINS, N_BANDS) float32; every row sums to one."""
+    bins = np.arange(N_BINS) * SAMPLE_RATE / N_FFT
+    place = np.interp(bins, band_centres(), np.arange(N_BANDS))
+    weights = np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(N_BANDS)[None]))
+    weights = weights.astype(np.float32)
+    weights.setflags(write=False)
+    return weights
+
+
+@lru_cache(maxsize=None)
+def window() -> np.ndarray:
+    """Analysis window, shape (N_FFT,) float32: periodic Hann."""
+    n = np.arange(N_FFT)
+    values = (0.5 - 0.5 * np.cos(2 * np.pi * n / N_FFT)).astype(np.float32)
+    values.setflags(write=False)
+    return values
+
+
+def spectrum(padded: np.ndarray) -> np.ndarray:
+    """STFT of a signal that already carries its margins.
+
+    Parameters
+    ----------
+    padded : ndarray of float32, shape (..., N_FFT + HOP * (frames - 1) + r), r < HOP
+
+    Returns
+    -------
+    ndarray of complex64, shape (..., frames, N_BINS)
+    """
+    from scipy.fft import rfft
+
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., ::HOP, :]
+    return rfft(frames * window(), axis=-1)
+
+
+def band_power(spectra: np.ndarray) -> np.ndarray:
+    """Band powers of STFT frames, shape (..., frames, N_BANDS) float32."""
+    power = spectra.real ** 2
+    power += spectra.imag ** 2
+    return power @ band_filters()
+
+
+def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """STFT of audio that arrives in blocks, in constant memory.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of float32, shape (channels, n)
+        At `SAMPLE_RATE`, n may vary.
+
+    Yields
+    ------
+    ndarray of complex64, shape (channels, frames, N_BINS)
+        All together the ``n_frames(total)`` centred frames of the signal, the same
+        however it is cut into blocks.
+    """
+    held, total, done = None, 0, 0
+    for block in blocks:
+        if held is None:
+            held = np.zeros((block.shape[0], N_FFT // 2), np.float32)
+        total += block.shape[1]
+        held = np.concatenate([held, block], axis=1)
+        ready = (held.shape[1] - N_FFT) // HOP + 1
+        if ready > 0:
+            yield spectrum(held[:, : N_FFT + (ready - 1) * HOP])
+            held = held[:, ready * HOP:]
+            done += ready
+    if held is None or total == 0:
+        return
+    left = 1 + total // HOP - done
+    if left > 0:
+        need = N_FFT + (left - 1) * HOP
+        held = np.pad(held, ((0, 0), (0, max(0, need - held.shape[1]))))[:, :need]
+        yield spectrum(held)
+
+
+def audio_to_bands(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """Band powers of a signal, mean over its channels.
+
+    The mean of powers, not the power of the mean: instruments out of phase between
+    the channels do not cancel.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of float32, shape (channels, n)
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, N_BANDS)
+    """
+    parts = [band_power(s).mean(axis=0) for s in stream_spectra(blocks)]
+    return np.concatenate(parts) if parts else np.zeros((0, N_BANDS), np.float32)
+
+
+def reference_level(bands: np.ndarray) -> float:
+    """Level in dB of the loud frames of a track, the zero of what a model sees."""
+    if len(bands) == 0:
+        return _LEVEL_FLOOR_DB
+    loudness = 10 * np.log10(bands.sum(axis=-1) + _TINY)
+    return float(max(np.percentile(loudness, _LEVEL_PERCENTILE), _LEVEL_FLOOR_DB))
+
+
+def to_decibel(bands: np.ndarray, level: float) -> np.ndarray:
+    """Band powers in dB around `level`, clipped to `DB_RANGE`, float32."""
+    decibel = 10 * np.log10(bands + _TINY) - level
+    return np.clip(decibel, *DB_RANGE).astype(np.float32)

@@ -1,0 +1,95 @@
+"""Running networks over long signals: loading, batch-norm fusion, chunks with margins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from .errors import ConfigError, WeightsError
+from .weights import load_weights
+
+#: Frames of context around a chunk. More than the networks together can see, so that
+#: what is kept of a chunk does not depend on where the chunk was cut.
+MARGIN = 192
+CHUNK = 3840  #: frames kept of a chunk
+MULTIPLE = 8  #: frames that chunks are aligned to (the bank's deepest stride)
+
+
+def pick_device(name: str | torch.device) -> torch.device:
+    """Device by name: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto`` (a GPU if any).
+
+    Raises
+    ------
+    ConfigError
+        If the device is not usable here.
+    """
+    if str(name) == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"device {name!r} is not usable here "
+                          f"({str(error).splitlines()[0]}); use cpu") from error
+    return device
+
+
+def fuse(model: nn.Module) -> nn.Module:
+    """Fold every batch norm into the convolution before it, in place (for inference)."""
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for module in model.modules():
+        if isinstance(module, nn.Sequential):
+            names = list(module._modules)
+            for first, second in zip(names, names[1:]):
+                conv, norm = module._modules[first], module._modules[second]
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    module._modules[first] = fuse_conv_bn_eval(conv, norm)
+                    module._modules[second] = nn.Identity()
+    return model
+
+
+def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
+                 device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+    """A network ready for inference, and the description of its weights.
+
+    Raises
+    ------
+    WeightsError
+        If the weights are of another kind or do not fit the network.
+    """
+    tensors, description = load_weights(name)
+    if description.get("kind") != kind:
+        raise WeightsError(f"{name}: weights of {description.get('kind')!r}, not of {kind!r}")
+    model = make(**description["model"])
+    missing, unknown = model.load_state_dict(tensors, strict=False)
+    missing = [m for m in missing if not m.endswith("num_batches_tracked")]
+    if missing or unknown:
+        raise WeightsError(f"{name}: weights do not fit the network "
+                           f"(missing {missing[:3]}, unknown {list(unknown)[:3]})")
+    model = fuse(model.eval()).to(device, memory_format=torch.channels_last)
+    return model.requires_grad_(False), description
+
+
+def chunks(n_frames: int, chunk: int = CHUNK, margin: int = MARGIN) -> Iterator[tuple[slice, slice]]:
+    """Cut frames into chunks with margins.
+
+    Yields
+    ------
+    (slice, slice)
+        Frames to read, and which of the frames read to keep.
+    """
+    for start in range(0, n_frames, chunk):
+        stop = min(n_frames, start + chunk)
+        low, high = max(0, start - margin), min(n_frames, stop + margin)
+        yield slice(low, high), slice(start - low, stop - low)
+
+
+def aligned(frames: np.ndarray) -> np.ndarray:
+    """Repeat the last frame until the number of frames is a multiple of `MULTIPLE`."""
+    short = -len(frames) % MULTIPLE
+    return np.pad(frames, ((0, short), (0, 0)), mode="edge") if short else frames

@@ -1,0 +1,18 @@
+"""Training of the bank and the detectors. Never imported by inference.
+
+Functions are imported when first used: `adt train` lists its options without torch.
+"""
+
+from __future__ import annotations
+
+__all__ = ["train_bank", "train_detectors"]
+
+
+def __getattr__(name: str):
+    if name == "train_bank":
+        from .bank import train_bank
+        return train_bank
+    if name == "train_detectors":
+        from .detectors import train_detectors
+        return train_detectors
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

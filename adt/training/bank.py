@@ -1,0 +1,92 @@
+"""Training of the separation bank: `adt train bank`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from separation.bank import UNetBank, masks
+
+from ..vocabulary import STEMS
+from ..weights import save_weights
+from . import provenance
+from .dataset import batches, loader, training_maker, validation_clips
+from .loop import fit, pick_device
+
+
+def mask_loss(logits, batch, settings: dict) -> dict[str, torch.Tensor]:
+    """Cross-entropy of soft masks against the true shares of power.
+
+    Its minimum is the expected share of each source, which is the Wiener gain; loud
+    bands weigh more (power to ``level_exponent``), silence a little
+    (``quiet_weight``), so that masks are sane everywhere.
+    """
+    shares = batch["shares"]
+    rest = (1.0 - shares.sum(dim=1, keepdim=True)).clamp(min=0.0)
+    target = torch.cat([shares, rest], dim=1)
+    zero = torch.zeros_like(logits[:, :1])
+    log_masks = torch.cat([logits, zero], dim=1).float().log_softmax(dim=1)
+    weight = 10 ** (batch["mixture"] / 10 * settings["level_exponent"]) + settings["quiet_weight"]
+    entropy = -(target * log_masks).sum(dim=1)
+    best = -(target * target.clamp(min=1e-6).log()).sum(dim=1)
+    total = ((entropy - best) * weight).sum() / weight.sum()
+    return {"total": total}
+
+
+@torch.inference_mode()
+def validate(model: UNetBank, clips, device) -> dict[str, float]:
+    """Gain in SDR of band magnitudes over the mixture's, per stem and mean, in dB."""
+    gains: list[list[float]] = [[] for _ in STEMS]
+    for batch in batches(clips, 8):
+        mixture = batch["mixture"].to(device)
+        power = 10 ** (mixture / 10)
+        estimate = masks(model(mixture))[:, :-1]
+        mix = power[:, None].sqrt()
+        truth = (batch["shares"].to(device).float() * power[:, None]).sqrt()
+        error = (mix * estimate.sqrt() - truth).square().sum((2, 3))
+        nothing = (mix - truth).square().sum((2, 3))
+        playing = truth.square().sum((2, 3)) > 1e-4 * power.sum((1, 2))[:, None]
+        gain = 10 * torch.log10((nothing + 1e-6) / (error + 1e-6))
+        for stem in range(len(STEMS)):
+            gains[stem] += gain[:, stem][playing[:, stem]].tolist()
+    means = {f"nsdr_{s}": sum(g) / max(1, len(g)) for s, g in zip(STEMS, gains)}
+    return {"nsdr": sum(means.values()) / len(STEMS), **means}
+
+
+def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
+               device: str = "auto") -> Path:
+    """Train the bank and write its weights.
+
+    Parameters
+    ----------
+    config : dict
+        From ``configs/bank.yaml``, see `adt.config.load_config`.
+    data : path
+        Folder below which the config's ``data`` section looks.
+    out : path
+        Folder for checkpoint, log, curves and weights.
+    resume : bool
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+
+    Returns
+    -------
+    Path
+        The weights file.
+    """
+    target = pick_device(device)
+    torch.manual_seed(config["train"]["seed"])
+    maker = training_maker(config, Path(data))
+    clips = validation_clips(config, Path(data))
+    model = UNetBank(**config["model"])
+    averaged, figures = fit(
+        model, lambda m, batch: mask_loss(m(batch["mixture"]), batch, config["loss"]),
+        lambda first: loader(maker, config, first), lambda m: validate(m, clips, target),
+        config["train"], Path(out), target, resume)
+    path = Path(out) / f"{config['name']}.safetensors"
+    save_weights(path, averaged.state_dict(), {
+        "kind": "bank", "name": config["name"], "model": config["model"],
+        "metrics": {"validation renders": figures},
+        **provenance.describe(config, maker)})
+    return path

@@ -1,0 +1,70 @@
+"""Endless training clips as a torch data set, and the fixed clips of validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..data.groove import read_groove
+from ..data.kits import Kit, read_kits
+from .oneshots import OneShots
+from .spectral import Clip, ClipMaker, load_accompaniment
+
+_FIELDS = ("mixture", "shares", "onset", "velocity", "offset", "weight")
+
+
+class Clips(torch.utils.data.IterableDataset):
+    """Clips first, first + 1, … of a seed, dealt out to the workers."""
+
+    def __init__(self, maker: ClipMaker, seed: int, first: int = 0, stop: int | None = None):
+        self.maker, self.seed, self.first, self.stop = maker, seed, first, stop
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        number = self.first + (worker.id if worker else 0)
+        step = worker.num_workers if worker else 1
+        while self.stop is None or number < self.stop:
+            clip = self.maker(np.random.default_rng([self.seed, number]))
+            yield {name: torch.from_numpy(getattr(clip, name)) for name in _FIELDS}
+            number += step
+
+
+def loader(maker: ClipMaker, config: dict, first: int = 0) -> torch.utils.data.DataLoader:
+    """Batches of training clips, beginning with clip number `first`."""
+    workers = config["data"]["workers"]
+    return torch.utils.data.DataLoader(
+        Clips(maker, config["train"]["seed"], first), batch_size=config["train"]["batch"],
+        num_workers=workers, prefetch_factor=8 if workers else None,
+        multiprocessing_context="fork" if workers else None)
+
+
+def training_maker(config: dict, data: Path) -> ClipMaker:
+    """Clip maker of the training split: Groove's ``train`` and the training kits."""
+    kits = read_kits(data / config["data"]["kits"], "train")
+    band = load_accompaniment([data / f for f in config["data"]["accompaniment"]], progress=True)
+    return ClipMaker(read_groove(data / config["data"]["groove"], "train"), kits,
+                     OneShots(kits, progress=True), band, config["randomise"])
+
+
+def validation_clips(config: dict, data: Path) -> list[Clip]:
+    """Fixed clips of Groove's ``validation`` split on the validation kits, no patterns.
+
+    The accompaniment is that of training: no drums are heard in it.
+    """
+    kits: list[Kit] = read_kits(data / config["data"]["kits"], "validation")
+    band = load_accompaniment([data / config["data"]["accompaniment"][0]])
+    settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5)
+    maker = ClipMaker(read_groove(data / config["data"]["groove"], "validation"), kits,
+                      OneShots(kits), band, settings)
+    return [maker(np.random.default_rng([99, n]))
+            for n in range(config["data"]["validation_clips"])]
+
+
+def batches(clips: list[Clip], size: int):
+    """Stack fixed clips into batches."""
+    for i in range(0, len(clips), size):
+        part = clips[i:i + size]
+        yield {name: torch.from_numpy(np.stack([getattr(c, name) for c in part]))
+               for name in _FIELDS}

@@ -1,0 +1,149 @@
+"""The training loop that bank and detectors share: schedule, averaging, resume, curves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Callable, Iterable
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..errors import ConfigError
+
+
+def pick_device(name: str) -> torch.device:
+    """Device by name; ``auto`` takes a GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {name!r} is not usable here; choose cpu") from error
+    return device
+
+
+def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], Iterable],
+        validate: Callable[[torch.nn.Module], dict[str, float]], settings: dict, out: Path,
+        device: torch.device, resume: bool) -> tuple[torch.nn.Module, dict[str, float]]:
+    """Train a model.
+
+    Parameters
+    ----------
+    model : Module
+    loss : callable
+        ``loss(model, batch)`` → dict of named losses; ``total`` is minimised.
+    make_batches : callable
+        ``make_batches(first_clip)`` → iterable of batches, beginning with that clip.
+    validate : callable
+        ``validate(averaged model)`` → figures for the log.
+    settings : dict
+        Section ``train`` of the config.
+    out : Path
+        Gets ``checkpoint.pt``, ``log.csv`` and ``curves.png``.
+    resume : bool
+        Go on from ``checkpoint.pt`` if it is there.
+
+    Returns
+    -------
+    Module
+        The averaged model.
+    dict
+        Last validation figures.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    model.to(device, memory_format=torch.channels_last)
+    average = AveragedModel(model, use_buffers=True,
+                            multi_avg_fn=get_ema_multi_avg_fn(settings["average"]))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=settings["learning_rate"],
+                                  weight_decay=settings["weight_decay"])
+    steps = settings["steps"]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings["learning_rate"], total_steps=steps, pct_start=0.08)
+    checkpoint = out / "checkpoint.pt"
+    step, figures = 0, {}
+    if resume and checkpoint.is_file():
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        step = state["step"]
+        print(f"resumed at step {step}", flush=True)
+    dtype = torch.bfloat16 if settings["precision"] == "bf16" else torch.float32
+    running: dict[str, float] = {}
+    started, began = time.monotonic(), step
+    model.train()
+    batches = iter(make_batches(step * settings["batch"])) if step < steps else iter(())
+    while step < steps:
+        batch = {k: v.to(device, torch.float32, non_blocking=True)
+                 for k, v in next(batches).items()}
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            losses = loss(model, batch)
+        optimiser.zero_grad(set_to_none=True)
+        losses["total"].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        average.update_parameters(model)
+        step += 1
+        for name, value in losses.items():
+            value = float(value.detach())
+            running[name] = 0.98 * running.get(name, value) + 0.02 * value
+        if step % settings["validate_every"] == 0 or step == steps:
+            average.eval()
+            figures = validate(average.module)
+            speed = (step - began) / (time.monotonic() - started)
+            row = {"step": step, "lr": schedule.get_last_lr()[0], "steps_per_s": round(speed, 3),
+                   **{f"loss_{k}": round(v, 5) for k, v in running.items()},
+                   **{k: round(v, 5) for k, v in figures.items()}}
+            print(json.dumps(row), flush=True)
+            _log(out / "log.csv", row, fresh=step == settings["validate_every"])
+            temporary = checkpoint.with_suffix(".part")
+            torch.save({"model": model.state_dict(), "average": average.state_dict(),
+                        "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                        "step": step}, temporary)
+            temporary.replace(checkpoint)
+            plot_curves(out / "log.csv", out / "curves.png")
+    average.eval()
+    return average.module, figures or validate(average.module)
+
+
+def _log(path: Path, row: dict, fresh: bool) -> None:
+    new = fresh or not path.is_file()
+    with path.open("w" if new else "a", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def plot_curves(log: Path, picture: Path) -> None:
+    """Draw a training log: losses on the left, validation figures on the right.
+
+    Does nothing where matplotlib is not installed (extra ``train``).
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        return
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    with log.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    columns = [c for c in rows[0] if c not in ("step", "lr", "steps_per_s")]
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4), constrained_layout=True)
+    for axis, loss in zip(axes, (True, False)):
+        for name in columns:
+            if name.startswith("loss_") == loss:
+                axis.plot([int(r["step"]) for r in rows], [float(r[name]) for r in rows],
+                          marker=".", label=name.removeprefix("loss_"))
+        axis.set(xlabel="step", title="training loss" if loss else "validation")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
+    figure.savefig(picture, dpi=100)
+    plt.close(figure)

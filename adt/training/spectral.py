@@ -1,0 +1,296 @@
+"""Training clips: a performance on random kits, in a random recording, as band powers.
+
+`ClipMaker` draws endless clips of (mixture, stems, labels). Everything comes from one
+seed, so clip number n is the same on every run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+
+from ..data.groove import Performance
+from ..data.kits import Kit
+from ..data.voices import CHOKE_DECAY, voices
+from ..features import N_BANDS, audio_to_bands, reference_level, to_decibel
+from ..frames import FRAME_RATE, HOP
+from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM, PIECES, STEMS
+from . import augment
+from .oneshots import LEAD, POSITIONS, OneShots, warp_matrix
+
+_STEM_OF = np.array([STEMS.index(PIECE_TO_STEM[ARTICULATION_TO_PIECE[a]]) for a in ARTICULATIONS])
+_AUDIBLE = 10 ** (-21 / 10)  #: share of the mixture in its best band below which a hit is inaudible
+#: width of an onset target in frames: neighbours count, the nearest frame most
+TARGET_WIDTH = 0.75
+
+
+@dataclass
+class Clip:
+    """One training example; frames × bands, powers in dB around the clip's level.
+
+    Attributes
+    ----------
+    mixture : ndarray, shape (frames, bands)
+        dB, see `adt.features.to_decibel`.
+    shares : ndarray, shape (5, frames, bands)
+        Share of each stem in the mixture's power, 0..1.
+    onset : ndarray, shape (frames, 9)
+        Soft onset targets.
+    velocity, offset : ndarray, shape (frames, 9)
+        Velocity (0..1) and offset in frames of the nearest onset.
+    weight : ndarray, shape (frames, 9)
+        0 around hits that nobody could hear, else 1.
+    """
+
+    mixture: np.ndarray
+    shares: np.ndarray
+    onset: np.ndarray
+    velocity: np.ndarray
+    offset: np.ndarray
+    weight: np.ndarray
+
+
+def labels(times, pieces, velocities, audible, frames: int):
+    """Frame-wise targets of onsets.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Fractional frames.
+    pieces : ndarray of int, shape (n,)
+    velocities : ndarray, shape (n,)
+        1..127.
+    audible : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    onset, velocity, offset, weight : ndarray of float32, shape (frames, 9)
+    """
+    onset = np.zeros((frames, len(PIECES)), np.float32)
+    velocity, offset = np.zeros_like(onset), np.zeros_like(onset)
+    weight = np.ones_like(onset)
+    for time, piece, vel, heard in zip(times, pieces, velocities, audible):
+        nearest = int(round(time))
+        low, high = max(0, nearest - 2), min(frames, nearest + 3)
+        if low >= high:
+            continue
+        distance = time - np.arange(low, high)
+        target = np.exp(-0.5 * (distance / TARGET_WIDTH) ** 2)
+        span = slice(low, high)
+        better = target > onset[span, piece]
+        onset[span, piece] = np.where(better, target, onset[span, piece])
+        velocity[span, piece] = np.where(better, vel / 127.0, velocity[span, piece])
+        offset[span, piece] = np.where(better, distance, offset[span, piece])
+        if not heard:
+            weight[span, piece] = 0.0
+    return onset, velocity, offset, weight
+
+
+def load_accompaniment(folders: Sequence[Path | str], progress: bool = False) -> list[np.ndarray]:
+    """Band powers (float16 magnitudes) of drumless recordings, unit loudness each."""
+    from ..audio import find_audio, stream
+
+    files = [f for folder in folders for f in find_audio([folder])]
+    if progress:
+        from tqdm import tqdm
+        files = tqdm(files, desc="accompaniment", unit="file", disable=None)
+    result = []
+    for path in files:
+        bands = audio_to_bands(stream(path))
+        if len(bands) < 200:
+            continue
+        bands /= augment.db(reference_level(bands))
+        result.append(np.sqrt(np.minimum(bands, 6e4)).astype(np.float16))
+    return result
+
+
+class ClipMaker:
+    """Draws training clips.
+
+    Parameters
+    ----------
+    performances : sequence of Performance
+    kits : sequence of Kit
+    shots : OneShots
+        Of the same kits.
+    accompaniment : sequence of ndarray
+        From `load_accompaniment`.
+    settings : dict
+        Section ``randomise`` of a training config.
+    """
+
+    def __init__(self, performances: Sequence[Performance], kits: Sequence[Kit], shots: OneShots,
+                 accompaniment: Sequence[np.ndarray], settings: dict):
+        self.performances, self.kits, self.shots = list(performances), list(kits), shots
+        self.accompaniment, self.settings = list(accompaniment), settings
+        self.frames = round(settings["clip_seconds"] * FRAME_RATE)
+        self.by_stem = {s: [k for k in kits if s in k.stems()] for s in STEMS}
+        self.full = [k for k in kits if len(k.stems()) >= 4]
+        lengths = np.array([max(4.0, p.duration) for p in self.performances])
+        self.chances = lengths / lengths.sum()
+
+    # -- what is played ---------------------------------------------------------
+
+    def _performance(self, rng) -> Performance:
+        from ..data.patterns import generate, vary
+
+        seconds = self.frames / FRAME_RATE
+        if rng.random() < self.settings["pattern"]:
+            return generate(rng, seconds)
+        whole = self.performances[rng.choice(len(self.performances), p=self.chances)]
+        start = rng.uniform(-1.0, max(0.0, whole.duration - seconds * 0.8))
+        piece = whole.excerpt(start, start + seconds * 1.4)
+        if rng.random() < self.settings["vary"]:
+            piece = vary(piece, rng)
+        return piece.excerpt(0.0, seconds)
+
+    def _kit(self, rng) -> dict[str, Kit]:
+        def choose(kits):
+            chances = np.array([
+                (0.25 if k.kind == "electronic" else 1.0)
+                / np.sqrt(sum(o.family == k.family for o in kits)) for k in kits])
+            return kits[rng.choice(len(kits), p=chances / chances.sum())]
+
+        base = choose(self.full)
+        return {stem: base if stem in base.stems() and rng.random() > self.settings["swap"]
+                else choose(self.by_stem[stem]) for stem in STEMS}
+
+    # -- how it sounds ----------------------------------------------------------
+
+    def _articulation(self, rng, index: int) -> dict:
+        """Random sound of one articulation in this clip."""
+        s = self.settings
+        stem = STEMS[_STEM_OF[index]]
+        low, high = s["level_db"][stem]
+        level = rng.uniform(low, high) if rng.random() < s["level"] else rng.normal(0, 2)
+        colour = augment.random_eq(rng, s["eq_db"])
+        if rng.random() < 0.5:
+            slope = rng.uniform(-7, 2) if stem in ("hihat", "cymbals") else rng.normal(0, 2.5)
+            colour = colour * augment.tilt(slope)
+        semitones = rng.normal(0, s["pitch"][stem]) if rng.random() < 0.7 else 0.0
+        return {"colour": colour * augment.db(level),
+                "warp": warp_matrix(semitones) if abs(semitones) > 0.1 else None,
+                "damping": rng.uniform(4, 40) if rng.random() < 0.25 else None,
+                "dynamics": rng.uniform(-0.6, 0.6) if rng.random() < 0.6 else 0.0,
+                "soft_tilt": rng.uniform(0, 6.0) if rng.random() < 0.5 else 0.0}
+
+    def _render(self, played: list, performance: Performance, rng) -> np.ndarray:
+        """Band powers of each articulation, shape (articulations, frames, bands)."""
+        powers = np.zeros((len(ARTICULATIONS), self.frames + LEAD, N_BANDS), np.float32)
+        sounds: dict[int, dict] = {}
+        choke = HOP / (44100 * CHOKE_DECAY) * 2  # power decays at twice the rate
+        for voice in played:
+            a = voice.articulation
+            if a not in sounds:
+                sounds[a] = self._articulation(rng, a)
+            sound = sounds[a]
+            quarter = round(voice.onset / HOP * POSITIONS)
+            start, position = divmod(quarter, POSITIONS)  # = start - LEAD + LEAD
+            if start >= self.frames:
+                continue
+            shot = self.shots.get(voice.sample, position)
+            shot = shot[: self.frames + LEAD - start]
+            velocity = performance.velocities[voice.stroke] / 127.0
+            gain = voice.gain * velocity ** sound["dynamics"] * rng.lognormal(0, 0.08)
+            envelope = np.full(len(shot), gain * gain, np.float32)
+            age = np.arange(len(shot)) - LEAD
+            if sound["damping"]:
+                envelope *= np.exp(-np.maximum(0, age) / sound["damping"])
+            if voice.choke is not None:
+                since = age - (voice.choke - voice.onset) / HOP
+                envelope *= np.exp(-choke * np.maximum(0.0, since))
+            shot = shot * envelope[:, None]
+            if sound["soft_tilt"]:
+                shot *= augment.tilt(-sound["soft_tilt"] * (1.0 - velocity))
+            powers[a, start:start + len(shot)] += shot
+        for a, sound in sounds.items():
+            if sound["warp"] is not None:
+                powers[a] = powers[a] @ sound["warp"]
+            powers[a] *= sound["colour"]
+        return powers[:, LEAD:]
+
+    def _band(self, rng) -> np.ndarray:
+        """Accompaniment, shape (frames, bands), loud frames at about 0 dB."""
+        total = np.zeros((self.frames, N_BANDS), np.float32)
+        for _ in range(1 + (rng.random() < 0.4) + (rng.random() < 0.15)):
+            source = self.accompaniment[rng.integers(len(self.accompaniment))]
+            start = rng.integers(max(1, len(source) - self.frames // 2))
+            part = source[start:start + self.frames].astype(np.float32) ** 2
+            if rng.random() < 0.5:
+                part = part @ warp_matrix(rng.uniform(-4, 4))
+            part = part * augment.random_eq(rng, 3.0) * augment.db(rng.uniform(-8, 0))
+            at = rng.integers(self.frames - len(part) + 1)
+            total[at:at + len(part)] += part
+        return total
+
+    # -- the clip ---------------------------------------------------------------
+
+    def __call__(self, rng: np.random.Generator) -> Clip:
+        s = self.settings
+        played, performance = voices(self._performance(rng), self._kit(rng), rng)
+        powers = self._render(played, performance, rng)
+        sounding = {voice.articulation for voice in played}
+
+        stems = np.zeros((len(STEMS), self.frames, N_BANDS), np.float32)
+        for a in sounding:
+            stems[_STEM_OF[a]] += powers[a]
+        if rng.random() < s["room"]:
+            times = rng.uniform(0.15, 1.4) * augment.tilt(rng.uniform(-1.0, 0.0))
+            stems = augment.reverberate(stems, np.clip(times, 0.05, 2.0), rng.uniform(-22, -3))
+        level = reference_level(stems.sum(axis=0))
+
+        rest = np.zeros((1, self.frames, N_BANDS), np.float32)
+        songs = self.accompaniment and rng.random() < s["accompaniment"]
+        if songs:
+            rest[0] += self._band(rng) * augment.db(
+                level + rng.uniform(*s["accompaniment_db"]))
+        if rng.random() < s["shaker"]:
+            rest[0] += augment.shaker(rng, self.frames) * augment.db(level + rng.uniform(-35, -8))
+        sources = np.concatenate([stems, rest])
+
+        # the whole recording: equaliser, band limits, compression, noise
+        colour = augment.random_eq(rng, rng.uniform(0, 4)) * augment.tilt(rng.normal(0, 1.5))
+        if rng.random() < s["low_pass"]:
+            colour = colour * augment.low_pass(rng.uniform(3500, 15000), rng.uniform(6, 36))
+        if rng.random() < 0.15:
+            colour = colour * augment.high_pass(rng.uniform(40, 160), rng.uniform(6, 24))
+        sources *= colour
+        if rng.random() < s["compress"]:
+            loudness = 10 * np.log10(sources.sum(axis=(0, 2)) + 1e-9)
+            top = np.percentile(loudness, 97)
+            gain = augment.compress(loudness, top - rng.uniform(4, 24), rng.uniform(1.5, 8),
+                                    rng.uniform(0.3, 4), rng.uniform(5, 40))
+            sources *= augment.db(gain)[None, :, None]
+        level = reference_level(sources.sum(axis=0))
+        sources[-1] += augment.noise_floor(rng, self.frames, level + rng.uniform(-75, -30))
+        total = sources.sum(axis=0)
+        mixture = augment.interfere(sources, rng)
+
+        level = reference_level(mixture) + rng.normal(0, s["gain_db"])
+        onset_frames = performance.times * FRAME_RATE
+        audible = self._audible(powers, colour, sources, performance)
+        return Clip(to_decibel(mixture, level), stems_share(sources, total),
+                    *labels(onset_frames, performance.pieces, performance.velocities, audible,
+                            self.frames))
+
+    def _audible(self, powers, colour, sources, performance) -> np.ndarray:
+        """Which strokes stand out of the rest in at least one band."""
+        total = sources.sum(axis=0)
+        heard = np.ones(len(performance), bool)
+        dry = powers.sum(axis=0) * colour
+        for i, (time, a) in enumerate(zip(performance.times, performance.articulations)):
+            first = min(self.frames - 1, int(time * FRAME_RATE))
+            span = slice(first, first + 4)
+            # compression scales all sources alike: compare with what it left of the drums
+            scale = total[span].sum() / (dry[span].sum() + sources[-1, span].sum() + 1e-9)
+            own = (powers[a, span] * colour * min(1.0, scale)).max(axis=0)
+            heard[i] = (own / (total[span].max(axis=0) + 1e-9)).max() > _AUDIBLE
+        return heard
+
+
+def stems_share(sources: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Share of each of the five stems in the total power, shape (5, frames, bands)."""
+    return sources[: len(STEMS)] / (total + 1e-12)

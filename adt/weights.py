@@ -1,0 +1,93 @@
+"""Weights files: safetensors that carry their own description.
+
+The metadata of a file holds one JSON document under the key ``adt``: kind of model,
+hyper-parameters, what it was trained on, licence, metrics and decoding thresholds.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import WeightsError
+
+FOLDER = Path(__file__).parent / "models"
+_REMEDY = "reinstall adt, or give the path of a .safetensors file written by `adt train`"
+
+
+def available() -> list[tuple[str, Path]]:
+    """Names and paths of the weights in the package."""
+    return [(path.stem, path) for path in sorted(FOLDER.glob("*.safetensors"))]
+
+
+def find(name: Path | str) -> Path:
+    """Path of weights given by the name of a packaged model or by a path.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such file.
+    """
+    packaged = FOLDER / f"{name}.safetensors"
+    if packaged.is_file():
+        return packaged
+    if Path(name).is_file():
+        return Path(name)
+    raise WeightsError(f"{name}: no such weights; {_REMEDY}")
+
+
+def describe(name: Path | str) -> dict[str, Any]:
+    """Description of weights without loading them.
+
+    Returns
+    -------
+    dict
+        With at least ``kind``, ``model`` (hyper-parameters), ``training_data``,
+        ``licence`` and ``metrics``.
+    """
+    return _open(find(name))[1]
+
+
+def load_weights(name: Path | str) -> tuple[dict, dict[str, Any]]:
+    """Tensors (float32) and description of weights.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged, or was not written by this package.
+    """
+    return _open(find(name), tensors=True)
+
+
+def _open(path: Path, tensors: bool = False) -> tuple[dict, dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as handle:
+            description = json.loads((handle.metadata() or {})["adt"])
+            loaded = {k: handle.get_tensor(k) for k in handle.keys()} if tensors else {}
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise WeightsError(f"{path}: not weights of this package ({error}); {_REMEDY}") from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in loaded.items()}, description
+
+
+def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -> None:
+    """Write weights in half precision, to a temporary name first.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+    description : dict
+        JSON-serialisable, see `describe`.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    small = {k: v.detach().cpu().to(torch.float16 if v.is_floating_point() else v.dtype)
+             .contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+    save_file(small, temporary, metadata={"adt": json.dumps(description, sort_keys=True)})
+    temporary.replace(path)

@@ -1,0 +1,19 @@
+"""Drum source separation: a bank of parallel U-Nets that isolates five stems.
+
+`separate` and `separate_file` are the way in; `Separator` is the bank with its STFT,
+`UNetBank` the network alone.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Separator", "UNetBank", "separate", "separate_file"]
+
+
+def __getattr__(name: str):
+    if name in ("Separator", "separate", "separate_file"):
+        from . import separator
+        return getattr(separator, name)
+    if name == "UNetBank":
+        from .bank import UNetBank
+        return UNetBank
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

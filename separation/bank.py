@@ -1,0 +1,106 @@
+"""The bank: five U-Nets side by side, one mask per stem.
+
+The design of LarsNet (Mezza et al., "Toward Deep Drum Source Separation", 2024),
+one U-Net for each stem, made fast: the nets read one mel-band spectrogram instead of
+the full STFT, run as the groups of grouped convolutions, and share a softmax, in
+which "everything else" (the residual) takes part as a sixth, constant logit. So
+the masks of five stems and residual sum to one.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+from torch import nn
+
+from adt.vocabulary import STEMS
+
+TIME_STRIDE = 8  #: frames that one column of the deepest level spans
+
+
+class _Conv(nn.Sequential):
+    """Grouped convolution, batch norm and ReLU."""
+
+    def __init__(self, inputs, outputs, groups, stride=(1, 1), kernel=(3, 3), dilation=1):
+        padding = ((kernel[0] - 1) // 2 * dilation, (kernel[1] - 1) // 2)
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, padding, (dilation, 1),
+                      groups=groups, bias=False),
+            nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class UNetBank(nn.Module):
+    """Parallel U-Nets from mixture bands to mask logits.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Channels of each net at its four levels; every level halves the bands, every
+        level but the first halves the frames too.
+    stems : sequence of str
+    n_bands : int
+        Divisible by 16.
+    """
+
+    def __init__(self, widths: Sequence[int] = (16, 32, 64, 96),
+                 stems: Sequence[str] = STEMS, n_bands: int = 96):
+        super().__init__()
+        self.stems, self.n_bands, self.widths = tuple(stems), n_bands, tuple(widths)
+        g = len(stems)
+        w = [width * g for width in widths]
+        self.enter = nn.Sequential(
+            _Conv(1, w[0], 1, stride=(1, 2), kernel=(3, 5)), _Conv(w[0], w[0], g))
+        self.down = nn.ModuleList(
+            nn.Sequential(_Conv(a, b, g, stride=(2, 2)), _Conv(b, b, g))
+            for a, b in zip(w, w[1:]))
+        self.deep = nn.Sequential(_Conv(w[-1], w[-1], g, dilation=2),
+                                  _Conv(w[-1], w[-1], g, dilation=4))
+        self.narrow = nn.ModuleList(
+            nn.Conv2d(b, a, 1, groups=g, bias=False) for a, b in zip(w, w[1:]))
+        self.up = nn.ModuleList(_Conv(a, a, g) for a in w[:-1])
+        self.leave = nn.Conv2d(w[0], 2 * g, 3, padding=1, groups=g)
+
+    def forward(self, decibel: torch.Tensor) -> torch.Tensor:
+        """Mask logits.
+
+        Parameters
+        ----------
+        decibel : Tensor, shape (batch, frames, bands)
+            Output of `adt.features.to_decibel`; frames divisible by `TIME_STRIDE`.
+
+        Returns
+        -------
+        Tensor, shape (batch, stems, frames, bands)
+        """
+        x = (decibel[:, None] + 40.0) / 20.0
+        x = self.enter(x.contiguous(memory_format=torch.channels_last))
+        skips = []
+        for down in self.down:
+            skips.append(x)
+            x = down(x)
+        x = x + self.deep(x)
+        for narrow, up in zip(reversed(self.narrow), reversed(self.up)):
+            skip = skips.pop()
+            x = nn.functional.interpolate(narrow(x), size=skip.shape[2:], mode="nearest")
+            x = up(x + skip)
+        x = self.leave(x)  # (batch, stems * 2, frames, bands / 2)
+        batch, _, frames, half = x.shape
+        x = x.reshape(batch, len(self.stems), 2, frames, half)
+        return x.permute(0, 1, 3, 4, 2).reshape(batch, len(self.stems), frames, 2 * half)
+
+
+def masks(logits: torch.Tensor) -> torch.Tensor:
+    """Soft masks of the stems and the residual: softmax with a zero logit appended.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (batch, stems, frames, bands)
+
+    Returns
+    -------
+    Tensor, shape (batch, stems + 1, frames, bands)
+        Shares of the mixture's power, in 0..1, summing to one; the residual is last.
+    """
+    zero = torch.zeros_like(logits[:, :1])
+    return torch.cat([logits, zero], dim=1).float().softmax(dim=1)

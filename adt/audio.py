@@ -431,6 +431,14 @@ def as_audio(path_or_array, sr: int | None = None) -> tuple[np.ndarray, int]:
     return np.ascontiguousarray(audio), rate
 
 
+def _audio_below(folder: Path) -> list[Path]:
+    """Audio files in `folder` and its sub-folders, sorted; hidden ones left out."""
+    return sorted(
+        file for file in folder.rglob("*")
+        if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
 def find_audio(paths: Iterable[str | os.PathLike] | str | os.PathLike) -> list[Path]:
     """Expand folders into the audio files below them.
 
@@ -454,19 +462,18 @@ def find_audio(paths: Iterable[str | os.PathLike] | str | os.PathLike) -> list[P
         paths = [paths]
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
-        if path.is_dir():
-            files = sorted(
-                file for file in path.rglob("*")
-                if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
-                and not any(part.startswith(".") for part in file.relative_to(path).parts))
-            if not files:
-                raise AudioError(
-                    f"{path}: folder without audio files; name one with"
-                    " wav, flac, ogg, mp3 or m4a files")
-        elif path.exists():
-            files = [path]
-        else:
+        try:
+            files = _audio_below(path) if path.is_dir() else [path]
+            exists = path.exists()
+        except OSError as error:
+            raise AudioError(
+                f"{path}: cannot be opened ({error.strerror}); check the path") from None
+        if not exists:
             raise AudioError(f"{path}: no such file or folder; check the path")
+        if not files:
+            raise AudioError(
+                f"{path}: folder without audio files; name one with"
+                " wav, flac, ogg, mp3 or m4a files")
         for file in files:
             found.setdefault(file.resolve(), file)
     return list(found.values())

@@ -70,7 +70,7 @@ def pending(source: Path, targets: Iterable[Path], force: bool,
     """
     todo = []
     for target in targets:
-        if not target.exists():
+        if not os.path.exists(target):
             todo.append(target)
             continue
         if target.resolve() == source.resolve():

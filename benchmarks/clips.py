@@ -12,6 +12,9 @@ import numpy as np
 from adt.data.groove import Performance, read_groove
 from adt.data.kits import Kit, read_kits
 
+#: Performances shorter than this are taken last, seconds.
+SHORT = 10.0
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -31,9 +34,11 @@ def choose_clips(performances: Sequence[Performance], kits: Sequence[Kit], n_cli
                  seconds: float, seed: int = 0) -> list[Clip]:
     """Long excerpts, spread over drummers and styles, on every family of kits.
 
-    Drummers take turns; each gives the longest of its performances in the style
-    that has been used least. Longer performances are cut to `seconds` at a place
-    that `seed` decides. Families of kits take turns, and the kits within a family.
+    Drummers take turns; each gives the longest of its performances in the style that
+    has been used least, those shorter than `SHORT` only when no others are left. Each
+    is played on the family of kits that this drummer has been heard on least; the kits
+    of a family take turns. Longer performances are cut to `seconds` at a place that
+    `seed` decides.
 
     Parameters
     ----------
@@ -53,29 +58,42 @@ def choose_clips(performances: Sequence[Performance], kits: Sequence[Kit], n_cli
     families: dict[str, list[Kit]] = {}
     for kit in sorted(kits, key=lambda k: k.name):
         families.setdefault(kit.family, []).append(kit)
-    left: dict[str, list[Performance]] = {}
-    for performance in sorted(performances, key=lambda p: (-min(p.duration, seconds), p.name)):
-        if len(performance):
-            left.setdefault(performance.drummer, []).append(performance)
-    used: Counter[str] = Counter()
+    heard: Counter[tuple[str, str]] = Counter()  # drummer, family
+    played: Counter[str] = Counter()  # family
     clips: list[Clip] = []
-    while len(clips) < n_clips and any(left.values()):
-        for drummer in sorted(left):
-            if not left[drummer] or len(clips) >= n_clips:
-                continue
-            order = min(range(len(left[drummer])), key=lambda i: (
-                used[_style(left[drummer][i])],
-                -min(left[drummer][i].duration, seconds), left[drummer][i].name))
-            performance = left[drummer].pop(order)
-            used[_style(performance)] += 1
-            family = list(families)[len(clips) % len(families)]
-            members = families[family]
-            kit = members[len(clips) // len(families) % len(members)]
-            if performance.duration > seconds:
-                start = float(rng.uniform(0.0, performance.duration - seconds))
-                performance = performance.excerpt(start, start + seconds)
-            clips.append(Clip(f"{performance.name}@{kit.name}", performance, kit))
+    for performance in _in_turn(performances, seconds):
+        if len(clips) == n_clips:
+            break
+        drummer = performance.drummer
+        family = min(families, key=lambda f: (heard[drummer, f], played[f]))
+        kit = families[family][played[family] % len(families[family])]
+        heard[drummer, family] += 1
+        played[family] += 1
+        if performance.duration > seconds:
+            start = float(rng.uniform(0.0, performance.duration - seconds))
+            performance = performance.excerpt(start, start + seconds)
+        clips.append(Clip(f"{performance.name}@{kit.name}", performance, kit))
     return clips
+
+
+def _in_turn(performances: Sequence[Performance], seconds: float) -> Iterator[Performance]:
+    """Performances in the order in which `choose_clips` takes them."""
+    used: Counter[str] = Counter()  # style
+    least = min(SHORT, seconds)
+    for long in (True, False):
+        left: dict[str, list[Performance]] = {}
+        for performance in performances:
+            if len(performance) and (performance.duration >= least) == long:
+                left.setdefault(performance.drummer, []).append(performance)
+        while left:
+            for drummer in sorted(left):
+                left[drummer].sort(key=lambda p: (
+                    used[_style(p)], -min(p.duration, seconds), -p.duration, p.name))
+                chosen = left[drummer].pop(0)
+                if not left[drummer]:
+                    del left[drummer]
+                used[_style(chosen)] += 1
+                yield chosen
 
 
 def _style(performance: Performance) -> str:

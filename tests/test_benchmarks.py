@@ -14,7 +14,8 @@ from adt.frames import SAMPLE_RATE
 from adt.synth import write_kit
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import ARTICULATIONS, PIECES, STEMS
-from benchmarks import clips, confusion, report, separation, tables, transcription
+from benchmarks import all as everything
+from benchmarks import clips, confusion, report, separation, speed, tables, transcription
 from benchmarks.velocity import VelocityScores
 
 LABELS = [(0.5, "kick"), (0.5, "hihat_closed"), (1.0, "side_stick"), (1.0, "tambourine"),
@@ -154,7 +155,8 @@ def test_choose_clips_spreads_and_repeats():
     assert {c.kit.family for c in chosen[:3]} == {"a", "b", "c"}
     assert {c.kit.name for c in chosen} == {"a1", "a2", "b", "c"}
     assert {c.performance.drummer for c in chosen[:3]} == set("xyz")
-    assert len({c.performance.style.split("/")[0] for c in chosen[:3]}) == 3
+    assert len({c.performance.style.split("/")[0] for c in chosen[:4]}) >= 2
+    assert len({(c.performance.drummer, c.kit.family) for c in chosen[:6]}) == 6
     assert len({c.performance.name for c in chosen}) == 8
     assert all(c.performance.duration < 3.0 for c in chosen)
     assert len(clips.choose_clips(performances, kits, 99, seconds=3.0)) == len(performances)
@@ -288,3 +290,85 @@ def test_all_articulations_can_be_scored():
                               np.arange(len(ARTICULATIONS)))
     result = transcription.score([item], {True: lambda audio: Transcription([], 1.0)}, "drums")
     assert transcription._pick(result, n_classes=9, window=0.05)["SUM"]["fn"] == 14
+
+
+# -- speed -------------------------------------------------------------------------------
+
+
+def test_made_up_song(tmp_path):
+    path = speed.make_song(tmp_path / "song.wav", 1.5)
+    audio, rate = soundfile.read(path)
+    assert audio.shape == (round(1.5 * SAMPLE_RATE), 2) and rate == SAMPLE_RATE
+    assert 0.8 < np.abs(audio).max() < 1
+
+
+def test_median_time():
+    calls = []
+    seconds, last = speed.median_time(lambda: calls.append(0) or len(calls), 3)
+    assert last == len(calls) == 4 and seconds >= 0
+
+
+@pytest.fixture
+def untrained(tmp_path, monkeypatch):
+    """Weights of small untrained networks in place of the package's own."""
+    import torch
+
+    from adt import weights
+    from adt.detectors import OnsetDetectors
+    from separation.bank import UNetBank
+    torch.manual_seed(0)
+    monkeypatch.setattr(weights, "FOLDER", tmp_path / "models")
+    small = {"front": [2, 2, 2, 2], "width": 4, "dilations": [1]}
+    for name, kind, make, model in (
+            ("bank", "bank", UNetBank, {"widths": [2, 2, 2, 2]}),
+            ("detectors", "detectors", OnsetDetectors, {"demix": True, **small}),
+            ("detectors_mixture", "detectors", OnsetDetectors, {"demix": False, **small})):
+        weights.save_weights(tmp_path / "models" / f"{name}.safetensors",
+                             make(**model).state_dict(), {"kind": kind, "model": model})
+
+
+def test_speed_command(untrained, tmp_path, capsys):
+    out = tmp_path / "speed.json"
+    assert report.run(speed.main, ["--seconds", "1", "--runs", "1", "--no-memory",
+                                   "--out", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert result["seconds"] == pytest.approx(1.0)
+    assert set(result["stages"]) == set(speed.STAGES)
+    assert all(s["times_real_time"] > 0 for s in result["stages"].values())
+    assert set(result["environment"]["weights"]) == {"bank", "detectors", "detectors_mixture"}
+    printed = capsys.readouterr().out
+    assert "| peak picking |" in printed and "A song of 1 s on" in printed
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--runs", "0"], "above zero"),
+    (["nowhere.wav"], "nowhere.wav"),
+])
+def test_speed_bad_options(untrained, argv, message, capsys):
+    assert report.run(speed.main, argv) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_separation_and_recordings_with_real_models(untrained, kit, mdb):
+    from separation import Separator
+    chosen = [clips.Clip("clip", performance("p", duration=1.0), kit)]
+    result = separation.score(chosen, Separator(), seconds=1.0, with_hpss=False)
+    assert np.isfinite(result["mean"]["adt"]["mean"]["sdr"])
+    both = transcription.systems(None, "cpu")
+    assert list(both) == [True, False]
+    assert list(transcription.systems(False, "cpu")) == [False]
+    scores = transcription.score_recordings(read_mdb(mdb), both)
+    assert {s["material"] for s in scores["scores"]} == {"drums", "songs"}
+
+
+def test_all_passes_options_on(monkeypatch, tmp_path):
+    calls = []
+    for module in (transcription, separation, speed):
+        monkeypatch.setattr(module, "main", lambda argv, m=module.__name__: calls.append(
+            (m.split(".")[1], argv)))
+    everything.main(["--data", "d", "--kits", "k", "--groove", "g", "--accompaniment", "a",
+                     "--results", str(tmp_path / "r"), "--readme", "README.md"])
+    assert [c[0] for c in calls] == ["transcription", "transcription", "separation",
+                                     "separation", "speed"]
+    assert all("--readme" in c[1] and "--out" in c[1] for c in calls)
+    assert (tmp_path / "r").is_dir()

@@ -253,7 +253,7 @@ def _native(path: Path, file: _SoundFile | _AvFile) -> Iterator[np.ndarray]:
         defect = f"its header says {declared * seconds:.1f} s"
     if defect is not None:
         warnings.warn(
-            f"{path}: damaged, {total * seconds:.1f} s could be decoded ({defect})", stacklevel=4)
+            f"{path}: damaged, {total * seconds:.1f} s could be decoded ({defect})", stacklevel=1)
 
 
 def _resampled(chunks: Iterable[np.ndarray], info: AudioInfo, rate: int) -> Iterator[np.ndarray]:
@@ -573,7 +573,7 @@ class AudioWriter:
             remedy = "write FLOAT samples or " if self._format == "WAV" else ""
             warnings.warn(
                 f"{self.path}: peaks of {self._peak:.2f} were clipped to 1;"
-                f" {remedy}lower the input's level", stacklevel=2)
+                f" {remedy}lower the input's level", stacklevel=1)
 
     def _error(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")

@@ -43,14 +43,14 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     ['one.wav', 'one.mp3']
     """
     paths = [Path(os.path.abspath(file)) for file in files]
-    twins = _clashes([str(path.with_suffix("")) for path in paths])
-    leaves = [path.name if i in twins else path.stem for i, path in enumerate(paths)]
+    leaves = [path.stem for path in paths]
+    for _ in range(2):  # a suffix put back may meet a stem of that name
+        for i in _clashes([str(path.parent / leaf) for path, leaf in zip(paths, leaves)]):
+            leaves[i] = paths[i].name
     names = list(leaves)
     for depth in range(1, max((len(path.parts) for path in paths), default=0)):
         for i in _clashes(names):
             names[i] = "/".join((*paths[i].parts[1:-1][-depth:], leaves[i]))
-    for i in _clashes(names):
-        names[i] += paths[i].suffix
     return names
 
 

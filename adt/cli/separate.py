@@ -40,14 +40,14 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
         return batch.finish()
     outputs.check_writable(top / job.name for job in batch.jobs)
 
-    from separation import separate_file
-    device = options.pick_device(device)
+    from separation import Separator, separate_file
+    separator = Separator(device=options.pick_device(device), wiener=wiener)
 
     def work(job: Job, progress) -> str:
         folder = top / job.name
         try:
-            files = separate_file(job.source, folder, residual=residual, wiener=wiener,
-                                  device=device, suffix=f".{format}", progress=progress)
+            files = separate_file(job.source, folder, residual=residual, suffix=f".{format}",
+                                  progress=progress, separator=separator)
         except BaseException:
             outputs.remove_empty(folder, top)
             raise

@@ -50,6 +50,9 @@ def command(inputs, out, demix, stems, classes, format, activations, device, ski
     from ..inference import Transcriber
     device = options.pick_device(device)
     transcriber = Transcriber(demix=demix, device=device)
+    if stems:
+        from separation import Separator, separate_file
+        separator = Separator(device=device)
 
     def work(job: Job, progress) -> str:
         todo = outputs.pending(job.source, plan.targets(job), force, skip_existing)
@@ -61,10 +64,9 @@ def command(inputs, out, demix, stems, classes, format, activations, device, ski
         if int(classes) != 9:
             hits = hits.reduce(int(classes))
         if stems_todo:
-            from separation import separate_file
             folder = plan.stem_folder(job)
             try:
-                separate_file(job.source, folder, device=device,
+                separate_file(job.source, folder, separator=separator,
                               progress=share(progress, 0.4, 1.0))
             except BaseException:
                 outputs.remove_empty(folder, Path(stems))

@@ -1,0 +1,676 @@
+"""The command line, through its real entry point; models are stubs unless weights ship."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from adt import audio, weights
+from adt.cli import batch, console, main
+from adt.errors import OutputError
+from adt.transcription import Hit, Transcription
+from adt.vocabulary import PIECES, STEMS
+
+SETTINGS = ["transcribe", "separate", "render", "train", "train bank", "train detectors", "info",
+            "demo"]
+
+
+class StubActivations:
+    def __init__(self, duration):
+        self.duration = duration
+
+    def save(self, path):
+        np.savez(path, onset=np.zeros((10, len(PIECES)), np.float32))
+
+
+class StubTranscriber:
+    """Reads its input for real and hears a hit of every piece."""
+
+    made = []
+
+    def __init__(self, demix=True, device="cpu"):
+        self.made.append((demix, device))
+
+    def activations(self, path_or_array, sr=None, progress=None):
+        total = sum(block.shape[1] for block in audio.stream(path_or_array))
+        if progress is not None:
+            progress(0.5)
+            progress(1.0)
+        if Path(path_or_array).stem == "bug":
+            raise RuntimeError("first line\nsecond line")
+        return StubActivations(total / audio.SAMPLE_RATE)
+
+    def hits(self, activations):
+        hits = [Hit(0.1 * k, piece, 100, 0.9) for k, piece in enumerate(PIECES)]
+        return Transcription(hits, activations.duration)
+
+
+def stub_separate_file(path, folder, *, residual=False, wiener=None, device="cpu",
+                       suffix=".wav", progress=None, separator=None):
+    info = audio.probe(path)
+    names = (*STEMS, "residual") if residual else STEMS
+    files = {name: Path(folder) / (name + suffix) for name in names}
+    for file in files.values():
+        with audio.AudioWriter(file, info.sample_rate, info.channels) as writer:
+            for block in audio.stream(path, None):
+                writer.write(block / len(names))
+    return files
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    module = types.ModuleType("adt.inference")
+    module.Transcriber = StubTranscriber
+    monkeypatch.setitem(sys.modules, "adt.inference", module)
+    import separation
+    monkeypatch.setattr(separation, "separate_file", stub_separate_file, raising=False)
+    monkeypatch.setattr(separation, "Separator", lambda **options: None, raising=False)
+    monkeypatch.setattr(StubTranscriber, "made", [])
+    return StubTranscriber
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Every test runs in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ADT_DEBUG", raising=False)
+    return tmp_path
+
+
+def song(path="song.wav", seconds=0.5, rate=44100, channels=2, value=None):
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    signal = 0.1 * np.random.default_rng(0).standard_normal((round(seconds * rate), channels))
+    if value is not None:
+        signal[:] = value
+    soundfile.write(path, signal, rate, subtype="FLOAT" if path.suffix == ".wav" else None)
+    return str(path)
+
+
+def files(folder="."):
+    """Relative names of every file below `folder`."""
+    return sorted(str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file())
+
+
+def run(*arguments, **environment):
+    """Run ``adt`` in a process of its own."""
+    root = str(Path(__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-m", "adt", *arguments], capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": root, **environment})
+
+
+def one_line(capsys, *words):
+    """The single line on stderr, which says ``error:`` and all of `words`."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("error: ") and "Traceback" not in lines[0]
+    for word in words:
+        assert str(word) in lines[0]
+    return lines[0]
+
+
+# ---- help ------------------------------------------------------------------------------
+
+def test_help_is_fast_and_light():
+    def seconds():
+        start = time.perf_counter()
+        result = run("--help")
+        assert result.returncode == 0 and result.stderr == ""
+        for command in SETTINGS:
+            assert command.split()[0] in result.stdout
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.3
+    code = ("import sys, adt.cli; adt.cli.main(['--help']); "
+            "print([m for m in ('torch', 'numpy', 'scipy', 'pandas', 'tqdm') if m in sys.modules])")
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})
+    assert out.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", SETTINGS)
+def test_command_help_needs_no_torch(command):
+    code = ("import sys, adt.cli; s = adt.cli.main(sys.argv[1:]); "
+            "assert 'torch' not in sys.modules; sys.exit(s)")
+    out = subprocess.run([sys.executable, "-c", code, *command.split(), "--help"],
+                         capture_output=True, text=True,
+                         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})
+    assert out.returncode == 0, out.stderr
+    assert f"Usage: adt {command}" in out.stdout
+
+
+def test_help_shows_defaults(capsys):
+    assert main(["transcribe", "--help"]) == 0
+    text = capsys.readouterr().out
+    for default in ("[default: demix]", "[default: 9]", "[default: cpu]"):
+        assert default in " ".join(text.split())
+
+
+def test_version():
+    import adt
+    assert run("--version").stdout.strip() == f"adt, version {adt.__version__}"
+
+
+def test_no_command(capsys):
+    assert main([]) == 2
+    assert "Commands:" in capsys.readouterr().out
+
+
+def test_import_is_light():
+    code = ("import sys, adt; adt.PIECES, adt.__version__; "
+            "sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'pretty_midi')))")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+
+
+def test_package_exports():
+    import adt
+    assert adt.Hit is Hit and adt.Transcription is Transcription
+    assert set(adt.__all__) <= set(dir(adt))
+    with pytest.raises(AttributeError, match="nothing"):
+        adt.nothing  # noqa: B018
+
+
+# ---- transcribe: where results go --------------------------------------------------------
+
+def test_default_output(stub, capsys):
+    song("music/song.wav")
+    assert main(["transcribe", "music/song.wav"]) == 0
+    assert files() == ["music/song.wav", "song.mid"]
+    assert capsys.readouterr() == ("", "")  # quiet in a pipe
+    assert len(Transcription.load("song.mid")) == len(PIECES)
+    assert stub.made == [(True, "cpu")]
+
+
+@pytest.mark.parametrize("out, format, expected", [
+    ("x.mid", None, "x.mid"), ("x.midi", "mid", "x.midi"), ("x.csv", None, "x.csv"),
+    ("x.TXT", None, "x.TXT"), ("new/x.txt", "txt", "new/x.txt"), ("new", None, "new/song.mid"),
+    ("new", "csv", "new/song.csv"), ("new.d/", None, "new.d/song.mid"),
+    ("there.mid", None, "there.mid/song.mid"), (None, "txt", "song.txt"),
+    ("x.jams", None, "x.jams"),
+])
+def test_output_names(stub, out, format, expected):
+    song("in/song.wav")
+    Path("there.mid").mkdir()
+    if expected.endswith("jams"):
+        pytest.importorskip("jams")
+    arguments = (["-o", out] if out else []) + (["--format", format] if format else [])
+    assert main(["transcribe", "in/song.wav", *arguments]) == 0
+    assert files() == sorted(["in/song.wav", expected])
+
+
+def test_several_inputs_and_folders(stub):
+    song("a/one.wav"), song("a/deep/two.flac"), song("three.wav")
+    assert main(["transcribe", "a", "three.wav", "a/one.wav", "-o", "out"]) == 0
+    assert files("out") == ["one.mid", "three.mid", "two.mid"]
+
+
+def test_same_names_do_not_overwrite(stub):
+    song("a/one.wav"), song("b/one.wav"), song("b/one.flac"), song("b/two.wav")
+    assert main(["transcribe", "a", "b", "-o", "out"]) == 0
+    assert files("out") == ["one.flac.mid", "one.mid", "one.wav.mid", "two.mid"]
+
+
+@pytest.mark.parametrize("paths, names", [
+    (["a.wav"], ["a"]),
+    (["x/a.wav", "y/a.wav", "b.wav"], ["x/a", "y/a", "b"]),
+    (["p/x/a.wav", "q/x/a.wav", "r/a.wav"], ["p/x/a", "q/x/a", "r/a"]),
+    (["a.wav", "a.mp3", "a.wav.mp3"], ["a.wav", "a.mp3", "a.wav.mp3"]),
+    (["x/A.wav", "y/a.wav"], ["x/A", "y/a"]),
+    (["v1.2.wav", "v1.3.wav"], ["v1.2", "v1.3"]),
+    ([], []),
+])
+def test_unique_names(paths, names):
+    assert batch.unique_names([Path(p) for p in paths]) == names
+
+
+def test_one_file_for_two_inputs(stub, capsys):
+    assert main(["transcribe", song("a.wav"), song("b.wav"), "-o", "x.mid"]) == 1
+    one_line(capsys, "x.mid", "give a folder")
+    assert files() == ["a.wav", "b.wav"]
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["-o", "x.xyz"], ["x.xyz", ".mid, .csv"]),
+    (["-o", "x.mid", "--format", "csv"], ["x.mid", ".csv"]),
+])
+def test_out_and_format(stub, capsys, arguments, words):
+    assert main(["transcribe", song(), *arguments]) == 1
+    one_line(capsys, *words)
+    assert files() == ["song.wav"]
+
+
+def test_classes(stub):
+    song()
+    for n, pieces in [(3, 3), (5, 5), (7, 7), (9, 9)]:
+        assert main(["transcribe", "song.wav", "-o", f"{n}.txt", "--classes", str(n)]) == 0
+        labels = {line.split("\t")[1] for line in Path(f"{n}.txt").read_text().splitlines()}
+        assert len(labels) == pieces
+
+
+def test_activations_and_stems(stub):
+    assert main(["transcribe", song(), "-o", "out", "--activations", "--stems", "st",
+                 "--no-demix"]) == 0
+    assert files("out") == ["song.mid", "song.npz"]
+    assert files("st") == sorted(f"song/{s}.wav" for s in STEMS)
+    assert stub.made == [(False, "cpu")]
+
+
+# ---- existing and unwritable outputs -----------------------------------------------------
+
+def test_existing_output(stub, capsys):
+    song()
+    Path("song.mid").write_text("old")
+    assert main(["transcribe", "song.wav"]) == 1
+    one_line(capsys, "song.mid", "song.wav", "--force", "--skip-existing")
+    assert not stub.made  # found before any work
+    assert main(["transcribe", "song.wav", "--skip-existing"]) == 0
+    assert Path("song.mid").read_text() == "old" and not stub.made
+    assert main(["transcribe", "song.wav", "--force"]) == 0
+    assert len(Transcription.load("song.mid")) == len(PIECES)
+
+
+def test_skip_existing_writes_what_is_missing(stub):
+    song()
+    Path("song.mid").write_text("old")
+    assert main(["transcribe", "song.wav", "--skip-existing", "--activations"]) == 0
+    assert files() == ["song.mid", "song.npz", "song.wav"]
+    assert Path("song.mid").read_text() == "old"
+
+
+def test_existing_output_in_a_batch(stub, capsys):
+    song("a.wav"), song("b.wav")
+    Path("a.mid").write_text("old")
+    assert main(["transcribe", "a.wav", "b.wav"]) == 1
+    assert files() == ["a.mid", "a.wav", "b.mid", "b.wav"]
+    err = capsys.readouterr().err.splitlines()
+    assert err[-1] == "error: 1 of 2 inputs failed: a.wav"
+
+
+@pytest.mark.parametrize("command, out", [
+    ("transcribe", "file/x.mid"), ("transcribe", "file/sub/"), ("separate", "file/x"),
+    ("separate", "file"),
+])
+def test_unwritable_output_is_found_before_work(stub, capsys, command, out):
+    Path("file").touch()
+    assert main([command, song(), "-o", out]) == 1
+    one_line(capsys, "file", "-o")
+    assert not stub.made and files() == ["file", "song.wav"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder nobody can write in")
+@pytest.mark.parametrize("command", ["transcribe", "separate"])
+def test_folder_without_permission(stub, capsys, command):
+    assert main([command, song(), "-o", "/proc/none/"]) == 1
+    one_line(capsys, "/proc/none", "-o")
+    assert not stub.made
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_folder(stub, capsys):
+    song()
+    Path("locked").mkdir(mode=0o500)
+    assert main(["transcribe", "song.wav", "-o", "locked/x.mid"]) == 1
+    one_line(capsys, "locked")
+
+
+def test_output_is_the_input(stub, capsys):
+    song("x/kick/kick.wav")
+    assert main(["separate", "x/kick/kick.wav", "-o", "x", "--force"]) == 1
+    one_line(capsys, "kick.wav", "is the input itself")
+
+
+def test_failed_write_leaves_nothing(stub, capsys, monkeypatch):
+    def save(self, path):
+        raise OutputError(f"{path}: cannot be written (disk full); free some space")
+    monkeypatch.setattr(Transcription, "save", save)
+    assert main(["transcribe", song()]) == 1
+    one_line(capsys, "song.mid", "disk full")
+    assert files() == ["song.wav"]
+
+
+# ---- bad input ---------------------------------------------------------------------------
+
+def _no_samples(path):
+    soundfile.write(path, np.zeros((0, 2)), 44100)
+
+
+def _truncated(path):
+    song(path, 1.0)
+    Path(path).write_bytes(Path(path).read_bytes()[:36])
+
+
+BAD = {
+    "missing": (lambda path: None, "no such file"),
+    "folder": (lambda path: Path(path).mkdir(), "without audio"),
+    "empty": (lambda path: Path(path).touch(), "empty"),
+    "header": (_truncated, "decoded"),
+    "text": (lambda path: Path(path).write_text("hello\n" * 1000), "decoded"),
+    "nan": (lambda path: song(path, value=np.nan), "NaN or infinite"),
+    "infinite": (lambda path: song(path, value=np.inf), "NaN or infinite"),
+    "no_samples": (_no_samples, "0 s"),
+    "bug": (song, "unexpected RuntimeError: first line second line"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input(stub, capsys, kind):
+    make, word = BAD[kind]
+    name = f"{kind}.wav"
+    make(name)
+    before = files()
+    assert main(["transcribe", name, "-o", "out/"]) == 1
+    one_line(capsys, name, word)
+    assert files() == before
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BAD if kind != "bug"])
+def test_bad_input_to_separate(stub, capsys, kind):
+    make, word = BAD[kind]
+    name = f"{kind}.wav"
+    make(name)
+    before = files()
+    assert main(["separate", name, "-o", "out"]) == 1
+    one_line(capsys, name, word)
+    assert files() == before and not Path(f"out/{kind}").exists()
+
+
+def test_a_bad_file_does_not_stop_the_others(stub, capsys):
+    for kind, (make, _) in BAD.items():
+        make(f"{kind}.wav")
+    song("good.wav"), song("zebra/last.wav")
+    names = [f"{kind}.wav" for kind in BAD]
+    assert main(["transcribe", "good.wav", *names, "zebra", "-o", "out"]) == 1
+    assert files("out") == ["good.mid", "last.mid"]
+    out, err = capsys.readouterr()
+    assert out == "" and "Traceback" not in err
+    *lines, summary = err.splitlines()
+    assert len(lines) == len(BAD)
+    assert summary.startswith(f"error: {len(BAD)} of {len(BAD) + 2} inputs failed: ")
+    assert all(name in summary for name in names)
+
+
+def test_damaged_file_is_transcribed_with_a_warning(stub, capsys):
+    song("cut.wav", 2.0)
+    Path("cut.wav").write_bytes(Path("cut.wav").read_bytes()[:400_000])
+    assert main(["transcribe", "cut.wav"]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("warning: cut.wav: damaged, 1.1 s") and err.count("\n") == 1
+    assert Path("cut.mid").is_file()
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["transcribe"], ["IN..."]),
+    (["transcribe", "x.wav", "--classes", "4"], ["--classes", "4", "'5'"]),
+    (["transcribe", "x.wav", "--format", "mp3"], ["--format", "mp3", "'jams'"]),
+    (["transcribe", "x.wav", "--device", "tpu"], ["--device", "tpu", "'cuda'"]),
+    (["transcribe", "x.wav", "--frobnicate"], ["--frobnicate"]),
+    (["separate", "x.wav"], ["-o"]),
+    (["separate", "x.wav", "-o", "y", "--wiener", "-1"], ["--wiener", "-1"]),
+    (["separate", "x.wav", "-o", "y", "--wiener", "two"], ["--wiener", "two"]),
+    (["render", "--groove-root", "x"], ["--kits-root"]),
+    (["train", "drummer"], ["drummer"]),
+    (["nonsense"], ["nonsense"]),
+    (["--nonsense"], ["--nonsense"]),
+])
+def test_wrong_usage_is_one_line(capsys, arguments, words):
+    assert main(arguments) == 2
+    one_line(capsys, *words, "--help")
+    assert files() == []
+
+
+def test_no_gpu(stub, capsys, monkeypatch):
+    import torch
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["transcribe", song(), "--device", "cuda"]) == 1
+    one_line(capsys, "--device cuda", "--device cpu")
+    assert main(["transcribe", song(), "--device", "auto"]) == 0
+    assert stub.made == [(True, "cpu")]
+
+
+def test_debug_shows_the_traceback(stub, capsys, monkeypatch):
+    monkeypatch.setenv("ADT_DEBUG", "1")
+    assert main(["transcribe", song("bug.wav")]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_real_process(folder):
+    result = run("transcribe", "none.wav")
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr == "error: none.wav: no such file or folder; check the path\n"
+    assert run("transcribe", "x.wav", "--classes", "4").returncode == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted(number, status):
+    """Ctrl-C while a file is being written: nothing half written stays."""
+    song("a.wav")
+    code = """
+import sys, time, separation
+from adt import audio, cli
+def separate_file(path, folder, **options):
+    with audio.AudioWriter(f"{folder}/kick.wav", 44100, 2) as writer:
+        for block in audio.stream(path):
+            writer.write(block)
+        print("writing", flush=True)
+        time.sleep(60)
+separation.separate_file = separate_file
+separation.Separator = lambda **options: None
+sys.exit(cli.main(["separate", "a.wav", "-o", "out"]))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == status and "Traceback" not in err
+    assert files() == ["a.wav"] and not list(Path("out").iterdir())
+
+
+# ---- progress ----------------------------------------------------------------------------
+
+def test_progress_on_a_terminal(stub, monkeypatch):
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert main(["transcribe", song("a.wav"), song("b.wav"), "none.wav"]) == 1
+    text = screen.getvalue()
+    assert "[1/2] a.wav:   0%|" in text and "[2/2] b.wav:   0%|" in text
+    assert "a.wav: 9 hits, a.mid" in text
+    assert "error: 1 of 3 inputs failed: none.wav" in text
+
+
+def test_share_of_progress():
+    seen = []
+    part = console.share(seen.append, 0.4, 1.0)
+    part(0.0), part(0.5), part(1.0)
+    assert seen == pytest.approx([0.4, 0.7, 1.0])
+    assert console.share(None, 0, 1) is None
+
+
+# ---- separate ----------------------------------------------------------------------------
+
+def test_separate(stub, capsys):
+    song("in/a.wav", rate=48000, channels=1), song("in/b.flac")
+    assert main(["separate", "in", "-o", "out", "--residual", "--format", "flac"]) == 0
+    stems = (*STEMS, "residual")
+    assert files("out") == sorted(f"{n}/{s}.flac" for n in "ab" for s in stems)
+    assert audio.probe("out/a/kick.flac") == audio.AudioInfo(48000, 1, 24000)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_separate_again(stub, capsys):
+    song("a.wav")
+    assert main(["separate", "a.wav", "-o", "out"]) == 0
+    assert main(["separate", "a.wav", "-o", "out"]) == 1
+    one_line(capsys, "kick.wav", "--force")
+    assert main(["separate", "a.wav", "-o", "out", "--skip-existing"]) == 0
+    assert main(["separate", "a.wav", "-o", "out", "--force"]) == 0
+
+
+def test_stems_inside_the_input_folder_are_not_inputs(stub):
+    song("songs/a.wav")
+    assert main(["separate", "songs", "-o", "songs"]) == 0
+    before = files()
+    assert main(["separate", "songs", "-o", "songs", "--skip-existing"]) == 0
+    assert files() == before
+
+
+# ---- the other commands ------------------------------------------------------------------
+
+def test_render_passes_its_options_on(monkeypatch):
+    from adt.data import render
+    seen = {}
+    monkeypatch.setattr(render, "render_dataset",
+                        lambda *args, **named: seen.update(named, args=args))
+    assert main(["render", "--groove-root", "g", "--kits-root", "k", "-o", "o", "--split", "test",
+                 "--kits", "a", "--kits", "b", "--limit", "3", "--seconds", "2.5"]) == 0
+    assert seen == {"args": (Path("g"), Path("k"), Path("o")), "split": "test",
+                    "kits": ("a", "b"), "limit": 3, "seconds": 2.5, "seed": 0, "progress": True}
+
+
+def test_render_missing_groove(capsys):
+    assert main(["render", "--groove-root", "g", "--kits-root", "k", "-o", "o"]) == 1
+    one_line(capsys, "g")
+
+
+@pytest.mark.parametrize("name", ["bank", "detectors"])
+def test_train_passes_its_options_on(monkeypatch, capsys, name):
+    from adt import training
+    seen = {}
+
+    def train(config, data, out, resume=False, device="auto"):
+        seen.update(config=config, data=data, out=out, resume=resume, device=device)
+        return out / f"{name}.safetensors"
+
+    monkeypatch.setattr(training, f"train_{name}", train, raising=False)
+    Path("data").mkdir()
+    Path("c.yaml").write_text("train: {steps: 100, batch: 4}\n")
+    assert main(["train", name, "--config", "c.yaml", "--data", "data", "-o", "run", "--resume",
+                 "--device", "cpu", "--set", "train.steps=2"]) == 0
+    assert seen == {"config": {"train": {"steps": 2, "batch": 4}}, "data": Path("data"),
+                    "out": Path("run"), "resume": True, "device": "cpu"}
+    assert capsys.readouterr().out == f"weights: run/{name}.safetensors\n"
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--config", "none.yaml"], ["none.yaml"]),
+    (["--config", "c.yaml", "--set", "steps=3"], ["steps"]),
+    (["--config", "c.yaml", "--data", "none"], ["none", "--data"]),
+    (["--config", "c.yaml", "-o", "c.yaml/x"], ["c.yaml"]),
+])
+def test_train_bad_options(capsys, arguments, words):
+    Path("c.yaml").write_text("train: {steps: 100}\n")
+    Path("data").mkdir()
+    base = [] if "--data" in arguments else ["--data", "data"]
+    out = [] if "-o" in arguments else ["-o", "run"]
+    assert main(["train", "bank", "--device", "cpu", *arguments, *base, *out]) == 1
+    one_line(capsys, *words)
+
+
+def test_packaged_configurations():
+    from adt.cli.train import _packaged_config
+    assert _packaged_config("bank.yaml").is_file()
+    assert _packaged_config("detectors.yaml").is_file()
+
+
+@pytest.fixture
+def model(folder):
+    import torch
+    description = {"kind": "bank", "model": {"widths": [4, 8]}, "training_data": ["groove"],
+                   "licence": "CC BY 4.0", "metrics": {"nsdr": 5.0}}
+    weights.save_weights("tiny.safetensors", {"w": torch.zeros(2, 3)}, description)
+    return description
+
+
+def test_info(model, capsys, monkeypatch, folder):
+    monkeypatch.setattr(weights, "FOLDER", folder)
+    assert main(["info"]) == 0
+    text = capsys.readouterr().out
+    for word in ("tiny:", "kind: bank", "CC BY 4.0", "nsdr: 5.0", "- groove", "size_mb"):
+        assert word in text
+    assert main(["info", "tiny.safetensors", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["tiny.safetensors"]
+    assert {k: shown[k] for k in model} == model
+
+
+def test_info_without_models(capsys, monkeypatch, folder):
+    monkeypatch.setattr(weights, "FOLDER", folder)
+    assert main(["info"]) == 1
+    one_line(capsys, "no models", "install")
+    assert main(["info", "none"]) == 1
+    one_line(capsys, "none")
+    Path("bad.safetensors").write_text("x")
+    assert main(["info", "bad.safetensors"]) == 1
+    one_line(capsys, "bad.safetensors")
+
+
+def test_demo_passes_its_options_on(monkeypatch, capsys):
+    from adt import demo
+    seen = {}
+
+    def run_demo(out=None, *, echo, **named):
+        seen.update(named, out=out)
+        echo("F 0.9")
+
+    monkeypatch.setattr(demo, "run_demo", run_demo)
+    assert main(["demo", "--no-demix", "-o", "x"]) == 0
+    assert seen == {"out": Path("x"), "demix": False, "device": "cpu", "seed": 0}
+    assert capsys.readouterr().out == "F 0.9\n"
+
+
+# ---- with the weights of the package -----------------------------------------------------
+
+needs_weights = pytest.mark.skipif(len(weights.available()) < 2, reason="no weights in the package")
+
+
+@needs_weights
+@pytest.mark.parametrize("seconds, rate, channels, value", [
+    *((0.3, 44100, channels, None) for channels in range(1, 9)),
+    *((0.3, rate, 2, None) for rate in (8000, 22050, 48000, 96000, 192000)),
+    (0.02, 44100, 2, None), (1 / 44100, 44100, 1, None), (1.0, 44100, 2, 0.0),
+    (0.5, 44100, 2, 40.0),
+])
+def test_unusual_audio(capsys, seconds, rate, channels, value):
+    song("a.wav", seconds, rate, channels, value)
+    assert main(["transcribe", "a.wav", "-o", "a.csv"]) == 0, capsys.readouterr().err
+    hits = Transcription.load("a.csv")
+    if value == 0.0:
+        assert len(hits) == 0
+    assert main(["separate", "a.wav", "-o", "out", "--residual"]) == 0, capsys.readouterr().err
+    for file in Path("out/a").iterdir():
+        assert audio.probe(file) == audio.probe("a.wav")
+
+
+@needs_weights
+def test_everything_at_once():
+    song("a.wav", 1.0)
+    result = run("transcribe", "a.wav", "-o", "out", "--stems", "st", "--activations",
+                 "--format", "txt", "--classes", "5")
+    assert result.returncode == 0 and result.stdout == "" and result.stderr == ""
+    assert files("out") == ["a.npz", "a.txt"]
+    assert files("st") == sorted(f"a/{s}.wav" for s in STEMS)
+    from adt import Activations
+    assert Activations.load("out/a.npz").onset.shape == (101, len(PIECES))
+
+
+@needs_weights
+def test_info_names_what_a_model_is():
+    result = run("info", "--json")
+    assert result.returncode == 0
+    for description in json.loads(result.stdout).values():
+        assert {"kind", "training_data", "licence", "metrics"} <= set(description)

@@ -90,11 +90,18 @@ def write_json(path: Path | str, result: Mapping) -> None:
         temporary.write_text(json.dumps(_plain(result), indent=1) + "\n", encoding="utf-8")
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, except where there is none."""
+
+    def _get_help_string(self, action):
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
 def parser(module: str, description: str) -> argparse.ArgumentParser:
     """Parser with the options that all benchmarks share."""
     result = argparse.ArgumentParser(
         prog=f"python -m {module}", description=description.strip().splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        formatter_class=_Help)
     result.add_argument("--out", type=Path, metavar="FILE.json", help="write all figures")
     result.add_argument("--table", type=Path, metavar="FILE.md", help="write the tables")
     result.add_argument("--readme", type=Path, metavar="README.md",

@@ -74,6 +74,13 @@ def median_time(function: Callable[[], object], runs: int) -> tuple[float, objec
 
 def _peak_memory() -> float | None:
     """Peak resident set of this process in MiB; None where the system does not say."""
+    try:  # Linux counts the parent's memory into ru_maxrss of a child, but not into VmHWM
+        with open("/proc/self/status", encoding="ascii") as handle:
+            for line in handle:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 2 ** 10
+    except OSError:
+        pass
     try:
         import resource
     except ImportError:  # Windows
@@ -84,8 +91,8 @@ def _peak_memory() -> float | None:
 
 def _alone(stage: str, path: str, device: str, threads: int | None) -> dict:
     """Run one stage once in this (fresh) process."""
-    _set_threads(threads)
     start = time.perf_counter()
+    _set_threads(threads)
     if stage == "separate":
         from separation import Separator, separate_file
         separator = Separator(device=device)
@@ -101,7 +108,7 @@ def _alone(stage: str, path: str, device: str, threads: int | None) -> dict:
 
 
 def in_fresh_process(stage: str, path: Path, device: str, threads: int | None) -> dict:
-    """Time to load the models (s) and peak memory (MiB) of a stage."""
+    """Time to import torch and load the models (s) and peak memory (MiB) of a stage."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from separation.bank import UNetBank
 
 from ..detectors import OnsetDetectors, stem_decibel
+from ..errors import ConfigError
 from ..features import audio_to_bands, reference_level, to_decibel
 from ..frames import FRAME_RATE
 from ..peaks import pick_peaks
@@ -20,6 +21,7 @@ from ..weights import load_weights, save_weights
 from . import provenance
 from .dataset import batches, loader, training_maker, validation_clips
 from .loop import fit, pick_device
+from .thresholds import choose_thresholds
 
 
 def onset_loss(outputs, batch, settings: dict) -> dict[str, torch.Tensor]:
@@ -52,7 +54,7 @@ class Heard:
 
     def activations(self, model: OnsetDetectors, mixture: torch.Tensor) -> np.ndarray:
         """Onset, velocity and offset, shape (batch, 3, frames, 9)."""
-        with torch.inference_mode(), torch.autocast(mixture.device.type, torch.bfloat16):
+        with torch.no_grad(), torch.autocast(mixture.device.type, torch.bfloat16):
             out = model(mixture, self.stems(mixture)).float()
         out[:, :2] = out[:, :2].sigmoid()
         return out.cpu().numpy()
@@ -122,6 +124,24 @@ def _padded(decibel: np.ndarray, multiple: int = 8) -> np.ndarray:
     return np.pad(decibel, ((0, -len(decibel) % multiple), (0, 0)), mode="edge")
 
 
+def warm_start(model: OnsetDetectors, tensors: dict) -> None:
+    """Begin with the weights of other detectors of the same size.
+
+    Detectors that also read stems begin as those that read the mixture alone: the
+    filters on the stems are zero at first.
+    """
+    own = model.state_dict()
+    for name, tensor in tensors.items():
+        if own[name].shape == tensor.shape:
+            own[name].copy_(tensor)
+        elif own[name].shape[1] == 2 and tensor.shape[1] == 1:
+            own[name][:, :1].zero_()
+            own[name][:, 1:].copy_(tensor)
+        else:
+            raise ConfigError(f"start: {name} has shape {tuple(tensor.shape)}, "
+                              f"the model wants {tuple(own[name].shape)}")
+
+
 def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
                     device: str = "auto") -> Path:
     """Train the detectors on a frozen bank's stems (or on the mixture) and write weights.
@@ -155,6 +175,8 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     folder = data / config["data"]["real"]
     real = _real_tracks(folder) if folder.is_dir() else []
     model = OnsetDetectors(**config["model"])
+    if config["start"]:
+        warm_start(model, load_weights(config["start"])[0])
 
     def loss(m, batch):
         outputs = m(batch["mixture"], heard.stems(batch["mixture"]))
@@ -164,8 +186,12 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
         model, loss, lambda first: loader(maker, config, first),
         lambda m: validate(m, heard, clips, real, target),
         config["train"], Path(out), target, resume)
+    found = [a for batch in batches(clips, 8)
+             for a in heard.activations(averaged, batch["mixture"].to(target))]
+    thresholds = choose_thresholds(found, [clip_events(c, 9) for c in clips])
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "detectors", "name": config["name"], "model": config["model"],
-        "metrics": {"validation": figures}, **provenance.describe(config, maker)})
+        "thresholds": thresholds, "metrics": {"validation": figures},
+        **provenance.describe(config, maker)})
     return path

@@ -94,6 +94,11 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
             value = float(value.detach())
             running[name] = 0.98 * running.get(name, value) + 0.02 * value
         if step % settings["validate_every"] == 0 or step == steps:
+            temporary = checkpoint.with_suffix(".part")
+            torch.save({"model": model.state_dict(), "average": average.state_dict(),
+                        "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                        "step": step}, temporary)
+            temporary.replace(checkpoint)
             average.eval()
             figures = validate(average.module)
             speed = (step - began) / (time.monotonic() - started)
@@ -102,11 +107,6 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
                    **{k: round(v, 5) for k, v in figures.items()}}
             print(json.dumps(row), flush=True)
             _log(out / "log.csv", row, fresh=step == settings["validate_every"])
-            temporary = checkpoint.with_suffix(".part")
-            torch.save({"model": model.state_dict(), "average": average.state_dict(),
-                        "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
-                        "step": step}, temporary)
-            temporary.replace(checkpoint)
             plot_curves(out / "log.csv", out / "curves.png")
     average.eval()
     return average.module, figures or validate(average.module)

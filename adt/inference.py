@@ -1,0 +1,264 @@
+"""The staircase: audio → bands → stems → activations → hits.
+
+Each step is callable alone; `transcribe` climbs them all:
+
+- `adt.audio.stream`: file → blocks of audio
+- `adt.features.audio_to_bands`: audio → band powers
+- `Transcriber.stems`: bands → stems' bands (no audio is synthesised)
+- `Transcriber.bands_to_activations`: bands → `Activations`
+- `Transcriber.hits`: activations → `adt.Transcription`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Mapping
+
+import numpy as np
+import torch
+
+from separation.bank import UNetBank
+
+from . import audio as audio_io
+from .detectors import OnsetDetectors, stem_decibel
+from .errors import DataError
+from .features import audio_to_bands, reference_level, to_decibel
+from .frames import SAMPLE_RATE
+from .network import aligned, chunks, load_network, pick_device
+from .output import atomic_path
+from .peaks import DEFAULT_THRESHOLD, pick_peaks
+from .transcription import Hit, Transcription
+from .vocabulary import PIECES
+
+Progress = Callable[[float], None]
+#: Share of the work that decoding and the STFT are, for progress.
+_LISTENING = 0.35
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What the detectors say of every frame.
+
+    Frame k is centred at ``k * HOP / SAMPLE_RATE`` seconds; columns are in the order
+    of `adt.vocabulary.PIECES`.
+
+    Attributes
+    ----------
+    onset : ndarray of float32, shape (frames, 9)
+        Probability of an onset, 0..1.
+    velocity : ndarray of float32, shape (frames, 9)
+        Velocity of an onset here, 0..1.
+    offset : ndarray of float32, shape (frames, 9)
+        Time of the onset minus the frame's centre, in frames.
+    duration : float
+        Of the audio, seconds.
+    source : str
+        Where the audio came from.
+    """
+
+    onset: np.ndarray
+    velocity: np.ndarray
+    offset: np.ndarray
+    duration: float
+    source: str = ""
+
+    def save(self, path: Path | str) -> Path:
+        """Write as ``.npz`` (with the names of the columns under ``pieces``)."""
+        with atomic_path(path) as temporary, open(temporary, "wb") as handle:
+            np.savez_compressed(
+                handle, onset=self.onset, velocity=self.velocity, offset=self.offset,
+                duration=self.duration, source=self.source, pieces=np.array(PIECES))
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Activations":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If the file is not such a file.
+        """
+        try:
+            with np.load(path) as data:
+                return cls(data["onset"], data["velocity"], data["offset"],
+                           float(data["duration"]), str(data["source"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path}: not an activations file of adt ({error}); "
+                            "write one with adt transcribe --activations") from error
+
+
+class Transcriber:
+    """Bank and detectors, loaded once for many songs.
+
+    Parameters
+    ----------
+    demix : bool
+        Separate the drums before detecting onsets, or listen to the mixture alone.
+    device : str
+        ``cpu``, ``cuda``, ``mps`` or ``auto``.
+    thresholds : mapping of piece to float, optional
+        Activations below are no hits; by default those stored with the weights.
+    bank, detectors : str or path, optional
+        Weights, by the name of a packaged model or a file.
+
+    Examples
+    --------
+    >>> transcriber = Transcriber()                              # doctest: +SKIP
+    >>> transcriber("song.mp3").save("song.mid")                 # doctest: +SKIP
+    """
+
+    def __init__(self, demix: bool = True, device: str = "cpu", *,
+                 thresholds: Mapping[str, float] | None = None,
+                 bank: Path | str | None = None, detectors: Path | str | None = None):
+        self.demix = demix
+        self.device = pick_device(device)
+        name = detectors or ("detectors" if demix else "detectors_mixture")
+        self.network, self.description = load_network(
+            OnsetDetectors, "detectors", name, self.device)
+        self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
+            if demix else None
+        stored = self.description.get("thresholds", {})
+        self.thresholds = {p: float((thresholds or {}).get(p, stored.get(p, DEFAULT_THRESHOLD)))
+                           for p in PIECES}
+
+    def bands(self, path_or_array, sr: int | None = None,
+              progress: Progress | None = None) -> tuple[np.ndarray, float, str]:
+        """Audio → band powers.
+
+        Returns
+        -------
+        bands : ndarray of float32, shape (frames, N_BANDS)
+        duration : float
+            Seconds.
+        source : str
+        """
+        if isinstance(path_or_array, (str, Path)):
+            source = str(path_or_array)
+            blocks = audio_io.stream(source)
+            info = audio_io.probe(source) if progress else None
+            expected = info.n_samples * SAMPLE_RATE / info.sample_rate \
+                if info and info.n_samples else None
+        else:
+            source = ""
+            array, sr = audio_io.as_audio(path_or_array, sr)
+            if sr != SAMPLE_RATE:
+                import soxr
+                array = np.ascontiguousarray(
+                    soxr.resample(array.T, sr, SAMPLE_RATE).T, dtype=np.float32)
+            step = 10 * SAMPLE_RATE
+            blocks = (array[:, i:i + step] for i in range(0, array.shape[1], step))
+            expected = array.shape[1]
+        n_samples = 0
+
+        def counted():
+            nonlocal n_samples
+            for block in blocks:
+                n_samples += block.shape[1]
+                yield block
+                if progress and expected:
+                    progress(min(1.0, n_samples / expected))
+
+        bands = audio_to_bands(counted())
+        return bands, n_samples / SAMPLE_RATE, source
+
+    @torch.inference_mode()
+    def stems(self, decibel: np.ndarray) -> np.ndarray:
+        """Bands in dB → the five stems' bands in dB, shape (5, frames, bands).
+
+        Raises
+        ------
+        ValueError
+            Without demixing there is no bank to ask.
+        """
+        if self.bank is None:
+            raise ValueError("this Transcriber was made with demix=False: it has no bank")
+        mixture = torch.from_numpy(aligned(decibel))[None].to(self.device)
+        stems = stem_decibel(mixture, self.bank(mixture))
+        return stems[0, :, : len(decibel)].cpu().numpy()
+
+    @torch.inference_mode()
+    def bands_to_activations(self, bands: np.ndarray, duration: float, source: str = "",
+                             progress: Progress | None = None) -> Activations:
+        """Band powers → activations, in chunks whose borders leave no trace."""
+        level = reference_level(bands)
+        out = np.zeros((3, len(bands), len(PIECES)), np.float32)
+        for read, keep in chunks(len(bands)):
+            decibel = aligned(to_decibel(bands[read], level))
+            mixture = torch.from_numpy(decibel)[None].to(self.device)
+            stems = None if self.bank is None else stem_decibel(mixture, self.bank(mixture))
+            part = self.network(mixture, stems)[0]
+            part[:2] = part[:2].sigmoid()
+            start = read.start + keep.start
+            out[:, start:start + keep.stop - keep.start] = part[:, keep].cpu().numpy()
+            if progress:
+                progress((read.start + keep.stop) / len(bands))
+        return Activations(out[0], out[1], out[2], duration, source)
+
+    def activations(self, path_or_array, sr: int | None = None,
+                    progress: Progress | None = None) -> Activations:
+        """Audio → activations.
+
+        Parameters
+        ----------
+        path_or_array : path or ndarray, shape (samples,) or (channels, samples)
+        sr : int, optional
+            Sample rate of an array, Hz.
+        progress : callable, optional
+            Gets the share done, 0..1.
+
+        Raises
+        ------
+        adt.errors.AudioError
+            If the input cannot be used as audio.
+        """
+        listening = (lambda x: progress(x * _LISTENING)) if progress else None
+        thinking = (lambda x: progress(_LISTENING + x * (1 - _LISTENING))) if progress else None
+        bands, duration, source = self.bands(path_or_array, sr, listening)
+        return self.bands_to_activations(bands, duration, source, thinking)
+
+    def hits(self, activations: Activations) -> Transcription:
+        """Activations → hits: peak picking with this model's thresholds."""
+        picked = pick_peaks(activations.onset, activations.velocity, activations.offset,
+                            self.thresholds)
+        hits = [Hit(min(time, activations.duration), PIECES[piece],
+                    int(np.clip(round(velocity * 127), 1, 127)), confidence)
+                for time, piece, velocity, confidence in picked]
+        return Transcription(hits, activations.duration, activations.source)
+
+    def __call__(self, path_or_array, sr: int | None = None,
+                 progress: Progress | None = None) -> Transcription:
+        """Audio → hits."""
+        return self.hits(self.activations(path_or_array, sr, progress))
+
+
+def transcribe(path_or_array, sr: int | None = None, demix: bool = True, *,
+               device: str = "cpu", progress: Progress | None = None) -> Transcription:
+    """Transcribe the drums of a recording.
+
+    Parameters
+    ----------
+    path_or_array : path or ndarray, shape (samples,) or (channels, samples)
+    sr : int, optional
+        Sample rate of an array, Hz.
+    demix : bool
+        Separate the drums before detecting onsets.
+    device : str
+    progress : callable, optional
+        Gets the share done, 0..1.
+
+    Returns
+    -------
+    Transcription
+
+    Raises
+    ------
+    adt.errors.AudioError
+        If the input cannot be used as audio.
+
+    Examples
+    --------
+    >>> adt.transcribe("song.mp3").save("song.mid")     # doctest: +SKIP
+    """
+    return Transcriber(demix, device)(path_or_array, sr, progress)

@@ -415,7 +415,8 @@ def test_damaged_file_is_transcribed_with_a_warning(stub, capsys):
     (["transcribe"], ["IN..."]),
     (["transcribe", "x.wav", "--classes", "4"], ["--classes", "4", "'5'"]),
     (["transcribe", "x.wav", "--format", "mp3"], ["--format", "mp3", "'jams'"]),
-    (["transcribe", "x.wav", "--device", "tpu"], ["--device", "tpu", "'cuda'"]),
+    (["transcribe", "x.wav", "--device", "tpu"], ["--device", "tpu", "cuda"]),
+    (["demo", "--device", "cuda:x"], ["--device", "cuda:x"]),
     (["transcribe", "x.wav", "--frobnicate"], ["--frobnicate"]),
     (["separate", "x.wav"], ["-o"]),
     (["separate", "x.wav", "-o", "y", "--wiener", "-1"], ["--wiener", "-1"]),
@@ -429,15 +430,6 @@ def test_wrong_usage_is_one_line(capsys, arguments, words):
     assert main(arguments) == 2
     one_line(capsys, *words, "--help")
     assert files() == []
-
-
-def test_no_gpu(stub, capsys, monkeypatch):
-    import torch
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert main(["transcribe", song(), "--device", "cuda"]) == 1
-    one_line(capsys, "--device cuda", "--device cpu")
-    assert main(["transcribe", song(), "--device", "auto"]) == 0
-    assert stub.made == [(True, "cpu")]
 
 
 def test_debug_shows_the_traceback(stub, capsys, monkeypatch):
@@ -583,9 +575,12 @@ def test_train_bad_options(capsys, arguments, words):
 
 
 def test_packaged_configurations():
-    from adt.cli.train import _packaged_config
-    assert _packaged_config("bank.yaml").is_file()
-    assert _packaged_config("detectors.yaml").is_file()
+    from adt.cli.train import _find_config
+    from adt.config import load_config
+    for name in ("bank", "detectors", "detectors_mixture", "bank.yaml"):
+        assert "train" in load_config(_find_config(Path(name)))
+    Path("bank").write_text("mine: 1")
+    assert _find_config(Path("bank")) == Path("bank")
 
 
 @pytest.fixture
@@ -633,39 +628,101 @@ def test_demo_passes_its_options_on(monkeypatch, capsys):
     assert capsys.readouterr().out == "F 0.9\n"
 
 
+# ---- the real path, with untrained models ------------------------------------------------
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """Folder of small models with weights drawn at random."""
+    import torch
+
+    from adt.detectors import OnsetDetectors
+    from separation import UNetBank
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models")
+    small = {"front": [4, 4, 4, 4], "width": 8, "dilations": [1, 2]}
+    for name, kind, make, model in [
+            ("bank", "bank", UNetBank, {"widths": [4, 4, 8, 8]}),
+            ("detectors", "detectors", OnsetDetectors, {"demix": True, **small}),
+            ("detectors_mixture", "detectors", OnsetDetectors, {"demix": False, **small})]:
+        description = {"kind": kind, "model": model, "training_data": [], "licence": "none",
+                       "metrics": {}}
+        weights.save_weights(
+            folder / f"{name}.safetensors", make(**model).state_dict(), description)
+    return folder
+
+
+@pytest.fixture
+def models(untrained, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", untrained)
+
+
+@pytest.mark.parametrize("seconds, rate, channels, value", [
+    *((0.3, 44100, channels, None) for channels in range(1, 9)),
+    *((0.3, rate, 2, None) for rate in (8000, 22050, 48000, 96000, 192000)),
+    (0.02, 44100, 2, None), (1 / 44100, 44100, 1, None), (1.0, 44100, 2, 0.0),
+    (0.5, 44100, 2, 0.99),
+])
+def test_unusual_audio(models, capsys, seconds, rate, channels, value):
+    song("a.wav", seconds, rate, channels, value)
+    assert main(["transcribe", "a.wav", "-o", "a.csv"]) == 0
+    assert main(["transcribe", "a.wav", "-o", "b.csv", "--no-demix"]) == 0
+    assert main(["separate", "a.wav", "-o", "out", "--residual"]) == 0
+    assert capsys.readouterr() == ("", "")
+    total = 0
+    for stem in (*STEMS, "residual"):
+        file = Path("out/a") / f"{stem}.wav"
+        assert audio.probe(file) == audio.probe("a.wav")
+        total = total + audio.load(file, None)[0]
+    np.testing.assert_allclose(total, audio.load("a.wav", None)[0], atol=1e-5)
+
+
+def test_everything_at_once(models, capsys):
+    song("a.wav", 1.0)
+    assert main(["transcribe", "a.wav", "-o", "out", "--stems", "st", "--activations",
+                 "--format", "txt", "--classes", "5"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert files("out") == ["a.npz", "a.txt"]
+    assert files("st") == sorted(f"a/{s}.wav" for s in STEMS)
+    from adt import Activations
+    assert Activations.load("out/a.npz").onset.shape == (101, len(PIECES))
+
+
+@pytest.mark.parametrize("arguments", [
+    ["transcribe", "a.wav"], ["separate", "a.wav", "-o", "out"]])
+def test_no_gpu(models, capsys, monkeypatch, arguments):
+    import torch
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    song("a.wav")
+    assert main([*arguments, "--device", "auto"]) == 0
+    if torch.cuda.device_count() == 0:
+        assert main([*arguments, "--device", "cuda", "--force"]) == 1
+        one_line(capsys, "cuda", "use cpu")
+
+
+def test_damaged_weights(models, untrained, capsys, monkeypatch, folder):
+    monkeypatch.setattr(weights, "FOLDER", folder)
+    song("a.wav")
+    assert main(["transcribe", "a.wav"]) == 1
+    one_line(capsys, "no such weights")
+    for name in ("bank", "detectors"):
+        data = (untrained / f"{name}.safetensors").read_bytes()
+        Path(f"{name}.safetensors").write_bytes(data[:len(data) // 2])
+    assert main(["transcribe", "a.wav"]) == 1
+    one_line(capsys, "safetensors", "reinstall")
+    assert not Path("a.mid").exists()
+
+
 # ---- with the weights of the package -----------------------------------------------------
 
 needs_weights = pytest.mark.skipif(len(weights.available()) < 2, reason="no weights in the package")
 
 
 @needs_weights
-@pytest.mark.parametrize("seconds, rate, channels, value", [
-    *((0.3, 44100, channels, None) for channels in range(1, 9)),
-    *((0.3, rate, 2, None) for rate in (8000, 22050, 48000, 96000, 192000)),
-    (0.02, 44100, 2, None), (1 / 44100, 44100, 1, None), (1.0, 44100, 2, 0.0),
-    (0.5, 44100, 2, 40.0),
-])
-def test_unusual_audio(capsys, seconds, rate, channels, value):
-    song("a.wav", seconds, rate, channels, value)
-    assert main(["transcribe", "a.wav", "-o", "a.csv"]) == 0, capsys.readouterr().err
-    hits = Transcription.load("a.csv")
-    if value == 0.0:
-        assert len(hits) == 0
-    assert main(["separate", "a.wav", "-o", "out", "--residual"]) == 0, capsys.readouterr().err
-    for file in Path("out/a").iterdir():
-        assert audio.probe(file) == audio.probe("a.wav")
-
-
-@needs_weights
-def test_everything_at_once():
-    song("a.wav", 1.0)
-    result = run("transcribe", "a.wav", "-o", "out", "--stems", "st", "--activations",
-                 "--format", "txt", "--classes", "5")
-    assert result.returncode == 0 and result.stdout == "" and result.stderr == ""
-    assert files("out") == ["a.npz", "a.txt"]
-    assert files("st") == sorted(f"a/{s}.wav" for s in STEMS)
-    from adt import Activations
-    assert Activations.load("out/a.npz").onset.shape == (101, len(PIECES))
+def test_silence_has_no_hits():
+    song("a.wav", 1.0, value=0.0)
+    result = run("transcribe", "a.wav", "-o", "a.csv")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert len(Transcription.load("a.csv")) == 0
 
 
 @needs_weights

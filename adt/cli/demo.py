@@ -21,4 +21,4 @@ def command(out, demix, device, seed):
     from ..demo import run_demo
     if out is not None:
         outputs.check_writable([out])
-    run_demo(out, demix=demix, device=options.pick_device(device), seed=seed, echo=click.echo)
+    run_demo(out, demix=demix, device=device, seed=seed, echo=click.echo)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import click
+import re
 
-from ..errors import ConfigError
+import click
 
 #: Settings of every command: defaults are shown, ``-h`` helps.
 SETTINGS = {"show_default": True, "help_option_names": ["-h", "--help"]}
-
-DEVICES = ("auto", "cpu", "cuda")
 
 inputs = click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path())
 
@@ -19,24 +17,18 @@ skip_existing = click.option(
 force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
 
 
+class _Device(click.ParamType):
+    """Name of a device; whether it is there, the models find out."""
+
+    name = "device"
+
+    def convert(self, value, param, ctx):
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+            self.fail(f"{value!r} is not one of auto, cpu, cuda, cuda:N, mps", param, ctx)
+        return value
+
+
 def device(default: str):
     """Option ``--device`` with a default."""
-    return click.option("--device", type=click.Choice(DEVICES), default=default,
-                        help="Where to compute; auto takes a GPU if there is one.")
-
-
-def pick_device(name: str) -> str:
-    """Resolve ``auto`` and check that a GPU asked for is there.
-
-    Raises
-    ------
-    ConfigError
-        If there is no GPU.
-    """
-    if name == "cpu":
-        return name
-    import torch
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise ConfigError("--device cuda: no CUDA GPU to be seen; use --device cpu")
-    return "cuda" if available else "cpu"
+    return click.option("--device", metavar="DEVICE", type=_Device(), default=default,
+                        help="auto (a GPU if there is one), cpu, cuda, cuda:N or mps.")

@@ -16,8 +16,9 @@ from .batch import Batch, Job
               help="Folder that gets NAME/{kick,snare,toms,hihat,cymbals}.wav.")
 @click.option("--residual", is_flag=True,
               help="Also write everything else; the stems and it sum to the input.")
-@click.option("--wiener", metavar="ALPHA", type=click.FloatRange(min=0, min_open=True),
-              default=None, help="Exponent of a Wiener step across the stems.  [default: none]")
+@click.option("--wiener", metavar="ALPHA", type=click.FloatRange(0.1, 10), default=None,
+              help="Exponent of an alpha-Wiener step across the stems; 2 changes nothing."
+                   "  [default: none]")
 @click.option("--format", type=click.Choice(["wav", "flac"]), default="wav",
               help="Type of the files.")
 @options.device("cpu")
@@ -41,7 +42,7 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
     outputs.check_writable(top / job.name for job in batch.jobs)
 
     from separation import Separator, separate_file
-    separator = Separator(device=options.pick_device(device), wiener=wiener)
+    separator = Separator(device=device, wiener=wiener)
 
     def work(job: Job, progress) -> str:
         folder = top / job.name

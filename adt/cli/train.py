@@ -10,19 +10,26 @@ from ..errors import ConfigError
 from . import options, outputs
 
 
-def _packaged_config(name: str) -> Path:
-    """A configuration of the project: in the package, or beside it in a checkout."""
+def _find_config(given: Path) -> Path:
+    """A configuration file, or one of the project's by its name.
+
+    The project's lie in the package, or beside it in a checkout.
+    """
+    if given.exists():
+        return given
     package = Path(__file__).parents[1]
     for folder in (package / "configs", package.parent / "configs"):
-        if (folder / name).is_file():
-            return folder / name
-    raise ConfigError(f"{name}: no such configuration in the package; give one with --config")
+        path = folder / given.with_suffix(".yaml").name
+        if given.parent == Path() and path.is_file():
+            return path
+    raise ConfigError(f"{given}: no such configuration; give a YAML file with --config")
 
 
-def _training_options(function):
-    for option in reversed((
-        click.option("--config", metavar="FILE", type=click.Path(path_type=Path), default=None,
-                     help="YAML file of settings.  [default: the project's own]"),
+def _training_options(default: str):
+    """Options of a training command whose settings are the project's `default`."""
+    chosen = (
+        click.option("--config", metavar="FILE", type=click.Path(path_type=Path), default=default,
+                     help="YAML file of settings, or the name of one of the project's."),
         click.option("--data", metavar="DIR", type=click.Path(path_type=Path), required=True,
                      help="Folder below which the settings' data lies."),
         click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path),
@@ -32,19 +39,23 @@ def _training_options(function):
         options.device("auto"),
         click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
                      help="Change a setting, e.g. train.steps=100; may be repeated."),
-    )):
-        function = option(function)
-    return function
+    )
+
+    def decorate(function):
+        for option in reversed(chosen):
+            function = option(function)
+        return function
+
+    return decorate
 
 
-def _train(name: str, config: Path | None, data: Path, out: Path, resume: bool, device: str,
+def _train(name: str, config: Path, data: Path, out: Path, resume: bool, device: str,
            overrides: tuple[str, ...]) -> None:
     from ..config import load_config
-    settings = load_config(config or _packaged_config(f"{name}.yaml"), list(overrides))
+    settings = load_config(_find_config(config), list(overrides))
     if not data.is_dir():
         raise ConfigError(f"{data}: no such folder; give the data with --data")
     outputs.check_writable([out])
-    device = options.pick_device(device)
     from .. import training
     train = getattr(training, f"train_{name}")
     weights = train(settings, data, out, resume=resume, device=device)
@@ -57,14 +68,14 @@ def command():
 
 
 @command.command(context_settings=options.SETTINGS)
-@_training_options
+@_training_options("bank")
 def bank(**settings):
     """Train the separation bank."""
     _train("bank", **settings)
 
 
 @command.command(context_settings=options.SETTINGS)
-@_training_options
+@_training_options("detectors")
 def detectors(**settings):
     """Train the onset detectors."""
     _train("detectors", **settings)

@@ -48,7 +48,6 @@ def command(inputs, out, demix, stems, classes, format, activations, device, ski
     outputs.check_writable(path.parent for job in batch.jobs for path in plan.targets(job))
 
     from ..inference import Transcriber
-    device = options.pick_device(device)
     transcriber = Transcriber(demix=demix, device=device)
     if stems:
         from separation import Separator, separate_file

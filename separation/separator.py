@@ -8,6 +8,8 @@ residual sum to the input exactly.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
@@ -17,16 +19,26 @@ import torch
 from adt import audio as audio_io
 from adt.errors import ConfigError
 from adt.features import (
-    audio_to_bands, band_filters, band_power, reference_level,
-    stream_spectra, to_decibel, window,
+    N_BANDS,
+    N_BINS,
+    audio_to_bands,
+    band_filters,
+    band_power,
+    reference_level,
+    stream_spectra,
+    to_decibel,
+    window,
 )
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
-from adt.network import MARGIN, aligned, load_network, pick_device
+from adt.network import aligned, load_network, pick_device
 from adt.vocabulary import STEMS
 
 from .bank import UNetBank, masks
 
 _PASS = 960  #: frames that are separated at once
+_MARGIN = 96  #: frames of context around them, more than the bank sees (86)
+_BLOCK = 64  #: frames that are transformed back at once
+_HOPS = -(-N_FFT // HOP)  #: hops that a window spans
 RESIDUAL = "residual"
 
 
@@ -49,34 +61,50 @@ def wiener(shares: np.ndarray, alpha: float) -> np.ndarray:
     return powered / powered.sum(axis=0, keepdims=True)
 
 
-def overlap_add(frames: np.ndarray) -> np.ndarray:
-    """Windowed sum of inverse transforms, not yet normalised.
+@lru_cache(maxsize=None)
+def _places() -> tuple[np.ndarray, np.ndarray]:
+    """Lower of the two bands that every bin lies between, and the upper one's weight."""
+    low = np.minimum(np.argmax(band_filters() > 0, axis=1), N_BANDS - 2)
+    return low, band_filters()[np.arange(N_BINS), low + 1]
+
+
+def _widen(shares: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """``shares @ band_filters().T`` into `out`: two of a bin's weights are not zero."""
+    low, weight = _places()
+    np.take(shares, low, axis=1, out=out, mode="clip")
+    out += np.take(np.diff(shares, axis=1), low, axis=1) * weight
+    return out
+
+
+def overlap_add(shares: np.ndarray, spectra: np.ndarray) -> np.ndarray:
+    """Masked spectra of one channel, transformed back and summed, not yet normalised.
 
     Parameters
     ----------
-    frames : ndarray of complex64, shape (..., frames, N_BINS)
+    shares : ndarray of float32, shape (frames, N_BANDS)
+        Mask on bands.
+    spectra : ndarray of complex64, shape (frames, N_BINS)
 
     Returns
     -------
-    ndarray of float32, shape (..., N_FFT + HOP * (frames - 1))
+    ndarray of float32, shape (N_FFT + HOP * (frames - 1),)
     """
     from scipy.fft import irfft
 
-    pieces = irfft(frames, n=N_FFT, axis=-1) * window()
-    return _add_up(pieces)
-
-
-def _add_up(pieces: np.ndarray) -> np.ndarray:
-    n = pieces.shape[-2]
-    out = np.zeros((*pieces.shape[:-2], N_FFT + HOP * (n - 1)), np.float32)
-    hops = -(-N_FFT // HOP)  # a window spans this many hops
-    rows = np.zeros((*pieces.shape[:-2], n + hops - 1, HOP), np.float32)
-    for k in range(hops):
-        part = pieces[..., k * HOP: (k + 1) * HOP]
-        rows[..., k: k + n, : part.shape[-1]] += part
-    flat = rows.reshape(*rows.shape[:-2], -1)
-    out[:] = flat[..., : out.shape[-1]]
-    return out
+    n = len(shares)
+    rows = np.zeros((n + _HOPS - 1, HOP), np.float32)
+    gains = np.empty((_BLOCK, N_BINS), np.float32)
+    masked = np.empty((_BLOCK, N_BINS), np.complex64)
+    for start in range(0, n, _BLOCK):  # blocks that stay in the processor's cache
+        part = slice(start, min(n, start + _BLOCK))
+        size = part.stop - start
+        np.multiply(spectra[part], _widen(shares[part], gains[:size]), out=masked[:size])
+        pieces = irfft(masked[:size], n=N_FFT, axis=-1)
+        pieces *= window()
+        for k in range(_HOPS):
+            piece = pieces[:, k * HOP: (k + 1) * HOP]
+            rows[start + k: part.stop + k, : piece.shape[1]] += piece
+    return rows.reshape(-1)[: N_FFT + HOP * (n - 1)]
 
 
 class Separator:
@@ -133,7 +161,6 @@ class Separator:
         ndarray, shape (5, channels, m)
             Consecutive samples of the stems; all together as long as the input.
         """
-        norm = _normaliser()
         total = 0
 
         def counted():
@@ -143,22 +170,24 @@ class Separator:
                 yield block
 
         tail, given = None, 0
-        for spectra, keep, first in _windows(stream_spectra(counted())):
-            gains = []
-            for channel in spectra:
-                shares = self.shares(to_decibel(band_power(channel), level))[:-1, keep]
-                gains.append(shares @ band_filters().T)
-            # (stems, channels, frames, bins)
-            stems = np.stack(gains, axis=1) * spectra[None, :, keep]
-            added = overlap_add(stems)
-            if tail is not None:
-                added[..., : tail.shape[-1]] += tail
-            done = (keep.stop - keep.start) * HOP
-            ready, tail = added[..., :done], added[..., done:]
-            yield from self._trim(ready / norm(first * HOP, done), first * HOP, total)
-            given = first * HOP + done
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for spectra, keep, first in _windows(stream_spectra(counted())):
+                jobs = [
+                    (share, channel[keep]) for channel in spectra
+                    for share in self.shares(to_decibel(band_power(channel), level))[:-1, keep]]
+                added = np.stack(list(pool.map(overlap_add, *zip(*jobs))))
+                added = added.reshape(len(spectra), len(STEMS), -1).swapaxes(0, 1)
+                if tail is not None:
+                    added[..., : tail.shape[-1]] += tail
+                done = (keep.stop - keep.start) * HOP
+                ready, tail = added[..., :done], added[..., done:]
+                ready /= _normaliser(first, first + keep.stop - keep.start)
+                yield from self._trim(ready, first * HOP, total)
+                given = first * HOP + done
         if tail is not None:
-            yield from self._trim(tail / norm(given, tail.shape[-1], last=given), given, total)
+            frames = given // HOP
+            tail /= _normaliser(frames, frames + _HOPS, frames)[: tail.shape[-1]]
+            yield from self._trim(tail, given, total)
 
     @staticmethod
     def _trim(samples: np.ndarray, at: int, total: int) -> Iterator[np.ndarray]:
@@ -184,8 +213,12 @@ class Separator:
         dict of str to ndarray of float32, shape (channels, samples)
             Stem → audio at `sr`.
         """
-        audio, sr = audio_io.as_audio(audio, sr)
+        return self._separate(*audio_io.as_audio(audio, sr), progress)
+
+    def _separate(self, audio: np.ndarray, sr: int, progress=None) -> dict[str, np.ndarray]:
         inner = _resample(audio, sr, SAMPLE_RATE)
+        if not inner.shape[1]:  # less than a sample at the models' rate
+            inner = np.zeros((len(audio), 1), np.float32)
         level = reference_level(audio_to_bands([inner]))
         parts, done = [], 0
         for part in self.stream([inner], level):
@@ -198,24 +231,16 @@ class Separator:
                 for name, stem in zip(STEMS, stems)}
 
 
-def _normaliser():
-    """Sum of squared windows at any place of the padded signal, where frames begin at 0."""
-    hops = -(-N_FFT // HOP)
-    squares = np.zeros(hops * HOP, np.float32)
+def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
+    """Sum of squared windows at hops `first` to `stop` of the padded signal.
+
+    Frames begin at hop 0 and, if `frames` is given, end.
+    """
+    squares = np.zeros(_HOPS * HOP, np.float32)
     squares[:N_FFT] = window() ** 2
-
-    def norm(at: int, length: int, last: int | None = None) -> np.ndarray:
-        place = np.arange(at, at + length)
-        total = np.zeros(length, np.float32)
-        for k in range(hops):
-            frame = place // HOP - k
-            live = frame >= 0
-            if last is not None:
-                live &= frame < last // HOP
-            total += np.where(live, squares[(place - frame * HOP) % len(squares)], 0)
-        return np.maximum(total, 1e-4)
-
-    return norm
+    frame = np.arange(first, stop)[:, None] - np.arange(_HOPS)
+    live = frame >= 0 if frames is None else (frame >= 0) & (frame < frames)
+    return np.maximum(live.astype(np.float32) @ squares.reshape(_HOPS, HOP), 1e-4).reshape(-1)
 
 
 def _windows(spectra: Iterable[np.ndarray]):
@@ -227,17 +252,17 @@ def _windows(spectra: Iterable[np.ndarray]):
 
     def emit(stop):
         nonlocal held, origin, kept
-        low = max(0, kept - MARGIN)
-        part = held[:, low - origin: min(held.shape[1], stop + MARGIN - origin)]
+        low = max(0, kept - _MARGIN)
+        part = held[:, low - origin: min(held.shape[1], stop + _MARGIN - origin)]
         result = part, slice(kept - low, stop - low), kept
         kept = stop
-        drop = max(0, kept - MARGIN) - origin
+        drop = max(0, kept - _MARGIN) - origin
         held, origin = held[:, drop:], origin + drop
         return result
 
     for block in spectra:
         held = block if held is None else np.concatenate([held, block], axis=1)
-        while origin + held.shape[1] >= kept + _PASS + MARGIN:
+        while origin + held.shape[1] >= kept + _PASS + _MARGIN:
             yield emit(kept + _PASS)
     while held is not None and kept < origin + held.shape[1]:
         yield emit(min(kept + _PASS, origin + held.shape[1]))
@@ -286,10 +311,8 @@ def separate(path_or_array, sr: int | None = None, *, residual: bool = False,
         If the input cannot be used as audio.
     """
     separator = Separator(device=device, wiener=wiener)
-    if isinstance(path_or_array, (str, Path)):
-        path_or_array, sr = audio_io.load(path_or_array, sample_rate=None)
     audio, sr = audio_io.as_audio(path_or_array, sr)
-    stems = separator(audio, sr, progress)
+    stems = separator._separate(audio, sr, progress)
     if residual:
         stems[RESIDUAL] = audio - sum(stems[name] for name in STEMS)
     return stems
@@ -321,7 +344,6 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     separator = separator or Separator(device=device, wiener=wiener)
     info = audio_io.probe(path)
     level, n_inner = _level(audio_io.stream(path))
-    folder.mkdir(parents=True, exist_ok=True)
     names = [*STEMS, RESIDUAL] if residual else list(STEMS)
     files = {name: folder / f"{name}{suffix}" for name in names}
     with ExitStack() as stack:

@@ -15,7 +15,7 @@ import numpy as np
 from ..data.groove import Performance
 from ..data.kits import Kit
 from ..data.voices import CHOKE_DECAY, voices
-from ..features import N_BANDS, audio_to_bands, reference_level, to_decibel
+from ..features import N_BANDS, audio_to_bands, band_centres, reference_level, to_decibel
 from ..frames import FRAME_RATE, HOP
 from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM, PIECES, STEMS
 from . import augment
@@ -268,6 +268,9 @@ class ClipMaker:
         sources[-1] += augment.noise_floor(rng, self.frames, level + rng.uniform(-75, -30))
         total = sources.sum(axis=0)
         mixture = augment.interfere(sources, rng)
+
+        if rng.random() < s["band_limit"]:  # lossy coding or a low sample rate
+            mixture[:, band_centres() > rng.uniform(7000, 17000)] = 0.0
 
         level = reference_level(mixture) + rng.normal(0, s["gain_db"])
         onset_frames = performance.times * FRAME_RATE

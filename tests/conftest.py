@@ -1,0 +1,54 @@
+"""Small untrained models, so that tests need no weights."""
+
+import pytest
+
+SMALL_BANK = {"widths": [4, 4, 8, 8]}
+SMALL_DETECTORS = {"front": [4, 4, 4, 4], "width": 8, "dilations": [1, 2, 4]}
+
+
+def _random(model, last):
+    """Untrained tensors whose outputs nevertheless vary: norms off 0 and 1, a loud last layer."""
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.3, 0.3)
+            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.7, 1.3)
+            torch.nn.init.uniform_(module.bias, -0.2, 0.2)
+    torch.nn.init.normal_(last.weight, std=0.5)
+    return model.state_dict()
+
+
+@pytest.fixture(scope="session")
+def small_bank(tmp_path_factory):
+    """Weights file of an untrained bank."""
+    import torch
+
+    from adt.weights import save_weights
+    from separation import UNetBank
+
+    torch.manual_seed(0)
+    bank = UNetBank(**SMALL_BANK)
+    path = tmp_path_factory.mktemp("weights") / "bank.safetensors"
+    save_weights(path, _random(bank, bank.leave), {"kind": "bank", "model": SMALL_BANK})
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_detectors(tmp_path_factory):
+    """Weights files of untrained detectors, by whether they read stems."""
+    import torch
+
+    from adt.detectors import OnsetDetectors
+    from adt.weights import save_weights
+
+    folder, files = tmp_path_factory.mktemp("weights"), {}
+    for demix in (False, True):
+        torch.manual_seed(1)
+        settings = {"demix": demix, **SMALL_DETECTORS}
+        model = OnsetDetectors(**settings)
+        files[demix] = folder / f"detectors_{demix}.safetensors"
+        save_weights(files[demix], _random(model, model.heads),
+                     {"kind": "detectors", "model": settings})
+    return files

@@ -1,0 +1,139 @@
+"""Frames, band filters and the streamed STFT that bank and detectors share."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adt import features
+from adt.features import DB_RANGE, N_BANDS, N_BINS, N_FFT
+from adt.frames import HOP, SAMPLE_RATE, frames_to_time, n_frames, time_to_frames
+
+
+def noise(n, channels=1, seed=0):
+    return np.random.default_rng(seed).standard_normal((channels, n)).astype(np.float32)
+
+
+def whole(blocks):
+    return np.concatenate(list(features.stream_spectra(blocks)), axis=1)
+
+
+# -- filter bank ----------------------------------------------------------------------
+
+
+def test_filters_share_out_every_bin():
+    filters = features.band_filters()
+    assert filters.shape == (N_BINS, N_BANDS)
+    assert filters.min() >= 0
+    np.testing.assert_allclose(filters.sum(axis=1), 1.0, atol=1e-6)
+    assert ((filters > 0).sum(axis=1) <= 2).all()
+    assert (filters.max(axis=0) > 0).all(), "a band without a bin"
+
+
+def test_centres_rise_over_the_whole_range():
+    centres = features.band_centres()
+    assert centres.shape == (N_BANDS,)
+    assert (np.diff(centres) > 0).all()
+    np.testing.assert_allclose(centres[[0, -1]], [features.F_MIN, features.F_MAX])
+
+
+@pytest.mark.parametrize("hertz", [60.0, 440.0, 3000.0, 12000.0])
+def test_a_sine_sounds_in_the_band_around_it(hertz):
+    t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    bands = features.audio_to_bands([np.sin(2 * np.pi * hertz * t)[None].astype(np.float32)])
+    loudest = features.band_centres()[bands[50].argmax()]
+    assert abs(loudest - hertz) < max(SAMPLE_RATE / N_FFT, 0.06 * hertz)
+
+
+def test_constants_cannot_be_changed_by_accident():
+    for shared in (features.band_filters(), features.window()):
+        with pytest.raises(ValueError, match="read-only"):
+            shared[0] = 1.0
+
+
+# -- frames ---------------------------------------------------------------------------
+
+
+@given(st.floats(0, 7200))
+def test_frames_and_times_are_inverse(time):
+    assert frames_to_time(time_to_frames(time)) == pytest.approx(time, abs=1e-9)
+
+
+@pytest.mark.parametrize("k", [0, 1, 7, 40, 99, 100])
+def test_frames_are_centred(k):
+    """An impulse at sample k * HOP is loudest in frame k: time zero is sample zero."""
+    audio = np.zeros((1, 100 * HOP + 1), np.float32)
+    audio[0, k * HOP] = 1.0
+    power = features.audio_to_bands([audio]).sum(axis=1)
+    assert power.argmax() == k
+    for side in range(1, min(3, k + 1, len(power) - k)):  # the same to both sides
+        assert power[k - side] < power[k]
+        if k + side < len(power):
+            assert power[k - side] == pytest.approx(power[k + side], rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, HOP - 1, HOP, HOP + 1, N_FFT - 1, N_FFT, N_FFT + 1,
+                               N_FFT // 2, 5 * HOP, 44_100])
+def test_every_length_has_its_number_of_frames(n):
+    spectra = whole([noise(n, 2)])
+    assert spectra.shape == (2, n_frames(n), N_BINS)
+    assert n_frames(n) == 1 + n // HOP
+    assert np.isfinite(spectra).all() and spectra.dtype == np.complex64
+
+
+def test_nothing_has_no_frames():
+    empty = np.zeros((1, 0), np.float32)
+    assert n_frames(0) == 0
+    for blocks in ([], [empty], [empty, empty]):
+        assert list(features.stream_spectra(blocks)) == []
+        assert features.audio_to_bands(blocks).shape == (0, N_BANDS)
+
+
+def test_agrees_with_a_plain_transform():
+    audio = noise(9000)
+    padded = np.pad(audio[0], (N_FFT // 2, N_FFT))
+    for k, frame in enumerate(whole([audio])[0]):
+        plain = np.fft.rfft(padded[k * HOP: k * HOP + N_FFT] * features.window())
+        np.testing.assert_allclose(frame, plain, atol=2e-4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 9000), st.lists(st.integers(0, 9000), max_size=6))
+def test_cutting_into_blocks_changes_nothing(n, cuts):
+    audio = noise(n, 2)
+    edges = [0, *sorted(min(c, n) for c in cuts), n]
+    blocks = [audio[:, a:b] for a, b in zip(edges, edges[1:])]
+    np.testing.assert_array_equal(whole(blocks), whole([audio]))
+
+
+def test_channels_do_not_cancel():
+    audio = noise(5000)
+    mono = features.audio_to_bands([audio])
+    np.testing.assert_allclose(
+        features.audio_to_bands([np.concatenate([audio, -audio])]), mono, rtol=1e-5)
+
+
+# -- level ----------------------------------------------------------------------------
+
+
+def test_level_follows_gain_and_decibels_do_not():
+    quiet, loud = (features.audio_to_bands([gain * noise(SAMPLE_RATE)]) for gain in (0.01, 0.1))
+    levels = features.reference_level(quiet), features.reference_level(loud)
+    assert levels[1] - levels[0] == pytest.approx(20, abs=0.01)
+    np.testing.assert_allclose(features.to_decibel(quiet, levels[0]),
+                               features.to_decibel(loud, levels[1]), atol=0.01)
+
+
+def test_silence_is_not_blown_up():
+    nothing = np.zeros((50, N_BANDS), np.float32)
+    floor = features.reference_level(nothing)
+    assert floor == features.reference_level(nothing[:0])
+    assert floor == features.reference_level(nothing + 1e-9)
+    assert (features.to_decibel(nothing, floor) == DB_RANGE[0]).all()
+
+
+def test_decibels_are_clipped():
+    bands = np.array([[0.0, 1e-30, 1.0, 1e30]], np.float32)
+    decibel = features.to_decibel(bands, 0.0)
+    assert decibel.dtype == np.float32
+    np.testing.assert_array_equal(decibel, [[DB_RANGE[0], DB_RANGE[0], 0.0, DB_RANGE[1]]])

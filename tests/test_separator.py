@@ -1,0 +1,311 @@
+"""Separation: overlap-add, passes, rates, files. The bank is small and untrained."""
+
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+import soundfile
+
+from adt.errors import AudioError, ConfigError, OutputError
+from adt.features import N_BANDS, band_filters
+from adt.frames import HOP, SAMPLE_RATE
+from adt.vocabulary import STEMS
+from separation import Separator, separate, separate_file, separator
+
+PCM_24 = 2.0 ** -23
+
+
+@pytest.fixture(scope="module")
+def small(small_bank):
+    return Separator(small_bank)
+
+
+@pytest.fixture
+def packaged(small_bank, monkeypatch):
+    """`separate` and `separate_file` find the small bank under its packaged name."""
+    monkeypatch.setattr("adt.weights.FOLDER", small_bank.parent)
+
+
+def beat(n, channels=2, rate=SAMPLE_RATE, seed=0):
+    """Noise bursts, different in every channel, peaks below 1."""
+    rng = np.random.default_rng(seed)
+    bursts = np.exp(-(np.arange(n) % (rate // 4)) / (0.03 * rate))
+    return (0.1 * bursts * rng.standard_normal((channels, n))).astype(np.float32)
+
+
+def only(stem):
+    """Shares that give everything to one stem."""
+    def shares(self, decibel):
+        result = np.zeros((len(STEMS) + 1, len(decibel), N_BANDS), np.float32)
+        result[STEMS.index(stem)] = 1.0
+        return result
+    return shares
+
+
+def write(path, audio, rate=SAMPLE_RATE, subtype="PCM_24"):
+    soundfile.write(path, audio.T, rate, subtype=subtype)
+    return path
+
+
+def read(path):
+    audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return audio.T, rate
+
+
+# -- the transform --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, HOP - 1, HOP, 882, 1024, 2048, 2049, 20_000,
+                               64 * HOP - 1, 64 * HOP, 64 * HOP + 1, 3 * 64 * HOP + 700])
+def test_a_stem_that_gets_everything_is_the_input(small, monkeypatch, n):
+    """Also at both ends, and at the borders of passes."""
+    monkeypatch.setattr(separator, "_PASS", 64)
+    monkeypatch.setattr(Separator, "shares", only("toms"))
+    audio = beat(n, channels=1 if n < 2 else 2) + 0.01
+    stems = small(audio, SAMPLE_RATE)
+    np.testing.assert_allclose(stems["toms"], audio, atol=1e-6)
+    assert all(not stems[name].any() for name in STEMS if name != "toms")
+
+
+def test_masks_on_bins_are_the_transposed_filters():
+    shares = np.random.default_rng(0).random((7, N_BANDS), dtype=np.float32)
+    out = np.empty((7, len(band_filters())), np.float32)
+    np.testing.assert_allclose(
+        separator._widen(shares, out), shares @ band_filters().T, atol=1e-6)
+
+
+@pytest.mark.parametrize("passes", [8, 64, 200])
+def test_no_seam_between_passes(small, monkeypatch, passes):
+    audio = beat((2 if passes == 8 else 8) * SAMPLE_RATE + 123)
+    monkeypatch.setattr(separator, "_PASS", 1 << 20)
+    whole = small(audio, SAMPLE_RATE)
+    monkeypatch.setattr(separator, "_PASS", passes)
+    for name, stem in small(audio, SAMPLE_RATE).items():
+        np.testing.assert_allclose(stem, whole[name], atol=1e-5)
+
+
+def test_blocks_of_any_size_give_the_same(small):
+    audio = beat(SAMPLE_RATE)
+    whole = np.concatenate(list(small.stream([audio], -20.0)), axis=-1)
+    edges = [0, 1, 1000, 1000, 30_000, SAMPLE_RATE]
+    cut = np.concatenate(list(small.stream(
+        [audio[:, a:b] for a, b in zip(edges, edges[1:])], -20.0)), axis=-1)
+    assert whole.shape == (5, 2, SAMPLE_RATE)
+    np.testing.assert_allclose(cut, whole, atol=1e-6)
+
+
+def test_threads_change_nothing(small, monkeypatch):
+    audio = beat(SAMPLE_RATE)
+    one = small(audio, SAMPLE_RATE)
+    monkeypatch.setattr(separator.torch, "get_num_threads", lambda: 3)
+    three = small(audio, SAMPLE_RATE)
+    for name in STEMS:
+        np.testing.assert_array_equal(one[name], three[name])
+
+
+# -- arrays ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_stems_and_residual_sum_to_the_array(packaged, rate, channels):
+    audio = beat(rate + 17, channels, rate)
+    stems = separate(audio, rate, residual=True)
+    assert list(stems) == [*STEMS, "residual"]
+    for stem in stems.values():
+        assert stem.shape == audio.shape and stem.dtype == np.float32
+        assert np.isfinite(stem).all()
+    np.testing.assert_allclose(sum(stems.values()), audio, atol=1e-6)
+    assert max(np.abs(stems[name]).max() for name in STEMS) > 1e-3
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000, 192_000])
+@pytest.mark.parametrize("seconds", [0, 0.02, 0.3])
+def test_short_arrays(packaged, rate, seconds):
+    audio = beat(max(1, round(seconds * rate)), 1, rate)[0]
+    stems = separate(audio, rate, residual=True)
+    assert all(stem.shape == (1, len(audio)) for stem in stems.values())
+    np.testing.assert_allclose(sum(stems.values())[0], audio, atol=1e-6)
+
+
+def test_silence_stays_silent(packaged):
+    stems = separate(np.zeros((2, 5000), np.float32), 44_100, residual=True)
+    assert all(not stem.any() for stem in stems.values())
+
+
+def test_channels_are_separated_by_themselves(small):
+    """A silent channel stays silent: no stem leaks from the other one."""
+    audio = beat(SAMPLE_RATE)
+    audio[1] = 0
+    assert all(not stem[1].any() and stem[0].any() for stem in small(audio, SAMPLE_RATE).values())
+
+
+def test_the_input_is_not_changed(packaged):
+    audio = beat(5000)
+    before = audio.copy()
+    separate(audio, 44_100, residual=True)
+    np.testing.assert_array_equal(audio, before)
+
+
+def test_bad_arrays_are_refused(small):
+    for bad in (np.zeros((0,), np.float32), np.full(1000, np.nan), np.zeros((1000, 2))):
+        with pytest.raises(AudioError):
+            small(bad, 44_100)
+
+
+def test_progress_reaches_the_end(packaged, tmp_path, monkeypatch):
+    monkeypatch.setattr(separator, "_PASS", 64)
+    path = write(tmp_path / "in.wav", beat(3 * SAMPLE_RATE))
+    for run in (lambda p: separate(path, progress=p),
+                lambda p: separate_file(path, tmp_path / "out", progress=p)):
+        seen = []
+        run(seen.append)
+        assert len(seen) > 3 and seen == sorted(seen) and seen[-1] == pytest.approx(1.0)
+
+
+# -- files ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_stems_and_residual_sum_to_the_file(packaged, tmp_path, rate, channels):
+    audio = beat(2 * rate + 31, channels, rate)
+    path = write(tmp_path / "in.wav", audio, rate)
+    files = separate_file(path, tmp_path / "new" / "stems", residual=True)
+    assert list(files) == [*STEMS, "residual"]
+    total = 0
+    for name, file in files.items():
+        assert file == tmp_path / "new" / "stems" / f"{name}.wav"
+        stem, stem_rate = read(file)
+        assert stem_rate == rate and stem.shape == audio.shape
+        assert soundfile.info(file).subtype == "PCM_24"
+        total = total + stem
+    np.testing.assert_allclose(total, read(path)[0], atol=6 * PCM_24)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+@pytest.mark.parametrize("n", [1, 2, 882, 960])
+def test_short_files(packaged, tmp_path, rate, n):
+    path = write(tmp_path / "in.wav", beat(n, 2, rate), rate)
+    files = separate_file(path, tmp_path, residual=True)
+    stems = separate(path, residual=True)
+    for name, file in files.items():
+        written, _ = read(file)
+        assert written.shape == stems[name].shape == (2, n)
+    np.testing.assert_allclose(sum(stems.values()), read(path)[0], atol=1e-6)
+    np.testing.assert_allclose(sum(read(f)[0] for f in files.values()), read(path)[0],
+                               atol=6 * PCM_24)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_file_and_array_agree(packaged, tmp_path, monkeypatch, rate):
+    monkeypatch.setattr(separator, "_PASS", 64)
+    path = write(tmp_path / "in.wav", beat(2 * rate, 2, rate), rate)
+    files, stems = separate_file(path, tmp_path), separate(path)
+    assert list(files) == list(stems) == list(STEMS)
+    for name in STEMS:
+        np.testing.assert_allclose(read(files[name])[0], stems[name], atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [22_050, 48_000])
+def test_resampling_does_not_move_a_stem(packaged, tmp_path, monkeypatch, rate):
+    """In a file at another rate, a stem that gets everything is the input, on time."""
+    monkeypatch.setattr(Separator, "shares", only("snare"))
+    t = np.arange(rate) / rate
+    audio = (0.4 * np.sin(2 * np.pi * 500 * t) * np.sin(np.pi * t) ** 2)[None].astype(np.float32)
+    path = write(tmp_path / "in.wav", audio, rate)
+    snare, _ = read(separate_file(path, tmp_path)["snare"])
+    np.testing.assert_allclose(snare, audio, atol=1e-3)
+    np.testing.assert_allclose(separate(audio, rate)["snare"], audio, atol=1e-3)
+
+
+def test_flac(packaged, tmp_path):
+    path = write(tmp_path / "in.wav", beat(5000))
+    files = separate_file(path, tmp_path / "out", suffix=".flac")
+    assert {f.suffix for f in files.values()} == {".flac"}
+    assert all(read(f)[0].shape == (2, 5000) for f in files.values())
+
+
+def test_a_loaded_separator_serves_many_files(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("adt.weights.FOLDER", tmp_path)  # nothing to load from
+    path = write(tmp_path / "in.wav", beat(5000))
+    assert separate_file(path, tmp_path / "out", separator=small)["kick"].is_file()
+
+
+def test_outputs_appear_whole_or_not_at_all(packaged, tmp_path):
+    audio = beat(40 * SAMPLE_RATE, 1)
+    audio[0, -1] = np.nan
+    path = write(tmp_path / "in.wav", audio, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"in\.wav: contains NaN"):
+        separate_file(path, tmp_path / "out")
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and p != path]
+
+
+def test_unusable_outputs_are_named(packaged, tmp_path):
+    path = write(tmp_path / "in.wav", beat(5000))
+    with pytest.raises(OutputError, match=r"cannot write \.mp3; use \.wav or \.flac"):
+        separate_file(path, tmp_path / "out", suffix=".mp3")
+    with pytest.raises(OutputError, match="cannot be written"):
+        separate_file(path, path)  # a file is no folder
+    with pytest.raises(AudioError, match="no such file"):
+        separate_file(tmp_path / "missing.wav", tmp_path / "out")
+
+
+def test_memory_does_not_grow_with_length(packaged, tmp_path, monkeypatch):
+    monkeypatch.setattr(Separator, "shares", only("kick"))
+
+    def peak(seconds):
+        path = write(tmp_path / f"{seconds}.wav", beat(seconds * SAMPLE_RATE, 1))
+        tracemalloc.start()
+        separate_file(path, tmp_path / "out", residual=True)
+        result = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return result
+
+    peak(1)  # imports and caches
+    assert peak(160) < 1.1 * peak(40)
+
+
+# -- the Wiener step ------------------------------------------------------------------
+
+
+def test_wiener_of_two_changes_nothing(small_bank, small):
+    shares = np.random.default_rng(0).dirichlet(np.ones(6), size=(20, N_BANDS))
+    shares = np.moveaxis(shares, -1, 0).astype(np.float32)
+    np.testing.assert_allclose(separator.wiener(shares, 2.0), shares, atol=1e-6)
+    audio = beat(20_000)
+    stems = Separator(small_bank, wiener=2.0)(audio, SAMPLE_RATE)
+    for name, stem in small(audio, SAMPLE_RATE).items():
+        np.testing.assert_allclose(stems[name], stem, atol=1e-5)
+
+
+def test_wiener_sharpens_and_softens():
+    shares = np.array([0.7, 0.2, 0.1])[:, None]
+    sharp, soft = separator.wiener(shares, 4.0), separator.wiener(shares, 1.0)
+    assert sharp[0] > shares[0] > soft[0] and sharp[2] < shares[2] < soft[2]
+    np.testing.assert_allclose([sharp.sum(), soft.sum()], 1.0)
+    none = separator.wiener(np.array([[0.0], [1.0]]), 10.0)  # no division by zero
+    np.testing.assert_allclose(none, [[0.0], [1.0]], atol=1e-6)
+
+
+def test_wiener_keeps_the_sum(packaged):
+    audio = beat(20_000)
+    stems = separate(audio, 44_100, residual=True, wiener=0.5)
+    np.testing.assert_allclose(sum(stems.values()), audio, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0, -1, 11, float("nan"), float("inf")])
+def test_other_exponents_are_refused(packaged, tmp_path, alpha):
+    with pytest.raises(ConfigError, match="choose 0.1 to 10"):
+        separate(beat(5000), 44_100, wiener=alpha)
+    with pytest.raises(ConfigError, match="choose 0.1 to 10"):
+        separate_file(write(tmp_path / "in.wav", beat(5000)), tmp_path / "out", wiener=alpha)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_said_on_the_way(packaged, tmp_path):
+    path = write(tmp_path / "in.wav", beat(SAMPLE_RATE))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        separate_file(path, tmp_path / "out", residual=True)

@@ -75,7 +75,8 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
     return model.requires_grad_(False), description
 
 
-def chunks(n_frames: int, chunk: int = CHUNK, margin: int = MARGIN) -> Iterator[tuple[slice, slice]]:
+def chunks(n_frames: int, chunk: int = CHUNK,
+           margin: int = MARGIN) -> Iterator[tuple[slice, slice]]:
     """Cut frames into chunks with margins.
 
     Yields

@@ -8,7 +8,7 @@ not (58 files of the data set overrun their last note by a lot).
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mido
@@ -27,7 +27,7 @@ _PIECE_OF_ARTICULATION = np.array(
     [PIECES.index(ARTICULATION_TO_PIECE[a]) for a in ARTICULATIONS])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Performance:
     """Strokes of one drum performance.
 
@@ -51,7 +51,7 @@ class Performance:
     time_signature: str = "4-4"
     beat_type: str = "beat"
     drummer: str = ""
-    path: Path | None = field(default=None, compare=False)
+    path: Path | None = None
 
     def __len__(self) -> int:
         return len(self.times)

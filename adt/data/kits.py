@@ -101,7 +101,7 @@ class Kit:
             Counts strokes; chooses the round robin.
         """
         layers = self.layers[articulation]
-        layer = next((l for l in layers if velocity <= l[0].velocity_hi), layers[-1])
+        layer = next((each for each in layers if velocity <= each[0].velocity_hi), layers[-1])
         sample = layer[turn % len(layer)]
         within = min(1.0, velocity / sample.velocity_hi) ** 2
         return sample, within * 10 ** (self.gain_db.get(articulation, 0.0) / 20)

@@ -8,11 +8,12 @@ import torch
 
 from separation.bank import UNetBank, masks
 
+from ..network import pick_device
 from ..vocabulary import STEMS
 from ..weights import save_weights
 from . import provenance
 from .dataset import batches, loader, training_maker, validation_clips
-from .loop import fit, pick_device
+from .loop import fit
 
 
 def mask_loss(logits, batch, settings: dict) -> dict[str, torch.Tensor]:

@@ -14,13 +14,14 @@ from ..detectors import OnsetDetectors, stem_decibel
 from ..errors import ConfigError
 from ..features import audio_to_bands, reference_level, to_decibel
 from ..frames import FRAME_RATE
+from ..network import pick_device
 from ..peaks import pick_peaks
 from ..scoring import Scores, events
 from ..vocabulary import MIN_HIT_DISTANCE, PIECES
 from ..weights import load_weights, save_weights
 from . import provenance
 from .dataset import batches, loader, training_maker, validation_clips
-from .loop import fit, pick_device
+from .loop import fit
 from .thresholds import choose_thresholds
 
 

@@ -11,19 +11,14 @@ from typing import Callable, Iterable
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..errors import ConfigError
 
+def averaging(decay: float) -> Callable:
+    """Exponential moving average of weights that does not remember its first steps."""
+    def update(averaged, current, n) -> None:
+        n = int(n)
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averaged, current, n)
 
-def pick_device(name: str) -> torch.device:
-    """Device by name; ``auto`` takes a GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device {name!r} is not usable here; choose cpu") from error
-    return device
+    return update
 
 
 def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], Iterable],
@@ -57,7 +52,7 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     out.mkdir(parents=True, exist_ok=True)
     model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, use_buffers=True,
-                            multi_avg_fn=get_ema_multi_avg_fn(settings["average"]))
+                            multi_avg_fn=averaging(settings["average"]))
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings["learning_rate"],
                                   weight_decay=settings["weight_decay"])
     steps = settings["steps"]

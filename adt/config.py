@@ -44,7 +44,7 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a YAML file "
                           "such as configs/bank.yaml") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from error
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected a mapping of settings")
@@ -59,5 +59,22 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
             place = place.get(section) if isinstance(place, dict) else None
         if not equals or not isinstance(place, dict) or last not in place:
             raise ConfigError(f"{override!r}: not a setting of {path}; write section.key=value")
-        place[last] = yaml.safe_load(value)
+        place[last] = _like(place[last], value, override)
     return config
+
+
+def _like(old: Any, text: str, override: str) -> Any:
+    """Value of an override; it must be of the kind of the value that it replaces."""
+    try:
+        new = yaml.safe_load(text)
+        if isinstance(old, (int, float)) and not isinstance(old, bool) and isinstance(new, str):
+            new = float(new)  # YAML 1.1 takes 2e-3 for text
+        if isinstance(old, int) and isinstance(new, float) and new.is_integer():
+            new = int(new)
+    except (yaml.YAMLError, ValueError):
+        raise ConfigError(f"{override!r}: not a value; write section.key=value in YAML") from None
+    kinds = [(int, float) if isinstance(v, (int, float)) and not isinstance(v, bool) else type(v)
+             for v in (old, new)]
+    if None not in (old, new) and kinds[0] != kinds[1]:
+        raise ConfigError(f"{override!r}: expected a value like {old!r}, not {new!r}")
+    return new

@@ -11,9 +11,12 @@ Each step is callable alone; `transcribe` climbs them all:
 
 from __future__ import annotations
 
+import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Mapping
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -22,7 +25,7 @@ from separation.bank import UNetBank
 
 from . import audio as audio_io
 from .detectors import OnsetDetectors, stem_decibel
-from .errors import DataError
+from .errors import DataError, WeightsError
 from .features import audio_to_bands, reference_level, to_decibel
 from .frames import SAMPLE_RATE
 from .network import aligned, chunks, load_network, pick_device
@@ -81,10 +84,16 @@ class Activations:
             If the file is not such a file.
         """
         try:
-            with np.load(path) as data:
-                return cls(data["onset"], data["velocity"], data["offset"],
-                           float(data["duration"]), str(data["source"]))
-        except (OSError, ValueError, KeyError) as error:
+            with open(path, "rb") as handle, np.load(handle) as data:
+                if tuple(data["pieces"].tolist()) != PIECES:
+                    raise ValueError(f"its pieces are {data['pieces'].tolist()}")
+                arrays = [data[name] for name in ("onset", "velocity", "offset")]
+                if len({(2, len(PIECES)), *((a.ndim, a.shape[-1]) for a in arrays)}) > 1 \
+                        or len({len(a) for a in arrays}) > 1:
+                    raise ValueError(f"its shapes are {[a.shape for a in arrays]}")
+                return cls(*arrays, float(data["duration"]), str(data["source"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile,
+                zlib.error) as error:
             raise DataError(f"{path}: not an activations file of adt ({error}); "
                             "write one with adt transcribe --activations") from error
 
@@ -117,6 +126,9 @@ class Transcriber:
         name = detectors or ("detectors" if demix else "detectors_mixture")
         self.network, self.description = load_network(
             OnsetDetectors, "detectors", name, self.device)
+        if self.network.demix != demix:
+            raise WeightsError(f"{name}: weights of detectors for demix={self.network.demix}, "
+                               f"not for demix={demix}; choose others with detectors=")
         self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
             if demix else None
         stored = self.description.get("thresholds", {})
@@ -134,7 +146,7 @@ class Transcriber:
             Seconds.
         source : str
         """
-        if isinstance(path_or_array, (str, Path)):
+        if isinstance(path_or_array, (str, os.PathLike)):
             source = str(path_or_array)
             blocks = audio_io.stream(source)
             info = audio_io.probe(source) if progress else None

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .errors import ConfigError, WeightsError
-from .weights import load_weights
+from .weights import REMEDY, load_weights
 
 #: Frames of context around a chunk. More than the networks together can see, so that
 #: what is kept of a chunk does not depend on where the chunk was cut.
@@ -64,13 +64,18 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
     """
     tensors, description = load_weights(name)
     if description.get("kind") != kind:
-        raise WeightsError(f"{name}: weights of {description.get('kind')!r}, not of {kind!r}")
-    model = make(**description["model"])
-    missing, unknown = model.load_state_dict(tensors, strict=False)
+        raise WeightsError(f"{name}: weights of {description.get('kind')!r}, not of {kind!r}; "
+                           f"{REMEDY}")
+    try:
+        model = make(**description["model"])
+        missing, unknown = model.load_state_dict(tensors, strict=False)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{name}: weights do not fit the network "
+                           f"({str(error).splitlines()[-1].strip()}); {REMEDY}") from error
     missing = [m for m in missing if not m.endswith("num_batches_tracked")]
     if missing or unknown:
         raise WeightsError(f"{name}: weights do not fit the network "
-                           f"(missing {missing[:3]}, unknown {list(unknown)[:3]})")
+                           f"(missing {missing[:3]}, unknown {list(unknown)[:3]}); {REMEDY}")
     model = fuse(model.eval()).to(device, memory_format=torch.channels_last)
     return model.requires_grad_(False), description
 

@@ -24,6 +24,7 @@ DEFAULT_THRESHOLD = 0.4
 
 def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:
     """Indices, ascending, of a selection of strongest events at least `gap` apart."""
+    gap -= 1e-9  # frames are no binary fractions of a second
     order = np.argsort(-strength, kind="stable")
     kept: list[float] = []
     chosen = []
@@ -62,15 +63,15 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
 
     if isinstance(thresholds, Mapping):
         thresholds = [thresholds.get(p, DEFAULT_THRESHOLD) for p in PIECES]
-    limits = np.broadcast_to(np.asarray(thresholds, float), (len(PIECES),))
+    limits = np.broadcast_to(np.maximum(np.asarray(thresholds, float), 1e-6), (len(PIECES),))
     times, pieces, velocities, confidences = [], [], [], []
     for piece in range(onset.shape[1]):
         column = np.concatenate([[0.0], onset[:, piece], [0.0]])
-        peaks = find_peaks(column, height=max(limits[piece], 1e-6))[0] - 1
+        peaks = find_peaks(column, height=limits[piece])[0] - 1
         if not len(peaks):
             continue
         shift = np.clip(offset[peaks, piece], -1.0, 1.0)
-        when = np.maximum(0.0, frames_to_time(peaks + shift))
+        when = frames_to_time(np.clip(peaks + shift, 0, len(onset) - 1))
         keep = _apart(when, onset[peaks, piece], MIN_HIT_DISTANCE)
         times.append(when[keep])
         pieces.append(np.full(len(keep), piece))

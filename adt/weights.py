@@ -13,7 +13,7 @@ from typing import Any
 from .errors import WeightsError
 
 FOLDER = Path(__file__).parent / "models"
-_REMEDY = "reinstall adt, or give the path of a .safetensors file written by `adt train`"
+REMEDY = "reinstall adt, or give the path of a .safetensors file written by `adt train`"
 
 
 def available() -> list[tuple[str, Path]]:
@@ -34,7 +34,7 @@ def find(name: Path | str) -> Path:
         return packaged
     if Path(name).is_file():
         return Path(name)
-    raise WeightsError(f"{name}: no such weights; {_REMEDY}")
+    raise WeightsError(f"{name}: no such weights; {REMEDY}")
 
 
 def describe(name: Path | str) -> dict[str, Any]:
@@ -67,8 +67,10 @@ def _open(path: Path, tensors: bool = False) -> tuple[dict, dict[str, Any]]:
         with safe_open(path, framework="pt") as handle:
             description = json.loads((handle.metadata() or {})["adt"])
             loaded = {k: handle.get_tensor(k) for k in handle.keys()} if tensors else {}
+        if not isinstance(description, dict):
+            raise ValueError("no description")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise WeightsError(f"{path}: not weights of this package ({error}); {_REMEDY}") from error
+        raise WeightsError(f"{path}: not weights of this package ({error}); {REMEDY}") from error
     return {k: v.float() if v.is_floating_point() else v for k, v in loaded.items()}, description
 
 

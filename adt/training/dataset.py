@@ -9,6 +9,7 @@ import torch
 
 from ..data.groove import read_groove
 from ..data.kits import Kit, read_kits
+from ..data.stemgmd import read_stemgmd
 from .oneshots import OneShots
 from .spectral import Clip, ClipMaker, load_accompaniment
 
@@ -44,8 +45,13 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     """Clip maker of the training split: Groove's ``train`` and the training kits."""
     kits = read_kits(data / config["data"]["kits"], "train")
     band = load_accompaniment([data / f for f in config["data"]["accompaniment"]], progress=True)
-    return ClipMaker(read_groove(data / config["data"]["groove"], "train"), kits,
-                     OneShots(kits, progress=True), band, config["randomise"])
+    groove = data / config["data"]["groove"]
+    recorded = []
+    if config["data"]["stemgmd"]:
+        recorded = read_stemgmd(data / config["data"]["stemgmd"], groove, split="train",
+                                kits=config["data"]["stemgmd_kits"])
+    return ClipMaker(read_groove(groove, "train"), kits, OneShots(kits, progress=True), band,
+                     config["randomise"], recorded)
 
 
 def validation_clips(config: dict, data: Path) -> list[Clip]:

@@ -17,6 +17,7 @@ def describe(config: dict, maker: ClipMaker) -> dict:
         "training_data": {
             "performances": f"Groove MIDI Dataset, split train ({len(maker.performances)})",
             "kits": [f"{k.name} ({k.licence}; {k.attribution})" for k in maker.kits],
+            "stemgmd": sorted({c.kit for c in maker.recorded}),
             "accompaniment": f"{len(maker.accompaniment)} drumless recordings and renders",
         },
     }

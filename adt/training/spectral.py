@@ -6,7 +6,7 @@ seed, so clip number n is the same on every run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Sequence
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from ..data.groove import Performance
 from ..data.kits import Kit
+from ..data.stemgmd import Clip as StemClip
 from ..data.voices import CHOKE_DECAY, voices
 from ..features import N_BANDS, audio_to_bands, band_centres, reference_level, to_decibel
-from ..frames import FRAME_RATE, HOP
+from ..frames import FRAME_RATE, HOP, SAMPLE_RATE
 from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM, PIECES, STEMS
 from . import augment
 from .oneshots import LEAD, POSITIONS, OneShots, warp_matrix
@@ -120,10 +121,14 @@ class ClipMaker:
         From `load_accompaniment`.
     settings : dict
         Section ``randomise`` of a training config.
+    recorded : sequence of StemGMD clips, optional
+        From `adt.data.stemgmd.read_stemgmd`; read a window at a time.
     """
 
     def __init__(self, performances: Sequence[Performance], kits: Sequence[Kit], shots: OneShots,
-                 accompaniment: Sequence[np.ndarray], settings: dict):
+                 accompaniment: Sequence[np.ndarray], settings: dict,
+                 recorded: Sequence[StemClip] = ()):
+        self.recorded = list(recorded)
         self.performances, self.kits, self.shots = list(performances), list(kits), shots
         self.accompaniment, self.settings = list(accompaniment), settings
         self.frames = round(settings["clip_seconds"] * FRAME_RATE)
@@ -181,7 +186,7 @@ class ClipMaker:
         """Band powers of each articulation, shape (articulations, frames, bands)."""
         powers = np.zeros((len(ARTICULATIONS), self.frames + LEAD, N_BANDS), np.float32)
         sounds: dict[int, dict] = {}
-        choke = HOP / (44100 * CHOKE_DECAY) * 2  # power decays at twice the rate
+        choke = HOP / (SAMPLE_RATE * CHOKE_DECAY) * 2  # power decays at twice the rate
         for voice in played:
             a = voice.articulation
             if a not in sounds:
@@ -228,14 +233,38 @@ class ClipMaker:
 
     # -- the clip ---------------------------------------------------------------
 
+    def _play(self, rng) -> tuple[np.ndarray, Performance]:
+        """Band powers of each articulation, and the strokes to be found."""
+        if self.recorded and rng.random() < self.settings["stemgmd"]:
+            return self._recorded(rng)
+        played, performance = voices(self._performance(rng), self._kit(rng), rng)
+        return self._render(played, performance, rng), performance
+
+    def _recorded(self, rng) -> tuple[np.ndarray, Performance]:
+        """The same from a window of a StemGMD clip, its pieces coloured at random."""
+        clip = self.recorded[rng.integers(len(self.recorded))]
+        n_samples = self.frames * HOP
+        start = int(rng.integers(max(1, clip.n_samples - n_samples // 2)))
+        seconds = start / SAMPLE_RATE
+        performance = clip.performance().excerpt(seconds, seconds + self.frames / FRAME_RATE)
+        performance = replace(performance, articulations=performance.pieces)
+        powers = np.zeros((len(ARTICULATIONS), self.frames, N_BANDS), np.float32)
+        for piece, audio in clip.read(start, n_samples).items():
+            if audio.any():
+                index = ARTICULATIONS.index(piece)
+                sound = self._articulation(rng, index)
+                power = audio_to_bands([audio])[: self.frames]
+                if sound["warp"] is not None:
+                    power = power @ sound["warp"]
+                powers[index] = power * sound["colour"]
+        return powers, performance
+
     def __call__(self, rng: np.random.Generator) -> Clip:
         s = self.settings
-        played, performance = voices(self._performance(rng), self._kit(rng), rng)
-        powers = self._render(played, performance, rng)
-        sounding = {voice.articulation for voice in played}
+        powers, performance = self._play(rng)
 
         stems = np.zeros((len(STEMS), self.frames, N_BANDS), np.float32)
-        for a in sounding:
+        for a in np.nonzero(powers.any(axis=(1, 2)))[0]:
             stems[_STEM_OF[a]] += powers[a]
         if rng.random() < s["room"]:
             times = rng.uniform(0.15, 1.4) * augment.tilt(rng.uniform(-1.0, 0.0))

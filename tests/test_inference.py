@@ -1,0 +1,381 @@
+"""From audio to hits with small untrained models: chunks, files, weights, timing."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import SMALL_BANK
+
+import adt
+from adt import inference, network, weights
+from adt.detectors import OnsetDetectors
+from adt.errors import AudioError, ConfigError, DataError, WeightsError
+from adt.features import N_BANDS
+from adt.frames import SAMPLE_RATE, n_frames
+from adt.inference import Activations, Transcriber
+from adt.vocabulary import PIECES
+from separation import UNetBank, separator
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["stems", "mixture"])
+def demix(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def transcriber(demix, small_bank, small_detectors):
+    return Transcriber(demix, bank=small_bank, detectors=small_detectors[demix])
+
+
+def beat(seconds, channels=2, rate=SAMPLE_RATE):
+    n = round(seconds * rate)
+    rng = np.random.default_rng(0)
+    bursts = np.exp(-(np.arange(n) % (rate // 4)) / (0.03 * rate))
+    return (0.1 * bursts * rng.standard_normal((channels, n))).astype(np.float32)
+
+
+def same(a, b, atol=1e-4):
+    for name in ("onset", "velocity", "offset"):
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=atol)
+
+
+# -- networks -------------------------------------------------------------------------
+
+
+def test_margins_cover_what_the_networks_see():
+    """Frames further away than a chunk's margin change nothing."""
+    x = torch.full((1, 640, N_BANDS), -30.0) + torch.randn(
+        (1, 640, N_BANDS), generator=torch.Generator().manual_seed(0))
+    bank = UNetBank((2, 2, 2, 2)).eval()
+    detectors = OnsetDetectors(front=(2, 2, 2, 2), width=4).eval()  # default dilations
+
+    def both(x):
+        return detectors(x, inference.stem_decibel(x, bank(x)))[0, 0]
+
+    with torch.inference_mode():
+        for margin, hear in ((separator._MARGIN, lambda x: bank(x)[0, 0]),
+                             (network.MARGIN, both)):
+            assert margin % network.MULTIPLE == 0
+            other = x.clone()
+            other[:, :320 - margin] = other[:, 328 + margin:] = 20.0
+            np.testing.assert_allclose(hear(other)[320:328], hear(x)[320:328], atol=1e-5)
+
+
+def test_fusing_norms_changes_nothing(small_bank, small_detectors, demix):
+    for make, path in ((UNetBank, small_bank), (OnsetDetectors, small_detectors[demix])):
+        tensors, description = weights.load_weights(path)
+        plain, fused = make(**description["model"]), make(**description["model"])
+        for model in (plain, fused):
+            model.load_state_dict(tensors, strict=False)
+            model.eval()
+        network.fuse(fused)
+        assert not [m for m in fused.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        x = 20 * torch.randn(1, 64, N_BANDS, generator=torch.Generator().manual_seed(0)) - 30
+        inputs = (x,) if make is UNetBank else (x, x[:, None].expand(1, 5, 64, N_BANDS))
+        with torch.inference_mode():
+            np.testing.assert_allclose(fused(*inputs), plain(*inputs), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 7, 8, 100, 960, 961])
+def test_chunks_keep_every_frame_once(frames):
+    kept = []
+    for read, keep in network.chunks(frames, chunk=320, margin=64):
+        assert read.start % network.MULTIPLE == 0
+        kept += range(frames)[read][keep]
+    assert kept == list(range(frames))
+
+
+@pytest.mark.parametrize("frames", [1, 7, 8, 9])
+def test_aligning_repeats_the_last_frame(frames):
+    x = np.random.default_rng(0).random((frames, 3))
+    long = network.aligned(x)
+    assert len(long) % network.MULTIPLE == 0
+    np.testing.assert_array_equal(long[:frames], x)
+    assert (long[frames:] == x[-1]).all()
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", ""])
+def test_an_unusable_device_is_named(name):
+    with pytest.raises(ConfigError, match="is not usable here .* use cpu"):
+        network.pick_device(name)
+
+
+# -- activations ----------------------------------------------------------------------
+
+
+def test_chunk_borders_leave_no_trace(transcriber, monkeypatch):
+    bands, duration, _ = transcriber.bands(beat(12.3), SAMPLE_RATE)
+    whole = transcriber.bands_to_activations(bands, duration)
+    monkeypatch.setattr(inference, "chunks",
+                        lambda n: network.chunks(n, chunk=296, margin=network.MARGIN))
+    cut = transcriber.bands_to_activations(bands, duration)
+    same(whole, cut)
+    a, b = transcriber.hits(whole), transcriber.hits(cut)
+    assert len(a) > 5
+    assert [(h.piece, round(h.time, 3)) for h in a] == [(h.piece, round(h.time, 3)) for h in b]
+
+
+def test_activations_describe_every_frame(transcriber):
+    result = transcriber.activations(beat(1.0), SAMPLE_RATE)
+    for array in (result.onset, result.velocity, result.offset):
+        assert array.shape == (n_frames(SAMPLE_RATE), len(PIECES))
+        assert array.dtype == np.float32 and np.isfinite(array).all()
+    for array in (result.onset, result.velocity):
+        assert 0 <= array.min() <= array.max() <= 1
+    assert result.onset.std() > 0.01, "the untrained model says nothing"
+    assert result.duration == 1.0 and result.source == ""
+
+
+def test_stems_are_bands_of_the_mixture(transcriber):
+    decibel = np.full((21, N_BANDS), -30.0, np.float32)
+    if not transcriber.demix:
+        with pytest.raises(ValueError, match="demix=False"):
+            transcriber.stems(decibel)
+        return
+    stems = transcriber.stems(decibel)
+    assert stems.shape == (5, 21, N_BANDS)
+    assert -80 <= stems.min() and stems.max() <= -30
+
+
+@pytest.mark.parametrize("rate, channels", [(44_100, 2), (48_000, 1), (22_050, 6)])
+def test_file_and_array_agree(transcriber, tmp_path, rate, channels):
+    audio = beat(2.0, channels, rate)
+    path = tmp_path / "song.wav"
+    soundfile.write(path, audio.T, rate, subtype="FLOAT")
+    array, file = transcriber.activations(audio, rate), transcriber.activations(str(path))
+    same(array, file)
+    assert file.source == str(path) and array.source == ""
+    assert file.duration == pytest.approx(2.0, abs=1e-3)
+    hits = [transcriber(path), transcriber(audio, rate)]
+    assert [(h.piece, round(h.time, 3)) for h in hits[0]] == \
+        [(h.piece, round(h.time, 3)) for h in hits[1]]
+    assert hits[0].source == str(path)
+
+
+def test_level_and_copies_of_channels_do_not_matter(transcriber):
+    audio = beat(2.0, 1)
+    plain = transcriber.activations(audio[0], SAMPLE_RATE)
+    same(plain, transcriber.activations(np.repeat(audio, 3, axis=0), SAMPLE_RATE), 1e-3)
+    same(plain, transcriber.activations(4 * audio, SAMPLE_RATE), 1e-3)
+
+
+@pytest.mark.parametrize("samples", [1, 10, 441, 882, 5000])
+@pytest.mark.parametrize("rate", [8_000, 44_100, 192_000])
+def test_short_and_silent_inputs(transcriber, samples, rate):
+    for audio in (np.zeros(samples), beat(samples / rate, 1, rate)[0]):
+        result = transcriber(audio, rate)
+        assert all(0 <= hit.time <= result.duration for hit in result)
+        result.to_midi()
+
+
+def test_hits_stay_inside_the_audio(transcriber):
+    onset = np.zeros((11, len(PIECES)), np.float32)
+    onset[[0, 7, 10], 0] = 0.9
+    outwards = np.full_like(onset, 0.8)
+    outwards[0] = -0.8
+    hits = transcriber.hits(Activations(onset, onset, outwards, 0.1, "x"))
+    assert [h.time for h in hits] == pytest.approx([0.0, 0.078])  # 0.108 would be too late
+
+
+def test_progress_rises_to_one(transcriber, tmp_path):
+    path = tmp_path / "song.wav"
+    soundfile.write(path, beat(1.0).T, SAMPLE_RATE)
+    for arguments in ((path,), (beat(1.0), SAMPLE_RATE)):
+        seen = []
+        transcriber(*arguments, progress=seen.append)
+        assert seen == sorted(seen) and 0 < seen[0] and seen[-1] == pytest.approx(1.0)
+
+
+def test_bad_audio_is_refused(transcriber, tmp_path):
+    for arguments in ((tmp_path / "missing.wav",), (np.full(100, np.nan), SAMPLE_RATE),
+                      (np.zeros(100),)):
+        with pytest.raises(AudioError):
+            transcriber(*arguments)
+
+
+def test_transcribe_uses_the_packaged_names(small_bank, small_detectors, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    with pytest.raises(WeightsError, match="no such weights"):
+        adt.transcribe(beat(0.5), SAMPLE_RATE)
+    for name, file in (("bank", small_bank), ("detectors", small_detectors[True]),
+                       ("detectors_mixture", small_detectors[False])):
+        (tmp_path / f"{name}.safetensors").write_bytes(file.read_bytes())
+    assert [name for name, _ in weights.available()] == ["bank", "detectors", "detectors_mixture"]
+    for demix in (True, False):
+        ours = Transcriber(demix, bank=small_bank, detectors=small_detectors[demix])
+        assert list(adt.transcribe(beat(0.5), SAMPLE_RATE, demix)) == \
+            list(ours(beat(0.5), SAMPLE_RATE))
+
+
+def test_the_same_audio_gives_the_same_bytes(demix, small_bank, small_detectors, tmp_path):
+    written = []
+    for run in range(2):
+        song = Transcriber(demix, bank=small_bank, detectors=small_detectors[demix])
+        activations = song.activations(beat(2.0), SAMPLE_RATE)
+        files = [activations.save(tmp_path / f"{run}.npz")]
+        for suffix in (".mid", ".csv"):
+            files.append(tmp_path / f"{run}{suffix}")
+            song.hits(activations).save(files[-1])
+        written.append([f.read_bytes() for f in files])
+    assert written[0] == written[1]
+
+
+# -- timing ---------------------------------------------------------------------------
+
+
+class Loudest(torch.nn.Module):
+    """Says that every frame louder than its neighbours is a kick of its loudness."""
+
+    demix = False
+
+    def forward(self, mixture, stems=None):
+        level = mixture.sum(dim=2)[0]
+        loud = level > -75 * N_BANDS
+        before = torch.cat([level[:1] - 1, level[:-1]])
+        after = torch.cat([level[1:], level[-1:] - 1])
+        out = torch.full((1, 3, len(level), len(PIECES)), -20.0)
+        out[0, 2] = 0.0
+        out[0, 0, (level > before) & (level > after) & loud, 0] = 20.0
+        return out
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100, 48_000])
+@pytest.mark.parametrize("chunk", [160, network.CHUNK])
+def test_clicks_are_heard_on_time(demix, transcriber, monkeypatch, tmp_path, rate, chunk):
+    """No delay anywhere between the file and the hits: ±5 ms is half a frame."""
+    monkeypatch.setattr(transcriber, "network", Loudest())
+    monkeypatch.setattr(inference, "chunks", lambda n: network.chunks(n, chunk=chunk))
+    clicks = np.array([0.0, 0.25, 0.503, 1.007, 2.0131, 3.7777, 4.99])
+    audio = np.zeros((2, 5 * rate), np.float32)
+    audio[:, np.round(clicks * rate).astype(int)] = 0.9
+    path = tmp_path / "clicks.wav"
+    soundfile.write(path, audio.T, rate)
+    for song in (transcriber(path), transcriber(audio, rate)):
+        assert {hit.piece for hit in song} == {"kick"}
+        np.testing.assert_allclose([h.time for h in song], clicks, atol=0.0052)
+
+
+# -- activations on disk --------------------------------------------------------------
+
+
+def test_activations_round_trip(transcriber, tmp_path):
+    before = transcriber.activations(beat(1.0), SAMPLE_RATE)
+    after = Activations.load(before.save(tmp_path / "song.npz"))
+    same(before, after, 0)
+    assert (after.duration, after.source) == (before.duration, before.source)
+    assert transcriber.hits(after) == transcriber.hits(before)
+    assert [p.name for p in tmp_path.iterdir()] == ["song.npz"]
+
+
+def _damage(path, kind):
+    onset = np.zeros((5, 9), np.float32)
+    if kind == "cut":
+        path.write_bytes(path.read_bytes()[:200])
+    elif kind == "flipped":
+        with zipfile.ZipFile(path) as archive:
+            at = archive.getinfo("onset.npy").header_offset + 60
+        data = bytearray(path.read_bytes())
+        data[at:at + 40] = bytes(40)
+        path.write_bytes(data)
+    elif kind == "array":
+        with path.open("wb") as handle:
+            np.save(handle, onset)
+    elif kind == "other":
+        np.savez(path, onset=onset)
+    elif kind == "pieces":
+        np.savez(path, onset=onset, velocity=onset, offset=onset, duration=1.0, source="",
+                 pieces=np.array(PIECES[::-1]))
+    elif kind == "shapes":
+        np.savez(path, onset=onset, velocity=onset[:3], offset=onset[:, :2], duration=1.0,
+                 source="", pieces=np.array(PIECES))
+    elif kind == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(kind)
+
+
+@pytest.mark.parametrize("kind", ["cut", "flipped", "array", "other", "pieces", "shapes",
+                                  "missing", b"", b"text"])
+def test_bad_activations_are_named(tmp_path, kind):
+    path = tmp_path / "song.npz"
+    noise = np.random.default_rng(0).random((50, 9)).astype(np.float32)
+    Activations(noise, noise, noise, 0.5, "x").save(path)
+    _damage(path, kind)
+    with pytest.raises(DataError, match="not an activations file") as caught:
+        Activations.load(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+# -- weights --------------------------------------------------------------------------
+
+
+def _bad_weights(folder, kind, bank):
+    path = folder / f"{kind}.safetensors"
+    tensors, description = weights.load_weights(bank)
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("not weights at all, but text that is long enough")
+    elif kind == "cut":
+        path.write_bytes(bank.read_bytes()[:-100])
+    elif kind == "foreign":
+        from safetensors.torch import save_file
+        save_file({"x": torch.zeros(1)}, path)
+    elif kind == "kind":
+        weights.save_weights(path, tensors, {**description, "kind": "detectors"})
+    elif kind == "undescribed":
+        weights.save_weights(path, tensors, {"kind": "bank"})
+    elif kind == "list":
+        weights.save_weights(path, tensors, ["bank"])
+    elif kind == "wider":
+        model = {"widths": [8, 8, 8, 8]}
+        weights.save_weights(path, tensors, {**description, "model": model})
+    elif kind == "unknown":
+        weights.save_weights(path, tensors, {**description, "model": {"colour": "red"}})
+    elif kind == "part":
+        tensors.pop("leave.bias")
+        weights.save_weights(path, tensors, description)
+    elif kind == "folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "cut", "foreign", "kind", "list",
+                                  "undescribed", "wider", "unknown", "part", "folder"])
+def test_bad_weights_are_named_in_one_line(small_bank, tmp_path, kind):
+    path = _bad_weights(tmp_path, kind, small_bank)
+    with pytest.raises(WeightsError, match="reinstall adt, or give the path") as caught:
+        separator.Separator(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_detectors_must_fit_demixing(small_bank, small_detectors):
+    for demix in (True, False):
+        with pytest.raises(WeightsError, match=f"not for demix={demix}"):
+            Transcriber(demix, bank=small_bank, detectors=small_detectors[not demix])
+
+
+def test_weights_keep_their_description(tmp_path):
+    description = {"kind": "bank", "model": SMALL_BANK, "licence": "é", "metrics": {"a": 1.5}}
+    model = UNetBank(**SMALL_BANK)
+    path = tmp_path / "new" / "x.safetensors"
+    weights.save_weights(path, model.state_dict(), description)
+    assert weights.describe(path) == description
+    tensors, _ = weights.load_weights(path)
+    assert all(t.dtype == torch.float32 for t in tensors.values())
+    first = path.read_bytes()
+    weights.save_weights(path, model.state_dict(), description)
+    assert path.read_bytes() == first
+    assert [p.name for p in path.parent.iterdir()] == ["x.safetensors"]
+
+
+def test_thresholds_come_with_the_weights(small_detectors, tmp_path):
+    tensors, description = weights.load_weights(small_detectors[False])
+    path = tmp_path / "detectors.safetensors"
+    weights.save_weights(path, tensors, {**description, "thresholds": {"kick": 0.7}})
+    stored = Transcriber(False, detectors=path).thresholds
+    assert stored["kick"] == 0.7 and set(stored) == set(PIECES)
+    given = Transcriber(False, detectors=path, thresholds={"snare": 0.2}).thresholds
+    assert (given["kick"], given["snare"]) == (0.7, 0.2)

@@ -1,0 +1,119 @@
+"""Peak picking: what a list of hits may and may not be, whatever the activations."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from adt.frames import HOP, SAMPLE_RATE
+from adt.peaks import DEFAULT_THRESHOLD, EXCLUSIVE, pick_peaks
+from adt.vocabulary import MIN_HIT_DISTANCE, PIECES
+
+CLOSED, OPEN = PIECES.index("hihat_closed"), PIECES.index("hihat_open")
+FRAME = HOP / SAMPLE_RATE
+
+
+@st.composite
+def activations(draw):
+    shape = (draw(st.integers(0, 40)), len(PIECES))
+    # few distinct values: plateaus and ties are common
+    grid = st.sampled_from([0.0, 0.1, 0.4, 0.5, 0.9, 1.0])
+    onset = draw(arrays(np.float32, shape, elements=grid))
+    free = st.floats(-3, 3, width=32)
+    return onset, *(draw(arrays(np.float32, shape, elements=free, fill=st.just(0.0)))
+                    for _ in range(2))
+
+
+def quiet(frames=50):
+    """Activations of nothing: onset, velocity, offset."""
+    return [np.zeros((frames, len(PIECES)), np.float32) for _ in range(3)]
+
+
+@settings(deadline=None, max_examples=150)
+@given(activations(), st.one_of(
+    st.floats(0, 1), st.lists(st.floats(0, 1), min_size=9, max_size=9),
+    st.dictionaries(st.sampled_from(PIECES), st.floats(0, 1))))
+def test_hits_keep_the_rules(arrays, thresholds):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hits = pick_peaks(*arrays, thresholds)
+    assert hits == pick_peaks(*[a.copy() for a in arrays], thresholds)
+    assert hits == sorted(hits, key=lambda h: (h[0], h[1]))
+    if isinstance(thresholds, dict):
+        limits = [thresholds.get(p, DEFAULT_THRESHOLD) for p in PIECES]
+    else:
+        limits = np.broadcast_to(thresholds, 9)
+    last = max(0, len(arrays[0]) - 1) * FRAME
+    for time, piece, velocity, confidence in hits:
+        assert 0 <= time <= last + 1e-9
+        assert 0 <= velocity <= 1 and 0 < confidence <= 1
+        assert confidence >= limits[piece]
+        nearby = arrays[0][max(0, int(time / FRAME) - 1): int(time / FRAME) + 3, piece]
+        assert np.float32(confidence) in nearby
+    groups = [[p] for p in range(len(PIECES))]
+    groups += [[PIECES.index(p) for p in group] for group in EXCLUSIVE]
+    for group in groups:
+        times = [h[0] for h in hits if h[1] in group]
+        assert all(b - a >= MIN_HIT_DISTANCE - 1e-6 for a, b in zip(times, times[1:]))
+
+
+def test_the_hats_exclude_each_other():
+    assert EXCLUSIVE == (("hihat_closed", "hihat_open"),)
+
+
+@pytest.mark.parametrize("frame", [0, 1, 20, 48, 49])
+def test_any_frame_can_be_a_hit(frame):
+    onset, velocity, offset = quiet()
+    onset[frame, 1], velocity[frame, 1] = 0.8, 0.5
+    [(time, piece, loud, confidence)] = pick_peaks(onset, velocity, offset)
+    assert time == pytest.approx(frame * FRAME)
+    assert (piece, loud, confidence) == (1, 0.5, pytest.approx(0.8))
+
+
+@pytest.mark.parametrize("shift, moved", [(0.4, 0.4), (-0.4, -0.4), (1.0, 1.0), (7.0, 1.0),
+                                          (-7.0, -1.0)])
+def test_offset_moves_the_time(shift, moved):
+    onset, velocity, offset = quiet()
+    onset[20, 0], offset[20, 0] = 0.9, shift
+    assert pick_peaks(onset, velocity, offset)[0][0] == pytest.approx((20 + moved) * FRAME)
+
+
+def test_thresholds_decide_by_piece():
+    onset, velocity, offset = quiet()
+    onset[10], onset[30] = 0.45, 0.6
+    pieces = {p for _, p, _, _ in pick_peaks(onset, velocity, offset, {"kick": 0.7})}
+    assert pieces == set(range(1, 9)) - {OPEN}
+    assert pick_peaks(onset, velocity, offset, 0.61) == []
+    assert len(pick_peaks(onset, velocity, offset, 0.5)) == 8
+    onset[10] = 0.5  # a peak on the threshold is a hit
+    assert len(pick_peaks(onset, velocity, offset, 0.5)) == 16
+
+
+def test_the_stronger_of_two_near_peaks_stays():
+    onset, velocity, offset = quiet()
+    onset[[10, 12, 15], 0] = 0.6, 0.9, 0.7  # 20 ms and 30 ms apart
+    assert [h[0] for h in pick_peaks(onset, velocity, offset)] == pytest.approx([0.12, 0.15])
+
+
+@pytest.mark.parametrize("first", range(30))
+def test_thirty_milliseconds_apart_are_two_hits_everywhere(first):
+    onset, velocity, offset = quiet()
+    onset[[first, first + 3], 4] = 0.9
+    assert len(pick_peaks(onset, velocity, offset)) == 2
+
+
+def test_hats_compete_by_their_lead_over_their_thresholds():
+    onset, velocity, offset = quiet()
+    onset[20, CLOSED], onset[21, OPEN], onset[21, 0] = 0.8, 0.7, 0.5
+    heard = [p for _, p, _, _ in pick_peaks(onset, velocity, offset)]
+    assert heard == [CLOSED, 0]
+    heard = [p for _, p, _, _ in pick_peaks(onset, velocity, offset, {"hihat_open": 0.2})]
+    assert heard == [0, OPEN]
+
+
+def test_nothing_gives_nothing():
+    assert pick_peaks(*quiet(0)) == pick_peaks(*quiet(1)) == pick_peaks(*quiet()) == []
+    assert pick_peaks(*quiet(), 0.0) == []

@@ -75,7 +75,7 @@ def _like(old: Any, text: str, override: str) -> Any:
         raise ConfigError(f"{override!r}: not a value; write section.key=value in YAML") from None
     kinds = [(int, float) if isinstance(v, (int, float)) and not isinstance(v, bool) else type(v)
              for v in (old, new)]
-    free = old is None or (new is None and isinstance(old, str))
+    free = old is None or (new is None and isinstance(old, (str, list)))
     if not free and kinds[0] != kinds[1]:
         wanted = "a setting, not a section" if isinstance(old, dict) else f"a value like {old!r}"
         raise ConfigError(f"{override!r}: expected {wanted}")

@@ -1,0 +1,413 @@
+"""Training, from clips to weights that transcribe: two steps on a little synthetic data."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import SMALL_BANK
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adt import config, weights
+from adt.cli import main
+from adt.errors import ConfigError, DataError
+from adt.features import DB_RANGE, N_BANDS
+from adt.frames import HOP, N_FFT, SAMPLE_RATE
+from adt.inference import Transcriber
+from adt.synth import write_kit
+from adt.training import augment, dataset, loop, oneshots, spectral
+from adt.vocabulary import PIECES, STEMS
+from separation import Separator
+
+CONFIGS = Path(config.__file__).parents[1] / "configs"
+
+SMALL = [
+    "data.accompaniment=[band]", "data.real=none", "data.workers=0", "data.validation_clips=2",
+    "randomise.clip_seconds=1.0", "train.steps=2", "train.batch=2", "train.precision=fp32",
+    "train.validate_every=1"]
+
+
+def _midi(path, seed):
+    rng = np.random.default_rng(seed)
+    midi = mido.MidiFile()
+    midi.tracks.append(track := mido.MidiTrack())
+    for _ in range(24):
+        note = int(rng.choice([36, 38, 42, 46, 48, 51, 49, 37]))
+        track.append(mido.Message("note_on", note=note, velocity=int(rng.integers(30, 127)),
+                                  time=int(rng.integers(60, 240))))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    midi.save(path)
+
+
+def _kit(folder, source, family):
+    """One sample of each stroke: enough, and quick to read."""
+    shutil.copytree(source, folder)
+    meta = json.loads((folder / "kit.json").read_text())
+    meta.update(name=family, family=family, pieces={
+        name: [dict(files[-1], velocity_lo=1, round_robin=1)]
+        for name, files in meta["pieces"].items()})
+    (folder / "kit.json").write_text(json.dumps(meta))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Folder for ``--data``: a training and a validation kit, a tiny Groove, a band of noise."""
+    root = tmp_path_factory.mktemp("data")
+    full = write_kit(tmp_path_factory.mktemp("kit") / "full")
+    _kit(root / "kits" / "own", full, "synth-0")
+    _kit(root / "kits" / "held_out", full, "sams-sonor")
+    rows = ["drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,"
+            "audio_filename,duration,split"]
+    for number, split in enumerate(("train", "train", "validation", "test"), 1):
+        name = f"drummer1/session1/{number}_rock_120_beat_4-4.mid"
+        rows.append(f"drummer1,drummer1/session1,drummer1/session1/{number},rock,120,beat,4-4,"
+                    f"{name},,3,{split}")
+        _midi(root / "groove" / name, number)
+    (root / "groove" / "info.csv").write_text("\n".join(rows) + "\n")
+    (root / "band").mkdir()
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * SAMPLE_RATE)
+    soundfile.write(root / "band" / "noise.wav", noise, SAMPLE_RATE)
+    return root
+
+
+def train(name, data, out, *overrides, resume=False, config=None):
+    """``adt train NAME`` with small settings; its exit status."""
+    sets = [a for o in (*SMALL, *overrides) for a in ("--set", o)]
+    return main(["train", name, "--data", str(data), "-o", str(out), "--device", "cpu", *sets,
+                 *(["--resume"] if resume else []), *(["--config", str(config)] if config else [])])
+
+
+BANK = (f"model.widths={SMALL_BANK['widths']}",)
+DETECTORS = ("model.front=[4,4,4,4]", "model.width=8", "model.dilations=[1,2]")
+
+
+@pytest.fixture(scope="session")
+def bank(data, tmp_path_factory):
+    """Folder of a trained bank."""
+    out = tmp_path_factory.mktemp("bank")
+    assert train("bank", data, out, *BANK) == 0
+    return out
+
+
+def log(out):
+    with (out / "log.csv").open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def checks(out, name, figures):
+    """What every training leaves behind."""
+    assert {p.name for p in out.iterdir()} == {
+        "checkpoint.pt", "log.csv", "curves.png", f"{name}.safetensors"}
+    rows = log(out)
+    assert [row["step"] for row in rows] == ["1", "2"]
+    for row in rows:
+        assert all(np.isfinite(float(value)) for value in row.values())
+        assert {"lr", "loss_total", *figures} <= set(row)
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    description = weights.describe(out / f"{name}.safetensors")
+    assert description["name"] == name and description["licence"] and description["adt_version"]
+    assert description["train"]["steps"] == 2 and description["loss"]
+    assert description["randomise"]["clip_seconds"] == 1.0
+    told = json.dumps(description["training_data"])
+    assert "Groove" in told and "synth-0" in told and "sams-sonor" not in told
+    assert set(figures) <= set(*description["metrics"].values())
+    return description
+
+
+# -- whole runs -----------------------------------------------------------------------
+
+
+def test_bank(bank):
+    description = checks(bank, "bank", ["nsdr", *(f"nsdr_{s}" for s in STEMS)])
+    assert description["kind"] == "bank" and description["model"] == SMALL_BANK
+    audio = 0.1 * np.random.default_rng(0).standard_normal((2, 20_000)).astype(np.float32)
+    stems = Separator(bank / "bank.safetensors")(audio, SAMPLE_RATE)
+    assert all(np.isfinite(stem).all() for stem in stems.values())
+
+
+@pytest.mark.parametrize("demix", [True, False], ids=["stems", "mixture"])
+def test_detectors(data, bank, tmp_path, demix):
+    name = "detectors" if demix else "detectors_mixture"
+    own = (f"bank={bank / 'bank.safetensors'}",) if demix else ()
+    assert train("detectors", data, tmp_path, *DETECTORS, *own,
+                 config=None if demix else CONFIGS / "detectors_mixture.yaml") == 0
+    description = checks(tmp_path, name, ["f9_renders", "f5_renders"])
+    assert description["kind"] == "detectors" and description["model"]["demix"] is demix
+    assert set(description["thresholds"]) == set(PIECES)
+    transcriber = Transcriber(demix, bank=bank / "bank.safetensors",
+                              detectors=tmp_path / f"{name}.safetensors")
+    assert transcriber.thresholds == description["thresholds"]
+    audio = 0.1 * np.random.default_rng(0).standard_normal((1, 20_000)).astype(np.float32)
+    assert transcriber(audio, SAMPLE_RATE).duration == pytest.approx(20_000 / SAMPLE_RATE)
+
+
+def test_the_same_seed_gives_the_same_weights(data, bank, tmp_path):
+    assert train("bank", data, tmp_path, *BANK) == 0
+    assert [r["loss_total"] for r in log(tmp_path)] == [r["loss_total"] for r in log(bank)]
+    ours, _ = weights.load_weights(tmp_path / "bank.safetensors")
+    theirs, _ = weights.load_weights(bank / "bank.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_resume_goes_on_where_it_stopped(data, tmp_path, monkeypatch, capsys):
+    """A run that is cut off ends like one that was not."""
+    overrides = (*BANK, "train.steps=4", "train.validate_every=2")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert train("bank", data, whole, *overrides) == 0
+    monkeypatch.setattr(loop.torch, "save", _only_first(torch.save))
+    assert train("bank", data, cut, *overrides) == 130
+    assert (cut / "checkpoint.pt").is_file() and not (cut / "bank.safetensors").exists()
+    monkeypatch.undo()
+    seen = []
+    make = dataset.Clips.__init__
+
+    def noted(self, maker, seed, first=0, stop=None):
+        seen.append(first)
+        make(self, maker, seed, first, stop)
+
+    monkeypatch.setattr(dataset.Clips, "__init__", noted)
+    capsys.readouterr()
+    assert train("bank", data, cut, *overrides, resume=True) == 0
+    assert "resumed at step 2" in capsys.readouterr().out
+    assert seen == [4], "not the clip after those of the first two steps"
+    assert [row["step"] for row in log(cut)] == ["2", "4"]
+    assert log(cut)[-1]["nsdr"] == log(whole)[-1]["nsdr"]
+    ours, _ = weights.load_weights(cut / "bank.safetensors")
+    theirs, _ = weights.load_weights(whole / "bank.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def _only_first(save):
+    """`torch.save` that stops a run from storing its second checkpoint."""
+    count = []
+
+    def first(*arguments, **options):
+        count.append(1)
+        if len(count) == 2:
+            raise KeyboardInterrupt
+        save(*arguments, **options)
+    return first
+
+
+def test_resume_of_a_finished_run_writes_its_weights_again(data, bank, tmp_path):
+    for name in ("checkpoint.pt", "log.csv"):
+        shutil.copy(bank / name, tmp_path)
+    assert train("bank", data, tmp_path, *BANK, resume=True) == 0
+    ours, _ = weights.load_weights(tmp_path / "bank.safetensors")
+    theirs, _ = weights.load_weights(bank / "bank.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("missing, words", [
+    ("kits", "no kits"), ("groove", "no info.csv"), ("band", "no such file or folder"),
+    ("held_out", r"no kits (validation)")])
+def test_missing_data_is_named_in_one_line(data, tmp_path, capsys, missing, words):
+    root = tmp_path / "data"
+    shutil.copytree(data, root, copy_function=lambda a, b: shutil.copyfile(a, b))
+    shutil.rmtree(root / "kits" / missing if missing == "held_out" else root / missing)
+    assert train("bank", root, tmp_path / "out", *BANK) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(errors) == 1 and words in errors[0]
+
+
+# -- clips ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def settings_of_clips():
+    return config.load_config(CONFIGS / "bank.yaml", SMALL)
+
+
+@pytest.fixture(scope="session")
+def maker(data, settings_of_clips):
+    return dataset.training_maker(settings_of_clips, data)
+
+
+def test_clips_are_what_a_model_reads(maker):
+    heard = 0
+    for clip in dataset.Clips(maker, seed=3, stop=12):
+        assert clip["mixture"].shape == (100, N_BANDS)
+        assert clip["shares"].shape == (len(STEMS), 100, N_BANDS)
+        assert all(bool(torch.isfinite(value).all()) for value in clip.values())
+        assert DB_RANGE[0] <= clip["mixture"].min() <= clip["mixture"].max() <= DB_RANGE[1]
+        assert clip["shares"].min() >= 0 and clip["shares"].sum(dim=0).max() <= 1 + 1e-4
+        assert clip["onset"].max() <= 1 and set(clip["weight"].unique().tolist()) <= {0.0, 1.0}
+        assert all(value.dtype == torch.float32 for value in clip.values())
+        heard += int((clip["onset"] > 0.9).sum())
+    assert heard > 12
+
+
+def test_a_seed_and_a_number_make_a_clip(maker):
+    clips = list(dataset.Clips(maker, seed=5, stop=4))
+    again = list(dataset.Clips(maker, seed=5, first=2, stop=4))
+    for ours, theirs in zip(again, clips[2:], strict=True):
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    (other,) = dataset.Clips(maker, seed=6, stop=1)
+    assert not torch.equal(other["mixture"], clips[0]["mixture"])
+    assert not torch.equal(clips[1]["mixture"], clips[0]["mixture"])
+
+
+def test_validation_clips_never_change(data, settings_of_clips):
+    first, second = (dataset.validation_clips(settings_of_clips, data) for _ in range(2))
+    assert len(first) == 2
+    for ours, theirs in zip(first, second):
+        for name in dataset._FIELDS:
+            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+
+
+def test_a_plain_clip_is_loud_where_it_is_struck(data, settings_of_clips):
+    """Labels and spectra agree in time: power rises around every labelled onset."""
+    from adt.data.groove import Performance
+    plain = dict(settings_of_clips["randomise"], pattern=0, vary=0, swap=0, room=0, shaker=0,
+                 accompaniment=0, low_pass=0, compress=0, gain_db=0, level=0, clip_seconds=3.0)
+    kits = dataset.read_kits(data / "kits", "train")
+    times = np.array([0.5, 1.0, 1.503, 2.0071, 2.5])
+    strokes = Performance(times, np.array([0, 1, 0, 1, 0]), np.full(5, 100))
+    maker = spectral.ClipMaker([strokes], kits, oneshots.OneShots(kits), [], plain)
+    maker._performance = lambda rng: strokes
+    clip = maker(np.random.default_rng(0))
+    for time, piece in zip(times, (0, 1, 0, 1, 0)):
+        frame = round(time * 100)
+        assert clip.onset[:, piece][frame - 5:frame + 6].argmax() == 5
+        stem = (clip.shares[piece] * 10 ** (clip.mixture / 10)).sum(axis=1)
+        loudest = stem[frame - 5:frame + 12].argmax() - 5
+        assert 0 <= loudest <= 4 and stem[frame - 4] < 0.1 * stem[frame + loudest]
+
+
+def test_stemgmd_clips_train_too(data, settings_of_clips, tmp_path):
+    from adt.data.render import render_dataset
+    render_dataset(data / "groove", data / "kits", tmp_path, kits=["synth-0"], seconds=2.0,
+                   seed=0, progress=False)
+    changed = config.load_config(CONFIGS / "bank.yaml", [
+        *SMALL, f"data.stemgmd={tmp_path}", "data.stemgmd_kits=[synth-0]",
+        "randomise.stemgmd=1.0"])
+    maker = dataset.training_maker(changed, data)
+    assert len(maker.recorded) == 2  # of the split train
+    clips = list(dataset.Clips(maker, seed=0, stop=6))
+    assert all(bool(torch.isfinite(v).all()) for clip in clips for v in clip.values())
+    assert any(float(clip["onset"].max()) > 0.9 for clip in clips)
+    assert any(float(clip["shares"].max()) > 0.5 for clip in clips)
+    changed["data"]["stemgmd_kits"] = ["nowhere"]
+    with pytest.raises(DataError, match="no kit nowhere"):
+        dataset.training_maker(changed, data)
+
+
+# -- labels ---------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 60), st.integers(0, 8), st.integers(1, 127),
+                          st.booleans()), max_size=12))
+def test_labels_peak_at_the_nearest_frame(strokes):
+    columns = [np.array(c) for c in zip(*strokes)] or [np.zeros(0)] * 4
+    onset, velocity, offset, weight = spectral.labels(*columns, 50)
+    for array in (onset, velocity, offset, weight):
+        assert array.shape == (50, 9) and array.dtype == np.float32
+    assert 0 <= onset.min() and onset.max() <= 1
+    for time, piece, loud, heard in strokes:
+        frame = round(time)
+        if frame >= 50:
+            continue
+        assert onset[frame, piece] >= np.exp(-0.5 * (0.5 / spectral.TARGET_WIDTH) ** 2) - 1e-6
+        if not heard:
+            assert not weight[max(0, frame - 2):frame + 3, piece].any()
+        alone = [t for t, p, _, _ in strokes if p == piece and abs(t - time) < 6] == [time]
+        if alone:
+            assert onset[max(0, frame - 3):frame + 4, piece].max() == onset[frame, piece]
+            assert velocity[frame, piece] == pytest.approx(loud / 127)
+            assert frame + offset[frame, piece] == pytest.approx(time, abs=1e-4)
+            assert heard == bool(weight[frame, piece])
+
+
+def test_labels_between_two_near_strokes_belong_to_the_nearer():
+    onset, velocity, offset, _ = spectral.labels(
+        np.array([10.0, 13.0]), np.array([2, 2]), np.array([127, 64]), np.array([True, True]), 30)
+    assert onset[[10, 13], 2].tolist() == [1, 1]
+    np.testing.assert_allclose(velocity[[11, 12], 2], [1.0, 64 / 127])
+    np.testing.assert_allclose(offset[[11, 12], 2], [-1, 1])
+
+
+def test_labels_become_the_events_again():
+    from adt.training.detectors import clip_events
+    times = np.array([3.2, 20.6, 40.49, 60.0])
+    targets = spectral.labels(times, np.array([0, 1, 0, 8]), np.full(4, 90), np.ones(4, bool), 80)
+    events = clip_events(spectral.Clip(None, None, *targets), 9)
+    np.testing.assert_allclose(events["kick"], [0.032, 0.4049], atol=1e-6)
+    np.testing.assert_allclose(events["snare"], [0.206], atol=1e-6)
+    np.testing.assert_allclose(events["crash"], [0.6], atol=1e-6)
+
+
+# -- parts of the renderer ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("position", range(oneshots.POSITIONS))
+@pytest.mark.parametrize("onset", [0, 100, 3000])
+def test_one_shots_begin_at_their_frame(position, onset):
+    audio = np.zeros((1, 6000), np.float32)
+    audio[0, onset] = 1.0
+    power = oneshots.one_shot(audio, onset, position).sum(axis=1)
+    centre = (power * np.arange(len(power))).sum() / power.sum()
+    assert centre == pytest.approx(oneshots.LEAD + position / oneshots.POSITIONS, abs=0.02)
+    assert len(power) < 2 * oneshots.LEAD + N_FFT // HOP + 3
+
+
+def test_interference_keeps_the_mean_power():
+    rng = np.random.default_rng(0)
+    sources = rng.gamma(1.0, 1.0, (4, 400, N_BANDS)).astype(np.float32)
+    mixed = augment.interfere(sources, rng)
+    assert mixed.min() > 0
+    np.testing.assert_allclose(mixed.sum(), sources.sum(), rtol=0.02)
+
+
+def test_pitching_by_nothing_changes_nothing():
+    np.testing.assert_allclose(oneshots.warp_matrix(0.0), np.eye(N_BANDS), atol=1e-5)
+
+
+# -- configurations -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["bank", "detectors", "detectors_mixture"])
+def test_configurations_are_whole(name):
+    settings = config.load_config(CONFIGS / f"{name}.yaml")
+    assert settings["name"] == name
+    assert {"data", "randomise", "model", "train", "loss"} <= set(settings)
+    assert type(settings["train"]["learning_rate"]) is float
+    assert "base" not in settings
+
+
+def test_overrides_change_settings():
+    settings = config.load_config(CONFIGS / "bank.yaml", [
+        "train.learning_rate=2e-3", "train.steps=1e3", "model.widths=[1, 2]", "name=a=b",
+        "randomise.level_db.kick=[-1, 1]", "data.stemgmd=here", "randomise.gain_db=3"])
+    assert settings["train"]["learning_rate"] == 0.002
+    assert settings["train"]["steps"] == 1000 and type(settings["train"]["steps"]) is int
+    assert settings["model"]["widths"] == [1, 2] and settings["name"] == "a=b"
+    assert settings["randomise"]["level_db"]["kick"] == [-1, 1]
+    assert settings["randomise"]["level_db"]["toms"] == [-12, 5]
+    assert settings["data"]["stemgmd"] == "here" and settings["randomise"]["gain_db"] == 3
+
+
+@pytest.mark.parametrize("override", [
+    "nope=1", "train.nope=1", "train.steps", "=1", "train.steps.x=1", "train.steps=many",
+    "train.steps=", "train=5", "model.widths=4", "train.steps=[1", "name=5"])
+def test_bad_overrides_are_named(override):
+    with pytest.raises(ConfigError) as caught:
+        config.load_config(CONFIGS / "bank.yaml", [override])
+    assert override in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"- a\n- b\n", b"a: [1\n", b"\xff\xfe\x00", b"", b"text"])
+def test_bad_configurations_are_named(tmp_path, content):
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"c\.yaml: ") as caught:
+        config.load_config(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load_config(tmp_path / "missing.yaml")

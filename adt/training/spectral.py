@@ -23,7 +23,9 @@ from . import augment
 from .oneshots import LEAD, POSITIONS, OneShots, warp_matrix
 
 _STEM_OF = np.array([STEMS.index(PIECE_TO_STEM[ARTICULATION_TO_PIECE[a]]) for a in ARTICULATIONS])
-_AUDIBLE = 10 ** (-21 / 10)  #: share of the mixture in its best band below which a hit is inaudible
+#: A stroke is heard if in this many bands it adds this share of the power there.
+_BANDS, _AUDIBLE = 4, 0.12
+_FAINT_DB = -68.0  #: bands below this, relative to the clip's level, are as good as silent
 #: width of an onset target in frames: neighbours count, the nearest frame most
 TARGET_WIDTH = 0.75
 
@@ -165,24 +167,24 @@ class ClipMaker:
 
     # -- how it sounds ----------------------------------------------------------
 
-    def _articulation(self, rng, index: int) -> dict:
+    def _articulation(self, rng, index: int, harsh: float) -> dict:
         """Random sound of one articulation in this clip."""
         s = self.settings
         stem = STEMS[_STEM_OF[index]]
         low, high = s["level_db"][stem]
-        level = rng.uniform(low, high) if rng.random() < s["level"] else rng.normal(0, 2)
-        colour = augment.random_eq(rng, s["eq_db"])
+        level = harsh * rng.uniform(low, high) if rng.random() < s["level"] else rng.normal(0, 2)
+        colour = augment.random_eq(rng, s["eq_db"] * harsh)
         if rng.random() < 0.5:
             slope = rng.uniform(-7, 2) if stem in ("hihat", "cymbals") else rng.normal(0, 2.5)
-            colour = colour * augment.tilt(slope)
-        semitones = rng.normal(0, s["pitch"][stem]) if rng.random() < 0.7 else 0.0
+            colour = colour * augment.tilt(slope * harsh)
+        semitones = harsh * rng.normal(0, s["pitch"][stem]) if rng.random() < 0.7 else 0.0
         return {"colour": colour * augment.db(level),
                 "warp": warp_matrix(semitones) if abs(semitones) > 0.1 else None,
                 "damping": rng.uniform(4, 40) if rng.random() < 0.25 else None,
                 "dynamics": rng.uniform(-0.6, 0.6) if rng.random() < 0.6 else 0.0,
                 "soft_tilt": rng.uniform(0, 6.0) if rng.random() < 0.5 else 0.0}
 
-    def _render(self, played: list, performance: Performance, rng) -> np.ndarray:
+    def _render(self, played: list, performance: Performance, rng, harsh: float) -> np.ndarray:
         """Band powers of each articulation, shape (articulations, frames, bands)."""
         powers = np.zeros((len(ARTICULATIONS), self.frames + LEAD, N_BANDS), np.float32)
         sounds: dict[int, dict] = {}
@@ -190,7 +192,7 @@ class ClipMaker:
         for voice in played:
             a = voice.articulation
             if a not in sounds:
-                sounds[a] = self._articulation(rng, a)
+                sounds[a] = self._articulation(rng, a, harsh)
             sound = sounds[a]
             quarter = round(voice.onset / HOP * POSITIONS)
             start, position = divmod(quarter, POSITIONS)  # = start - LEAD + LEAD
@@ -233,14 +235,14 @@ class ClipMaker:
 
     # -- the clip ---------------------------------------------------------------
 
-    def _play(self, rng) -> tuple[np.ndarray, Performance]:
+    def _play(self, rng, harsh: float) -> tuple[np.ndarray, Performance]:
         """Band powers of each articulation, and the strokes to be found."""
         if self.recorded and rng.random() < self.settings["stemgmd"]:
-            return self._recorded(rng)
+            return self._recorded(rng, harsh)
         played, performance = voices(self._performance(rng), self._kit(rng), rng)
-        return self._render(played, performance, rng), performance
+        return self._render(played, performance, rng, harsh), performance
 
-    def _recorded(self, rng) -> tuple[np.ndarray, Performance]:
+    def _recorded(self, rng, harsh: float) -> tuple[np.ndarray, Performance]:
         """The same from a window of a StemGMD clip, its pieces coloured at random."""
         clip = self.recorded[rng.integers(len(self.recorded))]
         n_samples = self.frames * HOP
@@ -252,7 +254,7 @@ class ClipMaker:
         for piece, audio in clip.read(start, n_samples).items():
             if audio.any():
                 index = ARTICULATIONS.index(piece)
-                sound = self._articulation(rng, index)
+                sound = self._articulation(rng, index, harsh)
                 power = audio_to_bands([audio])[: self.frames]
                 if sound["warp"] is not None:
                     power = power @ sound["warp"]
@@ -261,7 +263,8 @@ class ClipMaker:
 
     def __call__(self, rng: np.random.Generator) -> Clip:
         s = self.settings
-        powers, performance = self._play(rng)
+        harsh = rng.uniform(*s["harsh"])
+        powers, performance = self._play(rng, harsh)
 
         stems = np.zeros((len(STEMS), self.frames, N_BANDS), np.float32)
         for a in np.nonzero(powers.any(axis=(1, 2)))[0]:
@@ -274,15 +277,16 @@ class ClipMaker:
         rest = np.zeros((1, self.frames, N_BANDS), np.float32)
         songs = self.accompaniment and rng.random() < s["accompaniment"]
         if songs:
-            rest[0] += self._band(rng) * augment.db(
-                level + rng.uniform(*s["accompaniment_db"]))
+            low, high = s["accompaniment_db"]
+            rest[0] += self._band(rng) * augment.db(level + rng.uniform(low, high * harsh))
         if rng.random() < s["shaker"]:
             rest[0] += augment.shaker(rng, self.frames) * augment.db(level + rng.uniform(-35, -8))
         sources = np.concatenate([stems, rest])
 
         # the whole recording: equaliser, band limits, compression, noise
-        colour = augment.random_eq(rng, rng.uniform(0, 4)) * augment.tilt(rng.normal(0, 1.5))
-        if rng.random() < s["low_pass"]:
+        colour = augment.random_eq(rng, rng.uniform(0, 4 * harsh))
+        colour = colour * augment.tilt(rng.normal(0, 1.5 * harsh))
+        if rng.random() < s["low_pass"] * harsh:
             colour = colour * augment.low_pass(rng.uniform(3500, 15000), rng.uniform(6, 36))
         if rng.random() < 0.15:
             colour = colour * augment.high_pass(rng.uniform(40, 160), rng.uniform(6, 24))
@@ -294,7 +298,8 @@ class ClipMaker:
                                     rng.uniform(0.3, 4), rng.uniform(5, 40))
             sources *= augment.db(gain)[None, :, None]
         level = reference_level(sources.sum(axis=0))
-        sources[-1] += augment.noise_floor(rng, self.frames, level + rng.uniform(-75, -30))
+        noise = level + rng.uniform(-80, -65 + 30 * harsh)
+        sources[-1] += augment.noise_floor(rng, self.frames, noise)
         total = sources.sum(axis=0)
         mixture = augment.interfere(sources, rng)
 
@@ -303,23 +308,28 @@ class ClipMaker:
 
         level = reference_level(mixture) + rng.normal(0, s["gain_db"])
         onset_frames = performance.times * FRAME_RATE
-        audible = self._audible(powers, colour, sources, performance)
+        audible = self._audible(powers, colour, sources, performance,
+                                reference_level(mixture))
         return Clip(to_decibel(mixture, level), stems_share(sources, total),
                     *labels(onset_frames, performance.pieces, performance.velocities, audible,
                             self.frames))
 
-    def _audible(self, powers, colour, sources, performance) -> np.ndarray:
-        """Which strokes stand out of the rest in at least one band."""
+    def _audible(self, powers, colour, sources, performance, level) -> np.ndarray:
+        """Which strokes stand out of everything else in a few bands at least."""
         total = sources.sum(axis=0)
-        heard = np.ones(len(performance), bool)
         dry = powers.sum(axis=0) * colour
+        floor = 10 ** ((level + _FAINT_DB) / 10)
+        heard = np.ones(len(performance), bool)
         for i, (time, a) in enumerate(zip(performance.times, performance.articulations)):
             first = min(self.frames - 1, int(time * FRAME_RATE))
             span = slice(first, first + 4)
+            before = max(0, first - 2)
             # compression scales all sources alike: compare with what it left of the drums
             scale = total[span].sum() / (dry[span].sum() + sources[-1, span].sum() + 1e-9)
-            own = (powers[a, span] * colour * min(1.0, scale)).max(axis=0)
-            heard[i] = (own / (total[span].max(axis=0) + 1e-9)).max() > _AUDIBLE
+            rise = powers[a, span].max(axis=0) - powers[a, before]
+            rise = np.maximum(0.0, rise) * colour * min(1.0, scale)
+            around = total[before:first + 4].max(axis=0) + floor
+            heard[i] = np.partition(rise / around, -_BANDS)[-_BANDS] > _AUDIBLE
         return heard
 
 

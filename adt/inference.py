@@ -25,7 +25,7 @@ from separation.bank import UNetBank
 
 from . import audio as audio_io
 from .detectors import OnsetDetectors, stem_decibel
-from .errors import DataError, WeightsError
+from .errors import ConfigError, DataError, WeightsError
 from .features import audio_to_bands, reference_level, to_decibel
 from .frames import SAMPLE_RATE
 from .network import aligned, chunks, load_network, pick_device
@@ -131,6 +131,10 @@ class Transcriber:
                                f"not for demix={demix}; choose others with detectors=")
         self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
             if demix else None
+        unknown = sorted(set(thresholds or ()) - set(PIECES))
+        if unknown:
+            raise ConfigError(f"no piece {unknown[0]!r} to give a threshold; there are "
+                              f"{', '.join(PIECES)}")
         stored = self.description.get("thresholds", {})
         self.thresholds = {p: float((thresholds or {}).get(p, stored.get(p, DEFAULT_THRESHOLD)))
                            for p in PIECES}

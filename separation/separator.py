@@ -40,6 +40,8 @@ _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
 _BLOCK = 64  #: frames that are transformed back at once
 _HOPS = -(-N_FFT // HOP)  #: hops that a window spans
 RESIDUAL = "residual"
+#: Floats in wav: a stem may swing further than the mixture, and nothing may be clipped.
+_SUBTYPE = {".wav": "FLOAT"}
 
 
 def wiener(shares: np.ndarray, alpha: float) -> np.ndarray:
@@ -348,7 +350,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     files = {name: folder / f"{name}{suffix}" for name in names}
     with ExitStack() as stack:
         writers = {name: stack.enter_context(
-            audio_io.AudioWriter(file, info.sample_rate, info.channels))
+            audio_io.AudioWriter(file, info.sample_rate, info.channels, _SUBTYPE.get(suffix)))
             for name, file in files.items()}
         original = _Taker(audio_io.stream(path, sample_rate=None))
         outwards = [_Outwards(info.sample_rate, info.channels) for _ in STEMS]

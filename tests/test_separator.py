@@ -179,7 +179,7 @@ def test_stems_and_residual_sum_to_the_file(packaged, tmp_path, rate, channels):
         assert file == tmp_path / "new" / "stems" / f"{name}.wav"
         stem, stem_rate = read(file)
         assert stem_rate == rate and stem.shape == audio.shape
-        assert soundfile.info(file).subtype == "PCM_24"
+        assert soundfile.info(file).subtype == "FLOAT"
         total = total + stem
     np.testing.assert_allclose(total, read(path)[0], atol=6 * PCM_24)
 

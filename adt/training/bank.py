@@ -51,8 +51,9 @@ def validate(model: UNetBank, clips, device) -> dict[str, float]:
         gain = 10 * torch.log10((nothing + 1e-6) / (error + 1e-6))
         for stem in range(len(STEMS)):
             gains[stem] += gain[:, stem][playing[:, stem]].tolist()
-    means = {f"nsdr_{s}": sum(g) / max(1, len(g)) for s, g in zip(STEMS, gains)}
-    return {"nsdr": sum(means.values()) / len(STEMS), **means}
+    means = {f"nsdr_{s}": sum(g) / len(g) if g else 0.0 for s, g in zip(STEMS, gains)}
+    heard = sum(1 for g in gains if g)
+    return {"nsdr": sum(means.values()) / max(1, heard), **means}
 
 
 def train_bank(config: dict, data: Path, out: Path, resume: bool = False,

@@ -14,7 +14,7 @@ from ..detectors import OnsetDetectors, stem_decibel
 from ..errors import ConfigError
 from ..features import audio_to_bands, reference_level, to_decibel
 from ..frames import FRAME_RATE
-from ..network import pick_device
+from ..network import load_network, pick_device
 from ..peaks import pick_peaks
 from ..scoring import Scores, events
 from ..vocabulary import MIN_HIT_DISTANCE, PIECES
@@ -138,9 +138,11 @@ def warm_start(model: OnsetDetectors, tensors: dict) -> None:
     """
     own = model.state_dict()
     for name, tensor in tensors.items():
+        if name not in own:
+            raise ConfigError(f"start: the model has no {name}; use weights of the same size")
         if own[name].shape == tensor.shape:
             own[name].copy_(tensor)
-        elif own[name].shape[1] == 2 and tensor.shape[1] == 1:
+        elif own[name].ndim == 4 and own[name].shape[1] == 2 and tensor.shape[1] == 1:
             own[name][:, :1].zero_()
             own[name][:, 1:].copy_(tensor)
         else:
@@ -171,10 +173,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     torch.manual_seed(config["train"]["seed"])
     bank = None
     if config["model"]["demix"]:
-        tensors, description = load_weights(config["bank"] or "bank")
-        bank = UNetBank(**description["model"])
-        bank.load_state_dict(tensors, strict=False)
-        bank.to(target, memory_format=torch.channels_last).eval()
+        bank = load_network(UNetBank, "bank", config["bank"] or "bank", target)[0]
     heard = Heard(bank)
     maker = training_maker(config, data)
     clips = validation_clips(config, data)
@@ -182,7 +181,11 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     real = _real_tracks(folder) if folder.is_dir() else []
     model = OnsetDetectors(**config["model"])
     if config["start"]:
-        warm_start(model, load_weights(config["start"])[0])
+        tensors, description = load_weights(config["start"])
+        if description.get("kind") != "detectors":
+            raise ConfigError(f"start: {config['start']} are weights of "
+                              f"{description.get('kind')!r}, not of detectors")
+        warm_start(model, tensors)
 
     def loss(m, batch):
         outputs = m(batch["mixture"], heard.stems(batch["mixture"]))

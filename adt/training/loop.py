@@ -11,6 +11,10 @@ from typing import Callable, Iterable
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..errors import ConfigError
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
 
 def averaging(decay: float) -> Callable:
     """Exponential moving average of weights that does not remember its first steps."""
@@ -50,25 +54,34 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
         Last validation figures.
     """
     out.mkdir(parents=True, exist_ok=True)
+    if settings["precision"] not in PRECISIONS:
+        raise ConfigError(f"precision {settings['precision']!r}; choose one of "
+                          f"{', '.join(PRECISIONS)}")
     model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, use_buffers=True,
                             multi_avg_fn=averaging(settings["average"]))
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings["learning_rate"],
                                   weight_decay=settings["weight_decay"])
     steps = settings["steps"]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings["learning_rate"], total_steps=steps, pct_start=0.08)
-    checkpoint = out / "checkpoint.pt"
+    checkpoint, log = out / "checkpoint.pt", out / "log.csv"
     step, figures = 0, {}
     if resume and checkpoint.is_file():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
+        try:
+            model.load_state_dict(state["model"])
+            average.load_state_dict(state["average"])
+            optimiser.load_state_dict(state["optimiser"])
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"{checkpoint}: of a model of another size; give the settings it "
+                              "was made with, or another --out") from error
         step = state["step"]
         print(f"resumed at step {step}", flush=True)
-    dtype = torch.bfloat16 if settings["precision"] == "bf16" else torch.float32
+    else:
+        log.unlink(missing_ok=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(  # goes on where the optimiser stands
+        optimiser, settings["learning_rate"], total_steps=steps + 1, pct_start=0.08,
+        last_epoch=min(step, steps) - 1)
+    dtype = PRECISIONS[settings["precision"]]
     running: dict[str, float] = {}
     started, began = time.monotonic(), step
     model.train()
@@ -91,8 +104,7 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
         if step % settings["validate_every"] == 0 or step == steps:
             temporary = checkpoint.with_suffix(".part")
             torch.save({"model": model.state_dict(), "average": average.state_dict(),
-                        "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
-                        "step": step}, temporary)
+                        "optimiser": optimiser.state_dict(), "step": step}, temporary)
             temporary.replace(checkpoint)
             average.eval()
             figures = validate(average.module)
@@ -101,14 +113,14 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
                    **{f"loss_{k}": round(v, 5) for k, v in running.items()},
                    **{k: round(v, 5) for k, v in figures.items()}}
             print(json.dumps(row), flush=True)
-            _log(out / "log.csv", row, fresh=step == settings["validate_every"])
-            plot_curves(out / "log.csv", out / "curves.png")
+            _log(log, row)
+            plot_curves(log, out / "curves.png")
     average.eval()
     return average.module, figures or validate(average.module)
 
 
-def _log(path: Path, row: dict, fresh: bool) -> None:
-    new = fresh or not path.is_file()
+def _log(path: Path, row: dict) -> None:
+    new = not path.is_file()
     with path.open("w" if new else "a", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(row))
         if new:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import WeightsError
+from .output import atomic_path
 
 FOLDER = Path(__file__).parent / "models"
 REMEDY = "reinstall adt, or give the path of a .safetensors file written by `adt train`"
@@ -88,8 +89,7 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
     small = {k: v.detach().cpu().to(torch.float16 if v.is_floating_point() else v.dtype)
              .contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
-    save_file(small, temporary, metadata={"adt": json.dumps(description, sort_keys=True)})
-    temporary.replace(path)
+    with atomic_path(path) as temporary:
+        save_file(small, temporary, metadata={"adt": json.dumps(description, sort_keys=True)})

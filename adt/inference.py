@@ -32,7 +32,7 @@ from .network import aligned, chunks, load_network, pick_device
 from .output import atomic_path
 from .peaks import DEFAULT_THRESHOLD, pick_peaks
 from .transcription import Hit, Transcription
-from .vocabulary import PIECES
+from .vocabulary import PIECES, STEMS
 
 Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
@@ -107,8 +107,8 @@ class Transcriber:
         Separate the drums before detecting onsets, or listen to the mixture alone.
     device : str
         ``cpu``, ``cuda``, ``mps`` or ``auto``.
-    thresholds : mapping of piece to float, optional
-        Activations below are no hits; by default those stored with the weights.
+    thresholds : mapping of stem to float, optional
+        Strokes with less activation are no hits; by default those stored with the weights.
     bank, detectors : str or path, optional
         Weights, by the name of a packaged model or a file.
 
@@ -131,13 +131,13 @@ class Transcriber:
                                f"not for demix={demix}; choose others with detectors=")
         self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
             if demix else None
-        unknown = sorted(set(thresholds or ()) - set(PIECES))
+        unknown = sorted(set(thresholds or ()) - set(STEMS))
         if unknown:
-            raise ConfigError(f"no piece {unknown[0]!r} to give a threshold; there are "
-                              f"{', '.join(PIECES)}")
+            raise ConfigError(f"no stem {unknown[0]!r} to give a threshold; there are "
+                              f"{', '.join(STEMS)}")
         stored = self.description.get("thresholds", {})
-        self.thresholds = {p: float((thresholds or {}).get(p, stored.get(p, DEFAULT_THRESHOLD)))
-                           for p in PIECES}
+        self.thresholds = {s: float((thresholds or {}).get(s, stored.get(s, DEFAULT_THRESHOLD)))
+                           for s in STEMS}
 
     def bands(self, path_or_array, sr: int | None = None,
               progress: Progress | None = None) -> tuple[np.ndarray, float, str]:

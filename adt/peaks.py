@@ -1,25 +1,32 @@
-"""From activations to hits: peak picking, sub-frame timing, one stroke at a time.
+"""From activations to hits: one stroke at a time.
 
-A hit is a local maximum of a piece's onset activation above the piece's threshold.
-Its time is the frame's centre plus the detector's offset; hits of one piece are at
-least `MIN_HIT_DISTANCE` apart, and pieces that one stroke cannot sound together
-(closed and open hi-hat) compete.
+The pieces of a stem compete: a stroke on the hi-hat is certain long before it is
+certain whether the hat was open. So a *stroke* is a local maximum of the summed
+onset activations of a stem's pieces above the stem's threshold; it belongs to the
+piece with the highest activation there. Another piece of the stem is struck with it
+only if its own activation is at least `SECOND_THRESHOLD` (two toms, ride and crash;
+never closed and open hi-hat). Its time is the frame's centre plus the detector's
+offset; hits of one piece are at least `MIN_HIT_DISTANCE` apart.
 """
 
 from __future__ import annotations
 
 import bisect
-from typing import Mapping, Sequence
+from typing import Mapping
 
 import numpy as np
 
 from .frames import frames_to_time
-from .vocabulary import MIN_HIT_DISTANCE, PIECES
+from .vocabulary import MIN_HIT_DISTANCE, PIECES, STEM_TO_PIECES, STEMS
 
-#: Pieces of which at most one is struck at a time.
-EXCLUSIVE = (("hihat_closed", "hihat_open"),)
+#: Stems of whose pieces at most one is struck at a time.
+EXCLUSIVE = ("hihat",)
 
 DEFAULT_THRESHOLD = 0.4
+#: Activation from which a second piece of a stem is struck at the same time.
+SECOND_THRESHOLD = 0.5
+
+_COLUMNS = {s: [PIECES.index(p) for p in STEM_TO_PIECES[s]] for s in STEMS}
 
 
 def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:
@@ -38,8 +45,28 @@ def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:
     return np.array(sorted(chosen), dtype=np.int64)
 
 
+def _strokes(onset: np.ndarray, columns: list[int], threshold: float,
+             exclusive: bool) -> list[tuple[int, int, float]]:
+    """(frame, piece, confidence) of the strokes on one stem."""
+    from scipy.signal import find_peaks
+
+    total = np.minimum(1.0, onset[:, columns].sum(axis=1))
+    padded = np.concatenate([[0.0], total, [0.0]])
+    found = []
+    for frame in (find_peaks(padded, height=max(threshold, 1e-6))[0] - 1).tolist():
+        low = max(0, frame - 1)
+        near = onset[low:frame + 2, columns]
+        best = int(near.max(axis=0).argmax())
+        for i, piece in enumerate(columns):
+            own = float(near[:, i].max())
+            if i == best or (not exclusive and own >= SECOND_THRESHOLD):
+                at = frame if i == best else low + int(near[:, i].argmax())
+                found.append((at, piece, float(total[frame]) if i == best else own))
+    return found
+
+
 def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
-               thresholds: Sequence[float] | Mapping[str, float] | float = DEFAULT_THRESHOLD,
+               thresholds: Mapping[str, float] | float = DEFAULT_THRESHOLD,
                ) -> list[tuple[float, int, float, float]]:
     """Pick hits from activations.
 
@@ -51,43 +78,30 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
         0..1.
     offset : ndarray, shape (frames, 9)
         Onset minus frame centre, in frames.
-    thresholds : float, or one per piece
-        A peak below is no hit.
+    thresholds : float, or mapping of stem to float
+        A peak of a stem's summed activations below is no hit.
 
     Returns
     -------
     list of (time in seconds, piece index, velocity 0..1, confidence 0..1)
-        Sorted by time, then piece.
+        Sorted by time, then piece. The confidence is that of the stroke on the stem.
     """
-    from scipy.signal import find_peaks
-
-    if isinstance(thresholds, Mapping):
-        thresholds = [thresholds.get(p, DEFAULT_THRESHOLD) for p in PIECES]
-    limits = np.broadcast_to(np.maximum(np.asarray(thresholds, float), 1e-6), (len(PIECES),))
-    times, pieces, velocities, confidences = [], [], [], []
-    for piece in range(onset.shape[1]):
-        column = np.concatenate([[0.0], onset[:, piece], [0.0]])
-        peaks = find_peaks(column, height=limits[piece])[0] - 1
-        if not len(peaks):
-            continue
-        shift = np.clip(offset[peaks, piece], -1.0, 1.0)
-        when = frames_to_time(np.clip(peaks + shift, 0, len(onset) - 1))
-        keep = _apart(when, onset[peaks, piece], MIN_HIT_DISTANCE)
-        times.append(when[keep])
-        pieces.append(np.full(len(keep), piece))
-        velocities.append(velocity[peaks[keep], piece])
-        confidences.append(onset[peaks[keep], piece])
-    if not times:
-        return []
-    time, piece = np.concatenate(times), np.concatenate(pieces)
-    vel, confidence = np.concatenate(velocities), np.concatenate(confidences)
-    alive = np.ones(len(time), bool)
-    for group in EXCLUSIVE:
-        members = np.nonzero(np.isin(piece, [PIECES.index(p) for p in group]))[0]
-        # how far above its own threshold decides
-        lead = confidence[members] / limits[piece[members]]
-        alive[members] = False
-        alive[members[_apart(time[members], lead, MIN_HIT_DISTANCE)]] = True
-    order = [i for i in np.lexsort((piece, time)) if alive[i]]
-    return [(float(time[i]), int(piece[i]), float(np.clip(vel[i], 0, 1)),
-             float(np.clip(confidence[i], 0, 1))) for i in order]
+    if not isinstance(thresholds, Mapping):
+        thresholds = dict.fromkeys(STEMS, float(thresholds))
+    last = max(0, len(onset) - 1)
+    hits = []
+    for stem in STEMS:
+        exclusive = stem in EXCLUSIVE
+        found = _strokes(onset, _COLUMNS[stem], thresholds.get(stem, DEFAULT_THRESHOLD), exclusive)
+        for group in [_COLUMNS[stem]] if exclusive else [[c] for c in _COLUMNS[stem]]:
+            own = [f for f in found if f[1] in group]
+            if not own:
+                continue
+            frames, pieces, confidence = (np.array(column) for column in zip(*own))
+            shift = np.clip(offset[frames, pieces], -1.0, 1.0)
+            times = frames_to_time(np.clip(frames + shift, 0.0, last))
+            for i in _apart(times, confidence, MIN_HIT_DISTANCE):
+                hits.append((float(times[i]), int(pieces[i]),
+                             float(np.clip(velocity[frames[i], pieces[i]], 0, 1)),
+                             float(np.clip(confidence[i], 0, 1))))
+    return sorted(hits, key=lambda hit: hit[:2])

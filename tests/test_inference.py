@@ -15,7 +15,7 @@ from adt.errors import AudioError, ConfigError, DataError, WeightsError
 from adt.features import N_BANDS
 from adt.frames import SAMPLE_RATE, n_frames
 from adt.inference import Activations, Transcriber
-from adt.vocabulary import PIECES
+from adt.vocabulary import PIECES, STEMS
 from separation import UNetBank, separator
 
 
@@ -376,6 +376,6 @@ def test_thresholds_come_with_the_weights(small_detectors, tmp_path):
     path = tmp_path / "detectors.safetensors"
     weights.save_weights(path, tensors, {**description, "thresholds": {"kick": 0.7}})
     stored = Transcriber(False, detectors=path).thresholds
-    assert stored["kick"] == 0.7 and set(stored) == set(PIECES)
+    assert stored["kick"] == 0.7 and set(stored) == set(STEMS)
     given = Transcriber(False, detectors=path, thresholds={"snare": 0.2}).thresholds
     assert (given["kick"], given["snare"]) == (0.7, 0.2)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from adt.frames import HOP, SAMPLE_RATE
-from adt.peaks import DEFAULT_THRESHOLD, EXCLUSIVE, pick_peaks
-from adt.vocabulary import MIN_HIT_DISTANCE, PIECES
+from adt.peaks import DEFAULT_THRESHOLD, EXCLUSIVE, SECOND_THRESHOLD, pick_peaks
+from adt.vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEM_TO_PIECES, STEMS
 
 CLOSED, OPEN = PIECES.index("hihat_closed"), PIECES.index("hihat_open")
 FRAME = HOP / SAMPLE_RATE
@@ -34,34 +34,32 @@ def quiet(frames=50):
 
 @settings(deadline=None, max_examples=150)
 @given(activations(), st.one_of(
-    st.floats(0, 1), st.lists(st.floats(0, 1), min_size=9, max_size=9),
-    st.dictionaries(st.sampled_from(PIECES), st.floats(0, 1))))
+    st.floats(0, 1), st.dictionaries(st.sampled_from(STEMS), st.floats(0, 1))))
 def test_hits_keep_the_rules(arrays, thresholds):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         hits = pick_peaks(*arrays, thresholds)
     assert hits == pick_peaks(*[a.copy() for a in arrays], thresholds)
     assert hits == sorted(hits, key=lambda h: (h[0], h[1]))
-    if isinstance(thresholds, dict):
-        limits = [thresholds.get(p, DEFAULT_THRESHOLD) for p in PIECES]
-    else:
-        limits = np.broadcast_to(thresholds, 9)
+    if not isinstance(thresholds, dict):
+        thresholds = dict.fromkeys(STEMS, thresholds)
     last = max(0, len(arrays[0]) - 1) * FRAME
     for time, piece, velocity, confidence in hits:
         assert 0 <= time <= last + 1e-9
         assert 0 <= velocity <= 1 and 0 < confidence <= 1
-        assert confidence >= limits[piece]
-        nearby = arrays[0][max(0, int(time / FRAME) - 1): int(time / FRAME) + 3, piece]
-        assert np.float32(confidence) in nearby
+        limit = thresholds.get(PIECE_TO_STEM[PIECES[piece]], DEFAULT_THRESHOLD)
+        assert confidence >= min(limit, SECOND_THRESHOLD) - 1e-6
+        nearby = arrays[0][max(0, int(time / FRAME) - 2): int(time / FRAME) + 4, piece]
+        assert nearby.max() > 0
     groups = [[p] for p in range(len(PIECES))]
-    groups += [[PIECES.index(p) for p in group] for group in EXCLUSIVE]
+    groups += [[PIECES.index(p) for p in STEM_TO_PIECES[stem]] for stem in EXCLUSIVE]
     for group in groups:
         times = [h[0] for h in hits if h[1] in group]
         assert all(b - a >= MIN_HIT_DISTANCE - 1e-6 for a, b in zip(times, times[1:]))
 
 
 def test_the_hats_exclude_each_other():
-    assert EXCLUSIVE == (("hihat_closed", "hihat_open"),)
+    assert EXCLUSIVE == ("hihat",)
 
 
 @pytest.mark.parametrize("frame", [0, 1, 20, 48, 49])
@@ -81,15 +79,31 @@ def test_offset_moves_the_time(shift, moved):
     assert pick_peaks(onset, velocity, offset)[0][0] == pytest.approx((20 + moved) * FRAME)
 
 
-def test_thresholds_decide_by_piece():
+def test_thresholds_decide_by_stem():
     onset, velocity, offset = quiet()
-    onset[10], onset[30] = 0.45, 0.6
-    pieces = {p for _, p, _, _ in pick_peaks(onset, velocity, offset, {"kick": 0.7})}
-    assert pieces == set(range(1, 9)) - {OPEN}
+    onset[10, [0, 1, 4]], onset[30, [0, 1, 4]] = 0.45, 0.6
+    hits = pick_peaks(onset, velocity, offset, {"kick": 0.7})
+    assert [p for _, p, _, _ in hits] == [1, 4, 1, 4]
     assert pick_peaks(onset, velocity, offset, 0.61) == []
-    assert len(pick_peaks(onset, velocity, offset, 0.5)) == 8
-    onset[10] = 0.5  # a peak on the threshold is a hit
-    assert len(pick_peaks(onset, velocity, offset, 0.5)) == 16
+    assert len(pick_peaks(onset, velocity, offset, 0.5)) == 3
+    onset[10, 0] = 0.5  # a peak on the threshold is a hit
+    assert len(pick_peaks(onset, velocity, offset, 0.5)) == 4
+
+
+def test_pieces_of_a_stem_are_sure_of_a_stroke_together():
+    onset, velocity, offset = quiet()
+    onset[20, [CLOSED, OPEN]] = 0.3, 0.25
+    [(time, piece, _, confidence)] = pick_peaks(onset, velocity, offset, 0.5)
+    assert (piece, confidence) == (CLOSED, pytest.approx(0.55))
+    assert time == pytest.approx(0.2)
+
+
+def test_a_second_tom_needs_certainty_of_its_own():
+    onset, velocity, offset = quiet()
+    onset[20, [2, 3]] = 0.9, 0.45
+    assert [h[1] for h in pick_peaks(onset, velocity, offset)] == [2]
+    onset[20, 3] = 0.55
+    assert [h[1] for h in pick_peaks(onset, velocity, offset)] == [2, 3]
 
 
 def test_the_stronger_of_two_near_peaks_stays():
@@ -105,13 +119,12 @@ def test_thirty_milliseconds_apart_are_two_hits_everywhere(first):
     assert len(pick_peaks(onset, velocity, offset)) == 2
 
 
-def test_hats_compete_by_their_lead_over_their_thresholds():
+def test_hats_are_never_struck_open_and_closed_at_once():
     onset, velocity, offset = quiet()
-    onset[20, CLOSED], onset[21, OPEN], onset[21, 0] = 0.8, 0.7, 0.5
-    heard = [p for _, p, _, _ in pick_peaks(onset, velocity, offset)]
-    assert heard == [CLOSED, 0]
-    heard = [p for _, p, _, _ in pick_peaks(onset, velocity, offset, {"hihat_open": 0.2})]
-    assert heard == [0, OPEN]
+    onset[20, CLOSED], onset[20, OPEN], onset[21, 0] = 0.8, 0.7, 0.5
+    assert [p for _, p, _, _ in pick_peaks(onset, velocity, offset)] == [CLOSED, 0]
+    onset[20, OPEN] = 0.9
+    assert [p for _, p, _, _ in pick_peaks(onset, velocity, offset)] == [OPEN, 0]
 
 
 def test_nothing_gives_nothing():

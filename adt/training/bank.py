@@ -80,7 +80,7 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     target = pick_device(device)
     torch.manual_seed(config["train"]["seed"])
     maker = training_maker(config, Path(data))
-    clips = validation_clips(config, Path(data))
+    clips = validation_clips(config, Path(data), config["data"]["validation_clips"])
     model = UNetBank(**config["model"])
     averaged, figures = fit(
         model, lambda m, batch: mask_loss(m(batch["mixture"]), batch, config["loss"]),

@@ -54,18 +54,17 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
                      config["randomise"], recorded)
 
 
-def validation_clips(config: dict, data: Path) -> list[Clip]:
-    """Fixed clips of Groove's ``validation`` split on the validation kits, no patterns.
+def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:
+    """The first `count` fixed clips of Groove's ``validation`` split on the validation kits.
 
-    The accompaniment is that of training: no drums are heard in it.
+    No patterns are among them. The accompaniment is that of training: it has no drums.
     """
     kits: list[Kit] = read_kits(data / config["data"]["kits"], "validation")
     band = load_accompaniment([data / config["data"]["accompaniment"][0]])
     settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5)
     maker = ClipMaker(read_groove(data / config["data"]["groove"], "validation"), kits,
                       OneShots(kits), band, settings)
-    return [maker(np.random.default_rng([99, n]))
-            for n in range(config["data"]["validation_clips"])]
+    return [maker(np.random.default_rng([99, n])) for n in range(count)]
 
 
 def batches(clips: list[Clip], size: int):

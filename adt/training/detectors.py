@@ -28,7 +28,7 @@ from .thresholds import choose_thresholds
 def onset_loss(outputs, batch, settings: dict) -> dict[str, torch.Tensor]:
     """Cross-entropy of soft onsets, and velocity and timing errors around onsets.
 
-    Hits that cannot be heard (weight 0) teach nothing.
+    Hits that cannot be heard (low weight) teach little.
     """
     weight, target = batch["weight"], batch["onset"]
     onset = (bce(outputs[:, 0], target, reduction="none") * weight).sum() / weight.sum()
@@ -111,14 +111,14 @@ def pooled(scores: Scores, window: float = 0.05) -> float:
 
 def forgiven(activations: np.ndarray, clip) -> np.ndarray:
     """Activations with those silenced where nobody could tell whether there is a hit."""
-    return np.concatenate([activations[:1] * clip.weight, activations[1:]])
+    return np.concatenate([activations[:1] * (clip.weight == 1), activations[1:]])
 
 
 def clip_events(clip, n_classes: int):
     """Reference events of a clip that can be heard, from its frame-wise labels."""
     times, pieces = [], []
     for piece in range(len(PIECES)):
-        column = clip.onset[:, piece] * clip.weight[:, piece]
+        column = clip.onset[:, piece] * (clip.weight[:, piece] == 1)
         near = (clip.offset[:, piece] > -0.5) & (clip.offset[:, piece] <= 0.5)
         for frame in np.nonzero((column > 0.75) & near)[0]:
             times.append((frame + clip.offset[frame, piece]) / FRAME_RATE)
@@ -150,6 +150,14 @@ def warm_start(model: OnsetDetectors, tensors: dict) -> None:
                               f"the model wants {tuple(own[name].shape)}")
 
 
+def calibrate(model: OnsetDetectors, heard: Heard, clips, device) -> dict[str, float]:
+    """Thresholds of a model, chosen on clips."""
+    found = [a for batch in batches(clips, 8)
+             for a in heard.activations(model, batch["mixture"].to(device))]
+    return choose_thresholds([forgiven(a, c) for a, c in zip(found, clips)],
+                             [clip_events(c, 5) for c in clips])
+
+
 def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
                     device: str = "auto") -> Path:
     """Train the detectors on a frozen bank's stems (or on the mixture) and write weights.
@@ -176,7 +184,9 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
         bank = load_network(UNetBank, "bank", config["bank"] or "bank", target)[0]
     heard = Heard(bank)
     maker = training_maker(config, data)
-    clips = validation_clips(config, data)
+    count = config["data"]["validation_clips"]
+    calibration = validation_clips(config, data, max(count, config["data"]["calibration_clips"]))
+    clips = calibration[:count]
     folder = data / config["data"]["real"]
     real = _real_tracks(folder) if folder.is_dir() else []
     model = OnsetDetectors(**config["model"])
@@ -195,10 +205,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
         model, loss, lambda first: loader(maker, config, first),
         lambda m: validate(m, heard, clips, real, target),
         config["train"], Path(out), target, resume)
-    found = [a for batch in batches(clips, 8)
-             for a in heard.activations(averaged, batch["mixture"].to(target))]
-    found = [forgiven(a, c) for a, c in zip(found, clips)]
-    thresholds = choose_thresholds(found, [clip_events(c, 9) for c in clips])
+    thresholds = calibrate(averaged, heard, calibration, target)
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "detectors", "name": config["name"], "model": config["model"],

@@ -26,6 +26,8 @@ _STEM_OF = np.array([STEMS.index(PIECE_TO_STEM[ARTICULATION_TO_PIECE[a]]) for a 
 #: A stroke is heard if in this many bands it adds this share of the power there.
 _BANDS, _AUDIBLE = 4, 0.12
 _FAINT_DB = -68.0  #: bands below this, relative to the clip's level, are as good as silent
+#: weight of frames around a hit that nobody could hear: context may still tell of it
+INAUDIBLE_WEIGHT = 0.4
 #: width of an onset target in frames: neighbours count, the nearest frame most
 TARGET_WIDTH = 0.75
 
@@ -45,7 +47,7 @@ class Clip:
     velocity, offset : ndarray, shape (frames, 9)
         Velocity (0..1) and offset in frames of the nearest onset.
     weight : ndarray, shape (frames, 9)
-        0 around hits that nobody could hear, else 1.
+        `INAUDIBLE_WEIGHT` around hits that nobody could hear, else 1.
     """
 
     mixture: np.ndarray
@@ -88,7 +90,7 @@ def labels(times, pieces, velocities, audible, frames: int):
         velocity[span, piece] = np.where(better, vel / 127.0, velocity[span, piece])
         offset[span, piece] = np.where(better, distance, offset[span, piece])
         if not heard:
-            weight[span, piece] = 0.0
+            weight[span, piece] = INAUDIBLE_WEIGHT
     return onset, velocity, offset, weight
 
 

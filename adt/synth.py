@@ -72,11 +72,22 @@ def _side_stick(rng, tune, force):
 def _tom(frequency: float, decay: float) -> Callable:
     def stroke(rng, tune, force):
         t = _time(6 * decay)
-        stick = _noise(rng, t, 600, 4000) * np.exp(-t / 0.006)
-        return (_mode(t, frequency * tune, decay, 0.35, 0.04)
-                + 0.35 * _mode(t, 1.59 * frequency * tune, 0.4 * decay)
-                + 0.15 * force * stick)
+        ratios = (1.0, 1.59, 2.14, 2.30, 2.65, 2.92, 3.50, 4.06, 4.83)  # of a circular membrane
+        head = sum(_mode(t, ratio * frequency * tune, decay / ratio ** 1.3, 0.35, 0.04)
+                   * 0.75 ** k for k, ratio in enumerate(ratios))
+        skin = _noise(rng, t, 2 * frequency, 5000) * np.exp(-t / (0.2 * decay))
+        stick = _noise(rng, t, 1500, 9000) * np.exp(-t / 0.008)
+        return head + 0.30 * skin + 0.25 * force * stick
     return stroke
+
+
+def _partials(t, tune, low, high, count, decay, slope):
+    """Dense inharmonic partials of a cymbal: the higher the shorter; `slope` in dB an octave."""
+    rng = np.random.default_rng(count)  # the same bronze in every take
+    frequencies = low * (high / low) ** rng.random(count)
+    levels = rng.rayleigh(1.0, count) * (frequencies / low) ** (slope / 6.02)
+    return sum(level * _mode(t, f * tune, decay * (low / f) ** 0.35)
+               for f, level in zip(frequencies, levels)) / np.sqrt(count)
 
 
 def _metal(rng, t, tune, base):
@@ -95,30 +106,32 @@ def _hihat(decay: float, low: float = 6000.0, seconds: float | None = None) -> C
         body = sosfilt(high_pass, _metal(rng, t, tune, 540.0))
         hiss = _noise(rng, t, low, 16000)
         blow = np.exp(-t / 0.008)
-        return (2.0 * body + 0.35 * hiss) * (np.exp(-t / decay) + 0.6 * force * blow)
+        edge = _partials(t, tune, 450.0, low, 40, 1.5 * decay, 1.0)
+        stick = _noise(rng, t, 800, low) * blow
+        return ((2.0 * body + 0.35 * hiss) * (np.exp(-t / decay) + 0.6 * force * blow)
+                + 0.10 * edge + 0.15 * force * stick)
     return stroke
 
 
 def _ride(bell: bool) -> Callable:
     def stroke(rng, tune, force):
         t = _time(2.4)
-        ratios = np.array([1, 1.47, 2.09, 2.56, 3.14, 4.07, 5.33, 6.61, 8.12, 9.7])
-        weight = np.exp(-np.arange(10) / (3.0 if bell else 8.0))
-        base = (760.0 if bell else 610.0) * tune
-        ping = sum(w * _mode(t, base * r, (0.9 if bell else 0.45) / (1 + 0.15 * k))
-                   for k, (r, w) in enumerate(zip(ratios, weight)))
-        wash = _noise(rng, t, 3500, 14000) * np.exp(-t / 0.7)
-        stick = _noise(rng, t, 3000, 12000) * np.exp(-t / 0.006)
-        return (0.5 if bell else 0.22) * ping + 0.12 * wash + 0.5 * force * stick
+        if bell:
+            body = _partials(t, tune, 700.0, 9000.0, 40, 1.4, -2.0)
+        else:
+            body = _partials(t, tune, 350.0, 15000.0, 150, 1.8, -0.5)
+        wash = _noise(rng, t, 3500, 15000) * np.exp(-t / 0.6)
+        stick = _noise(rng, t, 2000, 16000) * np.exp(-t / 0.010)
+        return body * (1 + np.exp(-t / 0.03)) + 0.15 * wash + 0.8 * force * stick
     return stroke
 
 
 def _crash(rng, tune, force):
     t = _time(3.0)
     rise = 1 - np.exp(-t / 0.004)
-    high = _noise(rng, t, 4000, 16000) * np.exp(-t / 0.75)
-    low = _noise(rng, t, 500 * tune, 4000) * np.exp(-t / 0.45)
-    return rise * (high + 0.5 * low) + 0.6 * force * high * np.exp(-t / 0.02)
+    high = _noise(rng, t, 3000, 16000) * np.exp(-t / 0.75)
+    body = _partials(t, tune, 250.0, 9000.0, 120, 1.6, -1.0)
+    return rise * (high + 1.2 * body) + 0.8 * force * high * np.exp(-t / 0.04)
 
 
 #: Articulation → (stroke, peak level at full velocity, pan -1..1).

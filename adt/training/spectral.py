@@ -28,6 +28,11 @@ _BANDS, _AUDIBLE = 4, 0.12
 _FAINT_DB = -68.0  #: bands below this, relative to the clip's level, are as good as silent
 #: weight of frames around a hit that nobody could hear: context may still tell of it
 INAUDIBLE_WEIGHT = 0.4
+#: tilt in dB an octave: cymbals duller than sampled ones, kicks with more click and room
+_TILT = {"hihat": (-7.0, 2.0), "cymbals": (-7.0, 2.0), "kick": (-2.0, 6.0)}
+#: drums that make the snare's wires rattle
+_RATTLING = frozenset(ARTICULATIONS.index(a)
+                      for a in ("kick", "tom_high", "tom_mid", "tom_floor"))
 #: width of an onset target in frames: neighbours count, the nearest frame most
 TARGET_WIDTH = 0.75
 
@@ -177,8 +182,8 @@ class ClipMaker:
         level = harsh * rng.uniform(low, high) if rng.random() < s["level"] else rng.normal(0, 2)
         colour = augment.random_eq(rng, s["eq_db"] * harsh)
         if rng.random() < 0.5:
-            slope = rng.uniform(-7, 2) if stem in ("hihat", "cymbals") else rng.normal(0, 2.5)
-            colour = colour * augment.tilt(slope * harsh)
+            low, high = _TILT.get(stem, (-4.0, 4.0))
+            colour = colour * augment.tilt(rng.uniform(low, high) * harsh)
         semitones = harsh * rng.normal(0, s["pitch"][stem]) if rng.random() < 0.7 else 0.0
         return {"colour": colour * augment.db(level),
                 "warp": warp_matrix(semitones) if abs(semitones) > 0.1 else None,
@@ -186,10 +191,23 @@ class ClipMaker:
                 "dynamics": rng.uniform(-0.6, 0.6) if rng.random() < 0.6 else 0.0,
                 "soft_tilt": rng.uniform(0, 6.0) if rng.random() < 0.5 else 0.0}
 
+    def _any_snare(self, rng):
+        """A soft stroke of some kit's snare."""
+        kits = self.by_stem["snare"]
+        layers = kits[rng.integers(len(kits))].layers
+        softest = layers["snare"][0] if "snare" in layers else next(iter(layers.values()))[0]
+        return softest[rng.integers(len(softest))]
+
     def _render(self, played: list, performance: Performance, rng, harsh: float) -> np.ndarray:
         """Band powers of each articulation, shape (articulations, frames, bands)."""
         powers = np.zeros((len(ARTICULATIONS), self.frames + LEAD, N_BANDS), np.float32)
         sounds: dict[int, dict] = {}
+        rattle, rattle_gain = None, 0.0
+        if rng.random() < self.settings["rattle"]:  # the snare hums with every kick and tom
+            layer = self._any_snare(rng)
+            rattle = [self.shots.get(layer, p) * augment.high_pass(400, 12)
+                      for p in range(POSITIONS)]
+            rattle_gain = float(augment.db(rng.uniform(-30, -12)))
         choke = HOP / (SAMPLE_RATE * CHOKE_DECAY) * 2  # power decays at twice the rate
         for voice in played:
             a = voice.articulation
@@ -215,6 +233,10 @@ class ClipMaker:
             if sound["soft_tilt"]:
                 shot *= augment.tilt(-sound["soft_tilt"] * (1.0 - velocity))
             powers[a, start:start + len(shot)] += shot
+            if rattle is not None and a in _RATTLING:
+                buzz = rattle[position][: self.frames + LEAD - start]
+                scale = shot.sum(axis=1).max() / (buzz.sum(axis=1).max() + 1e-9)
+                powers[a, start:start + len(buzz)] += buzz * (scale * rattle_gain)
         for a, sound in sounds.items():
             if sound["warp"] is not None:
                 powers[a] = powers[a] @ sound["warp"]

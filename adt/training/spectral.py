@@ -207,7 +207,7 @@ class ClipMaker:
             layer = self._any_snare(rng)
             rattle = [self.shots.get(layer, p) * augment.high_pass(400, 12)
                       for p in range(POSITIONS)]
-            rattle_gain = float(augment.db(rng.uniform(-30, -12)))
+            rattle_gain = float(augment.db(rng.uniform(-38, -20)))
         choke = HOP / (SAMPLE_RATE * CHOKE_DECAY) * 2  # power decays at twice the rate
         for voice in played:
             a = voice.articulation

@@ -30,7 +30,6 @@ CONFIGS = Path(config.__file__).parents[1] / "configs"
 QUIET = spectral.INAUDIBLE_WEIGHT
 SMALL = [
     "data.accompaniment=[band]", "data.real=none", "data.workers=0", "data.validation_clips=2",
-    "data.calibration_clips=2",
     "randomise.clip_seconds=1.0", "train.steps=2", "train.batch=2", "train.precision=fp32",
     "train.validate_every=1"]
 

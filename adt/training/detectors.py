@@ -15,14 +15,13 @@ from ..errors import ConfigError
 from ..features import audio_to_bands, reference_level, to_decibel
 from ..frames import FRAME_RATE
 from ..network import load_network, pick_device
-from ..peaks import pick_peaks
+from ..peaks import DEFAULT_THRESHOLD, pick_peaks
 from ..scoring import Scores, events
-from ..vocabulary import MIN_HIT_DISTANCE, PIECES
+from ..vocabulary import MIN_HIT_DISTANCE, PIECES, STEMS
 from ..weights import load_weights, save_weights
 from . import provenance
 from .dataset import batches, loader, training_maker, validation_clips
 from .loop import fit
-from .thresholds import choose_thresholds
 
 
 def onset_loss(outputs, batch, settings: dict) -> dict[str, torch.Tensor]:
@@ -76,8 +75,8 @@ def _real_tracks(folder: Path):
     return tracks
 
 
-def _hits(activations: np.ndarray, thresholds, n_classes: int):
-    hits = pick_peaks(*activations, thresholds)
+def _hits(activations: np.ndarray, n_classes: int):
+    hits = pick_peaks(*activations)
     return events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n_classes, MIN_HIT_DISTANCE)
 
 
@@ -99,7 +98,7 @@ def validate(model, heard: Heard, clips, real, device) -> dict[str, float]:
     for kind, name, decibel, truth in real:
         mixture = torch.from_numpy(_padded(decibel))[None].to(device)
         out = heard.activations(model, mixture)[0][:, : len(decibel)]
-        by_kind.setdefault(kind, Scores(5)).update(name, truth, _hits(out, 0.4, 5))
+        by_kind.setdefault(kind, Scores(5)).update(name, truth, _hits(out, 5))
     return {**figures, **{f"f5_real_{k}": pooled(s) for k, s in by_kind.items()}}
 
 
@@ -150,14 +149,6 @@ def warm_start(model: OnsetDetectors, tensors: dict) -> None:
                               f"the model wants {tuple(own[name].shape)}")
 
 
-def calibrate(model: OnsetDetectors, heard: Heard, clips, device) -> dict[str, float]:
-    """Thresholds of a model, chosen on clips."""
-    found = [a for batch in batches(clips, 8)
-             for a in heard.activations(model, batch["mixture"].to(device))]
-    return choose_thresholds([forgiven(a, c) for a, c in zip(found, clips)],
-                             [clip_events(c, 5) for c in clips])
-
-
 def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
                     device: str = "auto") -> Path:
     """Train the detectors on a frozen bank's stems (or on the mixture) and write weights.
@@ -184,9 +175,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
         bank = load_network(UNetBank, "bank", config["bank"] or "bank", target)[0]
     heard = Heard(bank)
     maker = training_maker(config, data)
-    count = config["data"]["validation_clips"]
-    calibration = validation_clips(config, data, max(count, config["data"]["calibration_clips"]))
-    clips = calibration[:count]
+    clips = validation_clips(config, data, config["data"]["validation_clips"])
     folder = data / config["data"]["real"]
     real = _real_tracks(folder) if folder.is_dir() else []
     model = OnsetDetectors(**config["model"])
@@ -205,10 +194,9 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
         model, loss, lambda first: loader(maker, config, first),
         lambda m: validate(m, heard, clips, real, target),
         config["train"], Path(out), target, resume)
-    thresholds = calibrate(averaged, heard, calibration, target)
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "detectors", "name": config["name"], "model": config["model"],
-        "thresholds": thresholds, "metrics": {"validation": figures},
+        "thresholds": dict.fromkeys(STEMS, DEFAULT_THRESHOLD), "metrics": {"validation": figures},
         **provenance.describe(config, maker)})
     return path

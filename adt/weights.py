@@ -85,11 +85,12 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -
         JSON-serialisable, see `describe`.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     small = {k: v.detach().cpu().to(torch.float16 if v.is_floating_point() else v.dtype)
              .contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
     with atomic_path(path) as temporary:
-        save_file(small, temporary, metadata={"adt": json.dumps(description, sort_keys=True)})
+        temporary.write_bytes(
+            save(small, metadata={"adt": json.dumps(description, sort_keys=True)}))

@@ -43,9 +43,9 @@ def _noise(rng: np.random.Generator, t: np.ndarray, low: float, high: float) -> 
 
 
 def _mode(t: np.ndarray, frequency: float, decay: float, bend: float = 0.0,
-          bend_time: float = 0.03) -> np.ndarray:
+          bend_time: float = 0.03, start: float = 0.0) -> np.ndarray:
     """Decaying sine that starts `bend` times higher and falls to `frequency` (Hz)."""
-    phase = frequency * (t + bend * bend_time * (1 - np.exp(-t / bend_time)))
+    phase = frequency * (t + bend * bend_time * (1 - np.exp(-t / bend_time))) + start
     return np.sin(2 * np.pi * phase) * np.exp(-t / decay)
 
 
@@ -58,9 +58,9 @@ def _kick(rng, tune, force):
 
 def _snare(rng, tune, force):
     t = _time(0.5)
-    shell = 0.7 * _mode(t, 185 * tune, 0.06, 0.4, 0.01) + 0.45 * _mode(t, 330 * tune, 0.045)
+    shell = 0.7 * _mode(t, 185 * tune, 0.04, 0.4, 0.01) + 0.45 * _mode(t, 330 * tune, 0.03)
     wires = _noise(rng, t, 1200, 11000) * np.exp(-t / 0.075)
-    return shell + (0.25 + 0.2 * force) * wires
+    return 0.6 * shell + (0.4 + 0.2 * force) * wires
 
 
 def _side_stick(rng, tune, force):
@@ -86,8 +86,9 @@ def _partials(t, tune, low, high, count, decay, slope):
     rng = np.random.default_rng(count)  # the same bronze in every take
     frequencies = low * (high / low) ** rng.random(count)
     levels = rng.rayleigh(1.0, count) * (frequencies / low) ** (slope / 6.02)
-    return sum(level * _mode(t, f * tune, decay * (low / f) ** 0.35)
-               for f, level in zip(frequencies, levels)) / np.sqrt(count)
+    phases = rng.random(count)  # without them all partials peak at the blow
+    return sum(level * _mode(t, f * tune, decay * (low / f) ** 0.35, start=phase)
+               for f, level, phase in zip(frequencies, levels, phases)) / np.sqrt(count)
 
 
 def _metal(rng, t, tune, base):
@@ -122,16 +123,16 @@ def _ride(bell: bool) -> Callable:
             body = _partials(t, tune, 350.0, 15000.0, 150, 1.8, -0.5)
         wash = _noise(rng, t, 3500, 15000) * np.exp(-t / 0.6)
         stick = _noise(rng, t, 2000, 16000) * np.exp(-t / 0.010)
-        return body * (1 + np.exp(-t / 0.03)) + 0.15 * wash + 0.8 * force * stick
+        return body * (0.6 + 1.4 * np.exp(-t / 0.05)) + 0.15 * wash + 1.5 * force * stick
     return stroke
 
 
 def _crash(rng, tune, force):
     t = _time(3.0)
     rise = 1 - np.exp(-t / 0.004)
-    high = _noise(rng, t, 3000, 16000) * np.exp(-t / 0.75)
-    body = _partials(t, tune, 250.0, 9000.0, 120, 1.6, -1.0)
-    return rise * (high + 1.2 * body) + 0.8 * force * high * np.exp(-t / 0.04)
+    high = _noise(rng, t, 3000, 16000) * np.exp(-t / 0.45)
+    body = _partials(t, tune, 300.0, 9000.0, 120, 0.8, -0.5)
+    return rise * (0.5 * high + 1.2 * body) + 0.8 * force * high * np.exp(-t / 0.06)
 
 
 #: Articulation → (stroke, peak level at full velocity, pan -1..1).
@@ -143,7 +144,7 @@ _STROKES: dict[str, tuple[Callable, float, float]] = {
     "tom_floor": (_tom(82.0, 0.26), 0.60, 0.45),
     "hihat_closed": (_hihat(0.035), 0.26, 0.3),
     "hihat_open": (_hihat(0.32), 0.30, 0.3),
-    "ride": (_ride(bell=False), 0.26, -0.4),
+    "ride": (_ride(bell=False), 0.40, -0.4),
     "crash": (_crash, 0.42, -0.25),
     "side_stick": (_side_stick, 0.45, 0.05),
     "hihat_pedal": (_hihat(0.022, 4500.0, 0.25), 0.16, 0.3),

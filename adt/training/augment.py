@@ -125,7 +125,7 @@ def shaker(rng: np.random.Generator, frames: int) -> np.ndarray:
     track = np.zeros(frames + 100, np.float32)
     accents = rng.uniform(0.1, 1.0, size=4)
     for i, at in enumerate(np.arange(rng.uniform(0, step), frames, step)):
-        start = int(round(at)) + 12 - 12
+        start = int(round(at))
         track[start:start + len(t)] += envelope * accents[i % 4] * rng.uniform(0.6, 1.2)
     shape = shape / shape.sum()
     rough = rng.gamma(2.0, 0.5, size=(frames, N_BANDS))

@@ -215,7 +215,8 @@ class ClipMaker:
                 sounds[a] = self._articulation(rng, a, harsh)
             sound = sounds[a]
             quarter = round(voice.onset / HOP * POSITIONS)
-            start, position = divmod(quarter, POSITIONS)  # = start - LEAD + LEAD
+            # a one-shot begins LEAD frames early, and so do these powers
+            start, position = divmod(quarter, POSITIONS)
             if start >= self.frames:
                 continue
             shot = self.shots.get(voice.sample, position)

@@ -31,7 +31,7 @@ from .output import atomic_path
 
 __all__ = [
     "AUDIO_SUFFIXES", "AudioInfo", "AudioWriter", "as_audio", "find_audio", "load", "probe",
-    "stream",
+    "resample", "stream",
 ]
 
 #: Suffixes by which audio is recognised inside a folder (a file named outright may have any).
@@ -266,6 +266,22 @@ def _resampled(chunks: Iterable[np.ndarray], info: AudioInfo, rate: int) -> Iter
     for chunk in chunks:
         yield resampler.resample_chunk(chunk)
     yield resampler.resample_chunk(np.zeros((0, info.channels), np.float32), last=True)
+
+
+def resample(audio: np.ndarray, source: int, target: int) -> np.ndarray:
+    """Audio at another rate; the same array if the rates are the same.
+
+    Parameters
+    ----------
+    audio : np.ndarray
+        float32, shape (channels, samples).
+    source, target : int
+        Sample rates in Hz.
+    """
+    if source == target:
+        return audio
+    import soxr
+    return np.ascontiguousarray(soxr.resample(audio.T, source, target).T, dtype=np.float32)
 
 
 def probe(path: str | os.PathLike) -> AudioInfo:

@@ -13,6 +13,9 @@ from typing import Sequence
 import torch
 from torch import nn
 
+from separation.bank import with_residual
+
+from .features import DB_RANGE
 from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
 
 _MOST = max(len(p) for p in STEM_TO_PIECES.values())
@@ -114,10 +117,6 @@ def stem_decibel(mixture: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     -------
     Tensor, shape (batch, stems, frames, bands), clipped at the floor of `DB_RANGE`.
     """
-    from .features import DB_RANGE
-
-    logits = logits.float()
-    total = torch.logsumexp(
-        torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1), dim=1, keepdim=True)
-    masked = mixture[:, None] + (10.0 / 2.302585093) * (logits - total)
+    total = torch.logsumexp(with_residual(logits), dim=1, keepdim=True)
+    masked = mixture[:, None] + (10.0 / 2.302585093) * (logits.float() - total)
     return masked.clamp(min=DB_RANGE[0])

@@ -159,10 +159,7 @@ class Transcriber:
         else:
             source = ""
             array, sr = audio_io.as_audio(path_or_array, sr)
-            if sr != SAMPLE_RATE:
-                import soxr
-                array = np.ascontiguousarray(
-                    soxr.resample(array.T, sr, SAMPLE_RATE).T, dtype=np.float32)
+            array = audio_io.resample(array, sr, SAMPLE_RATE)
             step = 10 * SAMPLE_RATE
             blocks = (array[:, i:i + step] for i in range(0, array.shape[1], step))
             expected = array.shape[1]

@@ -90,8 +90,13 @@ class UNetBank(nn.Module):
         return x.permute(0, 1, 3, 4, 2).reshape(batch, len(self.stems), frames, 2 * half)
 
 
+def with_residual(logits: torch.Tensor) -> torch.Tensor:
+    """Logits of the stems and, last, of the residual: the constant zero; float32."""
+    return torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1).float()
+
+
 def masks(logits: torch.Tensor) -> torch.Tensor:
-    """Soft masks of the stems and the residual: softmax with a zero logit appended.
+    """Soft masks of the stems and the residual: softmax over `with_residual`.
 
     Parameters
     ----------
@@ -102,5 +107,4 @@ def masks(logits: torch.Tensor) -> torch.Tensor:
     Tensor, shape (batch, stems + 1, frames, bands)
         Shares of the mixture's power, in 0..1, summing to one; the residual is last.
     """
-    zero = torch.zeros_like(logits[:, :1])
-    return torch.cat([logits, zero], dim=1).float().softmax(dim=1)
+    return with_residual(logits).softmax(dim=1)

@@ -218,7 +218,7 @@ class Separator:
         return self._separate(*audio_io.as_audio(audio, sr), progress)
 
     def _separate(self, audio: np.ndarray, sr: int, progress=None) -> dict[str, np.ndarray]:
-        inner = _resample(audio, sr, SAMPLE_RATE)
+        inner = audio_io.resample(audio, sr, SAMPLE_RATE)
         if not inner.shape[1]:  # less than a sample at the models' rate
             inner = np.zeros((len(audio), 1), np.float32)
         level = reference_level(audio_to_bands([inner]))
@@ -229,7 +229,7 @@ class Separator:
             if progress is not None:
                 progress(done / inner.shape[1])
         stems = np.concatenate(parts, axis=-1)
-        return {name: _fit(_resample(stem, SAMPLE_RATE, sr), audio.shape[1])
+        return {name: _fit(audio_io.resample(stem, SAMPLE_RATE, sr), audio.shape[1])
                 for name, stem in zip(STEMS, stems)}
 
 
@@ -268,14 +268,6 @@ def _windows(spectra: Iterable[np.ndarray]):
             yield emit(kept + _PASS)
     while held is not None and kept < origin + held.shape[1]:
         yield emit(min(kept + _PASS, origin + held.shape[1]))
-
-
-def _resample(audio: np.ndarray, source: int, target: int) -> np.ndarray:
-    if source == target:
-        return audio
-    import soxr
-
-    return np.ascontiguousarray(soxr.resample(audio.T, source, target).T, dtype=np.float32)
 
 
 def _fit(audio: np.ndarray, n_samples: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from separation.bank import UNetBank, masks
+from separation.bank import UNetBank, masks, with_residual
 
 from ..network import pick_device
 from ..vocabulary import STEMS
@@ -26,8 +26,7 @@ def mask_loss(logits, batch, settings: dict) -> dict[str, torch.Tensor]:
     shares = batch["shares"]
     rest = (1.0 - shares.sum(dim=1, keepdim=True)).clamp(min=0.0)
     target = torch.cat([shares, rest], dim=1)
-    zero = torch.zeros_like(logits[:, :1])
-    log_masks = torch.cat([logits, zero], dim=1).float().log_softmax(dim=1)
+    log_masks = with_residual(logits).log_softmax(dim=1)
     weight = 10 ** (batch["mixture"] / 10 * settings["level_exponent"]) + settings["quiet_weight"]
     entropy = -(target * log_masks).sum(dim=1)
     best = -(target * target.clamp(min=1e-6).log()).sum(dim=1)

@@ -14,7 +14,7 @@ from ..detectors import OnsetDetectors, stem_decibel
 from ..errors import ConfigError
 from ..features import audio_to_bands, reference_level, to_decibel
 from ..frames import FRAME_RATE
-from ..network import load_network, pick_device
+from ..network import aligned, load_network, pick_device
 from ..peaks import DEFAULT_THRESHOLD, pick_peaks
 from ..scoring import Scores, events
 from ..vocabulary import MIN_HIT_DISTANCE, PIECES, STEMS
@@ -96,7 +96,7 @@ def validate(model, heard: Heard, clips, real, device) -> dict[str, float]:
     figures = {"f9_renders": pooled(nine), "f5_renders": pooled(five)}
     by_kind: dict[str, Scores] = {}
     for kind, name, decibel, truth in real:
-        mixture = torch.from_numpy(_padded(decibel))[None].to(device)
+        mixture = torch.from_numpy(aligned(decibel))[None].to(device)
         out = heard.activations(model, mixture)[0][:, : len(decibel)]
         by_kind.setdefault(kind, Scores(5)).update(name, truth, _hits(out, 5))
     return {**figures, **{f"f5_real_{k}": pooled(s) for k, s in by_kind.items()}}
@@ -123,10 +123,6 @@ def clip_events(clip, n_classes: int):
             times.append((frame + clip.offset[frame, piece]) / FRAME_RATE)
             pieces.append(PIECES[piece])
     return events(times, pieces, n_classes)
-
-
-def _padded(decibel: np.ndarray, multiple: int = 8) -> np.ndarray:
-    return np.pad(decibel, ((0, -len(decibel) % multiple), (0, 0)), mode="edge")
 
 
 def warm_start(model: OnsetDetectors, tensors: dict) -> None:

@@ -117,6 +117,13 @@ def load_accompaniment(folders: Sequence[Path | str], progress: bool = False) ->
     return result
 
 
+def _coloured(power: np.ndarray, sound: dict) -> np.ndarray:
+    """Band powers of an articulation in the pitch and colour of `ClipMaker._articulation`."""
+    if sound["warp"] is not None:
+        power = power @ sound["warp"]
+    return power * sound["colour"]
+
+
 class ClipMaker:
     """Draws training clips.
 
@@ -239,9 +246,7 @@ class ClipMaker:
                 scale = shot.sum(axis=1).max() / (buzz.sum(axis=1).max() + 1e-9)
                 powers[a, start:start + len(buzz)] += buzz * (scale * rattle_gain)
         for a, sound in sounds.items():
-            if sound["warp"] is not None:
-                powers[a] = powers[a] @ sound["warp"]
-            powers[a] *= sound["colour"]
+            powers[a] = _coloured(powers[a], sound)
         return powers[:, LEAD:]
 
     def _band(self, rng) -> np.ndarray:
@@ -280,10 +285,7 @@ class ClipMaker:
             if audio.any():
                 index = ARTICULATIONS.index(piece)
                 sound = self._articulation(rng, index, harsh)
-                power = audio_to_bands([audio])[: self.frames]
-                if sound["warp"] is not None:
-                    power = power @ sound["warp"]
-                powers[index] = power * sound["colour"]
+                powers[index] = _coloured(audio_to_bands([audio])[: self.frames], sound)
         return powers, performance
 
     def __call__(self, rng: np.random.Generator) -> Clip:
@@ -331,11 +333,11 @@ class ClipMaker:
         if rng.random() < s["band_limit"]:  # lossy coding or a low sample rate
             mixture[:, band_centres() > rng.uniform(7000, 17000)] = 0.0
 
-        level = reference_level(mixture) + rng.normal(0, s["gain_db"])
+        level = reference_level(mixture)
+        heard_level = level + rng.normal(0, s["gain_db"])
         onset_frames = performance.times * FRAME_RATE
-        audible = self._audible(powers, colour, sources, performance,
-                                reference_level(mixture))
-        return Clip(to_decibel(mixture, level), stems_share(sources, total),
+        audible = self._audible(powers, colour, sources, performance, level)
+        return Clip(to_decibel(mixture, heard_level), stems_share(sources, total),
                     *labels(onset_frames, performance.pieces, performance.velocities, audible,
                             self.frames))
 

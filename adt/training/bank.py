@@ -8,9 +8,10 @@ import torch
 
 from separation.bank import UNetBank, masks, with_residual
 
+from ..errors import ConfigError
 from ..network import pick_device
 from ..vocabulary import STEMS
-from ..weights import save_weights
+from ..weights import load_weights, save_weights
 from . import provenance
 from .dataset import batches, loader, training_maker, validation_clips
 from .loop import fit
@@ -81,6 +82,12 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     maker = training_maker(config, Path(data))
     clips = validation_clips(config, Path(data), config["data"]["validation_clips"])
     model = UNetBank(**config["model"])
+    if config["start"]:
+        try:
+            model.load_state_dict(load_weights(config["start"])[0])
+        except RuntimeError as error:
+            raise ConfigError(f"start: {config['start']} are not weights of a bank of this "
+                              "size") from error
     averaged, figures = fit(
         model, lambda m, batch: mask_loss(m(batch["mixture"]), batch, config["loss"]),
         lambda first: loader(maker, config, first), lambda m: validate(m, clips, target),

@@ -1,41 +1,40 @@
-"""What a transcription is, and how it is written and read.
+"""What a transcription is; `adt.formats` writes and reads it.
 
-Formats, by suffix: ``.mid``/``.midi`` (General MIDI drums on channel 10), ``.csv``
-(time, piece, velocity, confidence), ``.jams`` and ``.txt`` (MIREX:
-``time<TAB>label``).
+Formats, by suffix: ``.mid``/``.midi`` (drums on channel 10), ``.csv`` (time, piece,
+velocity, confidence), ``.jams``, ``.txt`` (MIREX: ``time<TAB>label``) and
+``.labels.txt`` (Audacity).
 """
 
 from __future__ import annotations
 
 import bisect
-import csv
+import inspect
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import DataError, OutputError
+from .errors import ConfigError, DataError, OutputError
+from .formats import MIDI, SUFFIXES, reader, suffix_of, writer
 from .output import atomic_path
 from .vocabulary import (
-    ARTICULATION_TO_PIECE,
     CLASS_COUNTS,
-    GM_TO_PIECE,
     MIN_HIT_DISTANCE,
     PIECES,
     class_names,
-    class_note,
     reduction,
 )
 
 __all__ = ["Hit", "Transcription", "FORMATS"]
 
 #: Suffixes that `Transcription.save` writes.
-FORMATS = (".mid", ".midi", ".csv", ".jams", ".txt")
+FORMATS = SUFFIXES
 
 NOTE_LENGTH = 0.025  #: length of a written MIDI note, seconds (shorter than any two hits)
 TICKS_PER_BEAT = 960  #: at 120 beats per minute a tick is 0.52 ms
-_COLUMNS = ("time", "piece", "velocity", "confidence")
-_LABEL_VELOCITY = 100  # of hits read from a format without velocities
+COLUMNS = ("time", "piece", "velocity", "confidence")
+LABEL_VELOCITY = 100  #: of hits read from a format without velocities
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -56,7 +55,7 @@ class Hit:
 
     time: float
     piece: str
-    velocity: int = _LABEL_VELOCITY
+    velocity: int = LABEL_VELOCITY
     confidence: float = 1.0
 
 
@@ -170,26 +169,46 @@ class Transcription(Sequence):
             found[hit.piece].append(hit.time)
         return {name: np.array(times, dtype=np.float64) for name, times in found.items()}
 
-    def to_midi(self):
-        """General MIDI drums as `pretty_midi.PrettyMIDI`.
+    def to_midi(self, *, note_map=None, split_tracks: bool = False):
+        """Drums as `pretty_midi.PrettyMIDI`.
 
-        One drum instrument (channel 10) named "Drums", 120 beats per minute, 960
-        ticks per beat: times are exact to 0.3 ms.
+        Channel 10, 120 beats per minute, 960 ticks per beat: times are exact to
+        0.3 ms.
+
+        Parameters
+        ----------
+        note_map : str, path or adt.note_maps.NoteMap, optional
+            Notes of the pieces, by the name of a preset or a YAML file; General MIDI by
+            default.
+        split_tracks : bool
+            A track for each piece that is struck, named after it, in piece order,
+            instead of one named "Drums".
+
+        Raises
+        ------
+        ConfigError
+            If there is no such note map.
         """
         import pretty_midi
+
+        from .note_maps import note_map as find
+        notes = find(note_map)
         midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, initial_tempo=120)
-        drums = pretty_midi.Instrument(program=0, is_drum=True, name="Drums")
+        names = class_names(self.classes) if split_tracks else ("Drums",)
+        tracks = {name: pretty_midi.Instrument(program=0, is_drum=True, name=name)
+                  for name in names}
         following: dict[int, float] = {}
         for hit in reversed(self.hits):
-            note = class_note(hit.piece)
+            note = notes.note(hit.piece)
             # A note ends before the next one of its key begins, so that no reader
             # takes the end of one for the end of the other.
             length = min(NOTE_LENGTH, max(following.get(note, math.inf) - hit.time, 0.001))
-            drums.notes.append(pretty_midi.Note(
+            tracks[hit.piece if split_tracks else "Drums"].notes.append(pretty_midi.Note(
                 velocity=hit.velocity, pitch=note, start=hit.time, end=hit.time + length))
             following[note] = hit.time
-        drums.notes.reverse()
-        midi.instruments.append(drums)
+        for track in tracks.values():
+            track.notes.reverse()
+        midi.instruments += [t for t in tracks.values() if t.notes or not split_tracks]
         return midi
 
     def to_dataframe(self):
@@ -205,43 +224,34 @@ class Transcription(Sequence):
         except ImportError as error:
             raise OutputError("a data frame needs pandas; pip install pandas") from error
         rows = [(h.time, h.piece, h.velocity, h.confidence) for h in self.hits]
-        return pandas.DataFrame(rows, columns=list(_COLUMNS)).astype(
+        return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(
             {"time": float, "piece": object, "velocity": int, "confidence": float})
 
     def to_jams(self):
-        """`jams.JAMS` with one ``tag_open`` annotation.
+        """`jams.JAMS` with the hits as ``tag_open`` and, if they are known, the beats.
 
         An observation's value is the piece; the velocities, which the namespace has
-        no place for, are in the annotation's sandbox, in the same order.
+        no place for, are in the annotation's sandbox, in the same order. A ``beat``'s
+        value is its position in the bar, from 1.
 
         Raises
         ------
         OutputError
             If the optional library jams is not installed.
         """
-        try:
-            import jams
-        except ImportError as error:
-            raise OutputError(
-                'writing JAMS needs the library jams; pip install "adt[jams]"') from error
-        result = jams.JAMS()
-        result.file_metadata.title = self.source
-        result.file_metadata.duration = self.duration
-        annotation = jams.Annotation(namespace="tag_open", time=0, duration=self.duration)
-        annotation.annotation_metadata.annotation_tools = "adt"
-        annotation.annotation_metadata.data_source = "program"
-        annotation.sandbox.velocity = [hit.velocity for hit in self.hits]
-        annotation.sandbox.classes = self.classes
-        for hit in self.hits:
-            annotation.append(time=hit.time, duration=NOTE_LENGTH, value=hit.piece,
-                              confidence=hit.confidence)
-        result.annotations.append(annotation)
-        return result
+        from .formats.jams import to_jams
+        return to_jams(self)
 
-    def save(self, path: Path | str) -> Path:
+    def save(self, path: Path | str, **options) -> Path:
         """Write to a file; its suffix decides the format (`FORMATS`).
 
         The file appears whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+        note_map, split_tracks
+            For MIDI, as in `to_midi`.
 
         Returns
         -------
@@ -251,58 +261,56 @@ class Transcription(Sequence):
         ------
         OutputError
             If the suffix is not known or the file cannot be written.
+        ConfigError
+            If the format does not take an option, or there is no such note map.
+
+        Examples
+        --------
+        >>> song.save("song.mid", note_map="roland_td17", split_tracks=True)  # doctest: +SKIP
         """
         path = Path(path)
-        writer = {".mid": self._write_midi, ".midi": self._write_midi, ".csv": self._write_csv,
-                  ".jams": self._write_jams, ".txt": self._write_txt}.get(path.suffix.lower())
-        if writer is None:
-            raise OutputError(f"{path}: unknown format {path.suffix!r}; "
-                              f"choose one of {', '.join(FORMATS)}")
+        write = writer(path)
+        _check_options(path, write, options)
         with atomic_path(path) as temporary:
-            writer(temporary)
+            write(self, temporary, **options)
         return path
 
-    def _write_midi(self, path: Path) -> None:
-        self.to_midi().write(str(path))
-
-    def _write_csv(self, path: Path) -> None:
-        with path.open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.writer(handle, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            for hit in self.hits:
-                writer.writerow((f"{hit.time:.6f}", hit.piece, hit.velocity,
-                                 f"{hit.confidence:.4f}"))
-
-    def _write_jams(self, path: Path) -> None:
-        self.to_jams().save(str(path))
-
-    def _write_txt(self, path: Path) -> None:
-        lines = [f"{hit.time:.6f}\t{hit.piece}\n" for hit in self.hits]
-        path.write_text("".join(lines), encoding="utf-8")
-
     @classmethod
-    def load(cls, path: Path | str) -> Transcription:
-        """Read a ``.mid``, ``.midi``, ``.csv`` or ``.txt`` file.
+    def load(cls, path: Path | str, *, ignore_unknown: bool = False,
+             **options) -> Transcription:
+        """Read a ``.mid``, ``.csv``, ``.jams``, ``.txt`` or ``.labels.txt`` file.
 
         What a format does not hold is filled in: confidence is 1, velocity 100, the
         duration is the end of the last hit. MIDI is read as the nine pieces; labels
         decide the set of classes (the largest that has them all). Finer strokes
         (``side_stick``, ``splash``, ...) are read as their piece.
 
+        Parameters
+        ----------
+        path : path
+        ignore_unknown : bool
+            Leave out hits whose label is in no set of classes, with a warning.
+        note_map : str, path or adt.note_maps.NoteMap, optional
+            For MIDI: what the notes mean, General MIDI by default.
+
         Raises
         ------
         DataError
             If the file is missing, of another format, or not readable.
+        ConfigError
+            If the format does not take an option, or there is no such note map.
         """
         path = Path(path)
         if not path.is_file():
             raise DataError(f"{path}: no such file; give a .mid, .csv or .txt transcription")
-        reader = {".mid": _read_midi, ".midi": _read_midi, ".csv": _read_csv,
-                  ".txt": _read_txt}.get(path.suffix.lower())
-        if reader is None:
-            raise DataError(f"{path}: transcriptions are read from .mid, .csv and .txt, "
-                            f"not {path.suffix!r}")
-        hits, duration = reader(path)
+        read = reader(path)
+        _check_options(path, read, options)
+        hits, duration, _ = read(path, **options)
+        known = {name for n in CLASS_COUNTS for name in class_names(n)}
+        strange = sorted({h.piece for h in hits} - known)
+        if strange and ignore_unknown:
+            warnings.warn(f"{path}: hits of {', '.join(strange)} are left out", stacklevel=2)
+            hits = [h for h in hits if h.piece in known]
         classes = next((n for n in sorted(CLASS_COUNTS, reverse=True)
                         if {h.piece for h in hits} <= set(class_names(n))), None)
         if classes is None:
@@ -312,6 +320,15 @@ class Transcription(Sequence):
             return cls(hits, duration, source=path.stem, classes=classes)
         except ValueError as error:
             raise DataError(f"{path}: {error}") from error
+
+
+def _check_options(path: Path, function, options: dict) -> None:
+    """Raise unless `function` takes the options as keywords."""
+    known = inspect.signature(function).parameters
+    for name in options:
+        if name not in known or known[name].kind is not inspect.Parameter.KEYWORD_ONLY:
+            raise ConfigError(f"{path}: {name} has no meaning for {suffix_of(path)}; leave it "
+                              f"out or use {MIDI[0]}")
 
 
 def _thin(hits: list[Hit]) -> list[Hit]:
@@ -327,53 +344,3 @@ def _thin(hits: list[Hit]) -> list[Hit]:
             kept.insert(place, time)
             result.append(hit)
     return result
-
-
-def _end_of(hits: list[Hit]) -> float:
-    return max((h.time for h in hits), default=0.0)
-
-
-def _read_midi(path: Path) -> tuple[list[Hit], float]:
-    import pretty_midi
-    try:
-        midi = pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # damaged files fail in mido in many ways
-        raise DataError(f"{path}: not a readable MIDI file ({error!r})") from error
-    drums = [i for i in midi.instruments if i.is_drum]
-    if not drums and any(i.notes for i in midi.instruments):
-        raise DataError(f"{path}: no drum track; put the drums on channel 10")
-    hits = [Hit(note.start, GM_TO_PIECE[note.pitch], note.velocity)
-            for i in drums for note in i.notes if note.pitch in GM_TO_PIECE]
-    return hits, max((note.end for i in drums for note in i.notes), default=0.0)
-
-
-def _read_csv(path: Path) -> tuple[list[Hit], float]:
-    try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
-        hits = [Hit(float(row["time"]),
-                    ARTICULATION_TO_PIECE.get(row["piece"], row["piece"]),
-                    int(row.get("velocity") or _LABEL_VELOCITY),
-                    float(row.get("confidence") or 1.0)) for row in rows]
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: not a transcription with the columns "
-                        f"{', '.join(_COLUMNS)} ({error!r})") from error
-    return hits, _end_of(hits)
-
-
-def _read_txt(path: Path) -> tuple[list[Hit], float]:
-    hits = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            time, label = line.split("\t")[:2]
-            label = label.strip()
-            hits.append(Hit(float(time), ARTICULATION_TO_PIECE.get(label, label)))
-        except ValueError:
-            raise DataError(f"{path}: line {number} is not time<TAB>label") from None
-    return hits, _end_of(hits)

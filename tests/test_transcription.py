@@ -215,7 +215,7 @@ def test_failed_write_leaves_the_old_file(song, tmp_path, monkeypatch):
     def fail(self, name):
         name.write_text("half")
         raise OSError(28, "No space left on device")
-    monkeypatch.setattr(Transcription, "_write_csv", fail)
+    monkeypatch.setattr("adt.formats.text.write_csv", fail)
     with pytest.raises(OutputError, match="song.csv: cannot be written .No space"):
         song.save(path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
@@ -239,7 +239,7 @@ def test_written_file_follows_the_umask(song, tmp_path):
     ("a.txt", b"\xff\xfe\x00", "not a text file"),
     ("a.txt", b"0.5\tcowbell\n", "labels cowbell are in no set"),
     ("a.txt", b"-1\tkick\n", "time of a hit"),
-    ("a.wav", b"RIFF", "read from .mid, .csv and .txt"),
+    ("a.wav", b"RIFF", "read from .mid, .midi, .csv"),
 ])
 def test_load_bad_files(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)

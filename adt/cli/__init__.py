@@ -14,6 +14,7 @@ _COMMANDS = {
     "transcribe": "Transcribe songs or drum tracks to drum MIDI.",
     "separate": "Split songs or drum tracks into five drum stems.",
     "report": "Write a page on each song: hits, stems, score, downloads, offline.",
+    "score": "Compare a transcription with a reference and list the worst seconds.",
     "render": "Render Groove performances on sampled kits, as a data set.",
     "train": "Train the separation bank or the onset detectors.",
     "info": "Show the models, what they were trained on, licence and metrics.",

@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ConfigError, OutputError
+from ..formats import suffix_of
 from ..vocabulary import STEMS
 
 #: Choices of ``--format``.
-FORMATS = ("mid", "csv", "jams", "txt")
+FORMATS = ("mid", "csv", "jams", "txt", "labels.txt")
 
-_SUFFIXES = {".mid": "mid", ".midi": "mid", ".csv": "csv", ".jams": "jams", ".txt": "txt"}
+_SUFFIXES = {".mid": "mid", ".midi": "mid", ".csv": "csv", ".jams": "jams", ".txt": "txt",
+             ".labels.txt": "labels.txt"}
 
 
 def as_file(out: str | None, format: str | None, n_inputs: int) -> Path | None:
@@ -28,7 +30,7 @@ def as_file(out: str | None, format: str | None, n_inputs: int) -> Path | None:
     if out is None or out.endswith(("/", os.sep)) or os.path.isdir(out):
         return None
     path = Path(out)
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if not suffix or (suffix not in _SUFFIXES and n_inputs > 1):
         return None
     if suffix not in _SUFFIXES:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from ..errors import ConfigError, OutputError
+from ..formats import MIDI, check, suffix_of
 from ..vocabulary import CLASS_COUNTS
-from . import options, outputs
+from . import console, options, outputs
 from .batch import Batch, Job
 from .console import share
 
@@ -28,19 +28,30 @@ from .console import share
                    " one; 9 all pieces.")
 @click.option("--format", type=click.Choice(outputs.FORMATS), default=None,
               help="Type of the output.  [default: by OUT's suffix, else mid]")
+@click.option("--note-map", metavar="MAP", default=None,
+              help="Notes of the MIDI file: a preset, such as addictive_drums_2, or a .yaml"
+                   " file.  [default: general_midi]")
+@click.option("--split-tracks", is_flag=True, help="One MIDI track for each piece.")
+@click.option("--calibrate", metavar="FILE", type=click.Path(),
+              help="Corrected transcription of a part of the song: it is taken as it is, and"
+                   " sets the thresholds for the rest.")
+@click.option("--calibrate-range", metavar="START:END", default=None,
+              help="The part that was corrected, in seconds.  [default: 0 to the end of FILE]")
 @click.option("--activations", is_flag=True,
               help="Also write the detectors' activations, as NAME.npz beside the output.")
 @options.device("cpu")
 @options.skip_existing
 @options.force
-def command(inputs, out, demix, stems, classes, format, activations, device, skip_existing,
-            force):
+def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, calibrate,
+            calibrate_range, activations, device, skip_existing, force):
     """Transcribe the drums of songs or drum tracks.
 
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
     """
     batch = Batch(inputs, lambda file: bool(stems) and outputs.is_stem(file, Path(stems)))
     plan = _Plan(out, format, stems, activations, len(batch))
+    midi_options = plan.midi_options(note_map, split_tracks)
+    corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch))
     batch.check(lambda job: bool(outputs.pending(
         job.source, plan.targets(job), force, skip_existing)))
     if not batch.jobs:
@@ -59,7 +70,13 @@ def command(inputs, out, demix, stems, classes, format, activations, device, ski
         stems_todo = any(path in todo for path in plan.stems(job))
         listening = share(progress, 0.0, 0.4 if stems_todo else 1.0)
         result = transcriber.activations(job.source, progress=listening)
-        hits = transcriber.hits(result)
+        if corrected is None:
+            hits = transcriber.hits(result)
+        else:
+            from ..calibration import calibrate as fit
+            found = fit(result, corrected, *part, thresholds=transcriber.thresholds)
+            hits = found.transcribe(transcriber, result, corrected)
+            console.say(f"{job.source}: {found.describe()}")
         if int(classes) != 9:
             hits = hits.reduce(int(classes))
         if stems_todo:
@@ -75,7 +92,7 @@ def command(inputs, out, demix, stems, classes, format, activations, device, ski
             result.save(npz)
         if transcription in todo:
             _make_folder(transcription)
-            hits.save(transcription)
+            hits.save(transcription, **midi_options)
         return f"{len(hits)} hits, {transcription}"
 
     return batch.run(work)
@@ -94,11 +111,22 @@ class _Plan:
                  activations: bool, n_inputs: int):
         self._file = outputs.as_file(out, format, n_inputs)
         self._folder = Path(out or "")
-        suffix = self._file.suffix.lower() if self._file else f".{format or 'mid'}"
-        if suffix == ".jams" and find_spec("jams") is None:
-            raise ConfigError("writing .jams needs the package jams; pip install 'adt[jams]'")
+        suffix = suffix_of(self._file) if self._file else f".{format or 'mid'}"
+        check(f"file{suffix}")
         self._suffix = suffix
         self._stems, self._activations = stems, activations
+
+    def midi_options(self, name: str | None, split_tracks: bool) -> dict:
+        """Options for `Transcription.save`, checked."""
+        wanted = {**({"note_map": name} if name else {}),
+                  **({"split_tracks": True} if split_tracks else {})}
+        if wanted and self._suffix not in MIDI:
+            raise ConfigError(f"--{next(iter(wanted)).replace('_', '-')} is for MIDI, not "
+                              f"{self._suffix}; leave it out")
+        if name:
+            from ..note_maps import note_map
+            wanted["note_map"] = note_map(name)
+        return wanted
 
     def transcription(self, job: Job) -> Path:
         return self._file or self._folder / (job.name + self._suffix)
@@ -118,6 +146,27 @@ class _Plan:
         """Every file that the job writes."""
         extra = [self.activations(job)] if self._activations else []
         return [self.transcription(job), *extra, *self.stems(job)]
+
+
+def _corrected(path: str | None, text: str | None, note_map: str | None, n_inputs: int):
+    """The corrected transcription and the part (start, end) of the song that it covers."""
+    if path is None:
+        if text is not None:
+            raise ConfigError("--calibrate-range goes with --calibrate FILE")
+        return None, None
+    if n_inputs != 1:
+        raise ConfigError(f"--calibrate is for one song, not for {n_inputs} inputs")
+    from ..transcription import Transcription
+    options = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
+    corrected = Transcription.load(path, **options)
+    if text is None:
+        return corrected, (0.0, corrected.duration)
+    try:
+        start, end = (float(x) for x in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"--calibrate-range {text}: write START:END in seconds, as in "
+                          "0:30") from None
+    return corrected, (start, end)
 
 
 def _make_folder(path: Path) -> None:

@@ -1,0 +1,185 @@
+"""Thresholds for one song from a corrected transcription of a part of it.
+
+For each stem, the threshold t maximises
+
+    n F(t) - strength (logit t - logit t0)^2
+
+on the corrected part: n is the number of corrected hits of the stem, F its F-measure at
+±50 ms and t0 the threshold before. The second term keeps a few hits from moving it far:
+it costs `strength` hits to go one logit away. A stem without corrected hits keeps t0.
+The median offset in time is reported and allowed for when hits are matched; no hit is moved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import ConfigError
+from .frames import HOP, SAMPLE_RATE
+from .peaks import DEFAULT_THRESHOLD, pick_peaks
+from .scoring import WINDOW, rates
+from .transcription import Hit, Transcription
+from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS
+
+__all__ = ["Calibration", "calibrate", "STRENGTH"]
+
+STRENGTH = 1.0  #: hits that a change of one logit must gain
+_GRID = np.round(np.arange(0.10, 0.901, 0.02), 2)
+_NEVER = 2.0  # threshold that no activation reaches
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Result of `calibrate`.
+
+    Attributes
+    ----------
+    thresholds : dict of stem to float
+    before, after : dict of stem to (float or None)
+        F on the corrected part with the old and with the new thresholds.
+    offset : float
+        Median of corrected minus detected times, seconds; not applied.
+    start, end : float
+        The corrected part, seconds.
+    """
+
+    thresholds: dict[str, float]
+    before: dict[str, float | None]
+    after: dict[str, float | None]
+    offset: float
+    start: float
+    end: float
+
+    def transcribe(self, transcriber, activations, corrected: Transcription) -> Transcription:
+        """The corrected part as it is, the rest picked with the new thresholds.
+
+        Parameters
+        ----------
+        transcriber : adt.Transcriber
+        activations : adt.Activations
+        corrected : Transcription
+            Of nine classes.
+
+        Raises
+        ------
+        ConfigError
+            If `corrected` does not tell the nine pieces apart.
+        """
+        kept_thresholds = transcriber.thresholds
+        transcriber.thresholds = dict(self.thresholds)
+        try:
+            heard = transcriber.hits(activations)
+        finally:
+            transcriber.thresholds = kept_thresholds
+        return self.merge(heard, corrected)
+
+    def merge(self, heard: Transcription, corrected: Transcription) -> Transcription:
+        """Hits of `corrected` inside the part, of `heard` outside."""
+        if corrected.classes != heard.classes:
+            raise ConfigError(f"the corrected file has {corrected.classes} classes, the "
+                              f"transcription {heard.classes}; correct a file of all nine pieces")
+        inside = [h for h in corrected if self.start <= h.time < self.end]
+        edge = [h for h in inside
+                if min(h.time - self.start, self.end - h.time) < MIN_HIT_DISTANCE]
+        outside = [h for h in heard if not self.start <= h.time < self.end
+                   and not any(e.piece == h.piece and abs(e.time - h.time) < MIN_HIT_DISTANCE
+                               for e in edge)]
+        merged = Transcription([*inside, *outside], heard.duration, heard.source, heard.classes)
+        if getattr(heard, "beats", None) is not None:
+            merged.beats = heard.beats
+        return merged
+
+    def describe(self) -> str:
+        """One line for people."""
+        changes = ", ".join(f"{s} {t:.2f}" for s, t in self.thresholds.items())
+        text = f"thresholds {changes}"
+        if abs(self.offset) >= 0.010:
+            text += (f"; the corrected hits are {abs(self.offset) * 1000:.0f} ms "
+                     f"{'later' if self.offset > 0 else 'earlier'} than the detected ones "
+                     "(not applied)")
+        return text
+
+
+def calibrate(activations, corrected: Transcription, start: float = 0.0,
+              end: float | None = None, *, thresholds: Mapping[str, float] | None = None,
+              strength: float = STRENGTH) -> Calibration:
+    """Fit the stems' thresholds to a corrected part of a song.
+
+    Parameters
+    ----------
+    activations : adt.Activations
+        Of the whole song.
+    corrected : Transcription
+        What is right from `start` to `end`; hits outside are ignored.
+    start, end : float
+        Seconds; the end is that of `corrected` by default.
+    thresholds : mapping of stem to float, optional
+        Those to start from.
+    strength : float
+        Of the preference for them, in hits.
+
+    Raises
+    ------
+    ConfigError
+        If the part is empty, outside the song or has no corrected hit.
+    """
+    end = corrected.duration if end is None else float(end)
+    end = min(end, activations.duration)
+    if not (math.isfinite(start) and 0 <= start < end):
+        raise ConfigError(f"no part from {start:g} to {end:g} s to calibrate on in a song of "
+                          f"{activations.duration:.1f} s")
+    inside = [h for h in corrected.reduce(5) if start <= h.time < end]
+    if not inside:
+        raise ConfigError(f"the corrected file has no hit from {start:g} to {end:g} s")
+    base = {s: float((thresholds or {}).get(s, DEFAULT_THRESHOLD)) for s in STEMS}
+    stem_of = {c: s for c, s in zip(("KD", "SD", "TT", "HH", "CY"), STEMS)}
+    right = {s: np.array([h.time for h in inside if stem_of[h.piece] == s]) for s in STEMS}
+
+    first = max(0, int(start * SAMPLE_RATE / HOP) - 20)
+    rows = slice(first, math.ceil(end * SAMPLE_RATE / HOP) + 20)
+    arrays = [a[rows] for a in (activations.onset, activations.velocity, activations.offset)]
+    shift = first * HOP / SAMPLE_RATE
+
+    def detect(stem: str, threshold: float) -> np.ndarray:
+        alone = {s: threshold if s == stem else _NEVER for s in STEMS}
+        hits = [Hit(t + shift, PIECES[p], 100, 1.0) for t, p, _, _ in pick_peaks(*arrays, alone)
+                if PIECE_TO_STEM[PIECES[p]] == stem]
+        times = [h.time for h in Transcription(hits, end, classes=9).reduce(5)]
+        return np.array([t for t in times if start <= t < end])
+
+    offset = _offset(right, {s: detect(s, base[s]) for s in STEMS})
+
+    def f_measure(stem: str, threshold: float) -> float | None:
+        from mir_eval.util import match_events
+        reference, estimate = right[stem], detect(stem, threshold) + offset
+        both = len(reference) and len(estimate)
+        tp = len(match_events(reference, estimate, WINDOW)) if both else 0
+        return rates(tp, len(estimate) - tp, len(reference) - tp)["f_measure"]
+
+    chosen = dict(base)
+    for stem in STEMS:
+        n = len(right[stem])
+        if n:
+            chosen[stem] = max(
+                sorted({*_GRID.tolist(), base[stem]}, key=lambda t, b=base[stem]: abs(t - b)),
+                key=lambda t, s=stem, n=n: n * f_measure(s, t)
+                - strength * (_logit(t) - _logit(base[s])) ** 2)
+    return Calibration(chosen, {s: f_measure(s, base[s]) for s in STEMS},
+                       {s: f_measure(s, chosen[s]) for s in STEMS}, offset, float(start), end)
+
+
+def _logit(x: float) -> float:
+    x = min(max(x, 1e-3), 1 - 1e-3)
+    return math.log(x / (1 - x))
+
+
+def _offset(right: Mapping[str, np.ndarray], heard: Mapping[str, np.ndarray]) -> float:
+    """Median of corrected minus detected times of matched hits."""
+    from mir_eval.util import match_events
+    differences = [right[s][i] - heard[s][j] for s in right if len(right[s]) and len(heard[s])
+                   for i, j in match_events(right[s], heard[s], 2 * WINDOW)]
+    return float(np.median(differences)) if differences else 0.0

@@ -1,0 +1,70 @@
+"""Transcriptions as JAMS: drum hits (``tag_open``) and beats (``beat``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DataError, OutputError
+from ..transcription import LABEL_VELOCITY, NOTE_LENGTH, Hit
+from ..vocabulary import ARTICULATION_TO_PIECE
+
+
+def write(song, path: Path) -> None:
+    """Write `to_jams`."""
+    to_jams(song).save(str(path))
+
+
+def to_jams(song):
+    """`jams.JAMS` of a transcription; see `adt.Transcription.to_jams`."""
+    try:
+        import jams
+    except ImportError as error:
+        raise OutputError(
+            'writing JAMS needs the library jams; pip install "adt[jams]"') from error
+    result = jams.JAMS()
+    result.file_metadata.title = song.source
+    result.file_metadata.duration = song.duration
+    hits = _annotation(jams, "tag_open", song.duration)
+    hits.sandbox.velocity = [hit.velocity for hit in song]
+    hits.sandbox.classes = song.classes
+    for hit in song:
+        hits.append(time=hit.time, duration=NOTE_LENGTH, value=hit.piece,
+                    confidence=hit.confidence)
+    result.annotations.append(hits)
+    found = getattr(song, "beats", None)
+    if found is not None:
+        beats = _annotation(jams, "beat", song.duration)
+        for time, position in zip(found.times.tolist(), found.positions.tolist(), strict=True):
+            if time >= 0:
+                beats.append(time=time, duration=0, value=position, confidence=1.0)
+        result.annotations.append(beats)
+    return result
+
+
+def _annotation(jams, namespace: str, duration: float):
+    annotation = jams.Annotation(namespace=namespace, time=0, duration=duration)
+    annotation.annotation_metadata.annotation_tools = "adt"
+    annotation.annotation_metadata.data_source = "program"
+    return annotation
+
+
+def read(path: Path) -> tuple[list[Hit], float, None]:
+    """Hits of the first ``tag_open`` annotation."""
+    try:
+        import jams
+    except ImportError as error:
+        raise DataError(
+            f'{path}: reading JAMS needs the library jams; pip install "adt[jams]"') from error
+    try:
+        document = jams.load(str(path))
+        (annotation, *_) = document.search(namespace="tag_open")
+        rows = list(annotation.data)
+        velocities = getattr(annotation.sandbox, "velocity", None) or [LABEL_VELOCITY] * len(rows)
+        hits = [Hit(row.time, ARTICULATION_TO_PIECE.get(row.value, row.value), int(velocity),
+                    1.0 if row.confidence is None else float(row.confidence))
+                for row, velocity in zip(rows, velocities, strict=True)]
+        duration = float(document.file_metadata.duration or 0)
+    except Exception as error:  # its parsers fail in many ways
+        raise DataError(f"{path}: not a JAMS file with drum hits as tag_open ({error!r})"
+                        ) from error
+    return hits, max([duration, *(h.time for h in hits)]), None

@@ -1,0 +1,88 @@
+"""Transcriptions as text: CSV with a header, MIREX text, Audacity labels."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from ..errors import DataError
+from ..transcription import COLUMNS, LABEL_VELOCITY, Hit
+from ..vocabulary import ARTICULATION_TO_PIECE
+
+
+def write_csv(song, path: Path) -> None:
+    """Columns time (seconds), piece, velocity, confidence, with a header."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for hit in song:
+            writer.writerow((f"{hit.time:.6f}", hit.piece, hit.velocity,
+                             f"{hit.confidence:.4f}"))
+
+
+def write_mirex(song, path: Path) -> None:
+    """MIREX text: ``time<TAB>label`` in each line."""
+    path.write_text("".join(f"{hit.time:.6f}\t{hit.piece}\n" for hit in song), encoding="utf-8")
+
+
+def write_labels(song, path: Path) -> None:
+    """A label track for Audacity: ``start<TAB>end<TAB>piece velocity``, point labels."""
+    path.write_text("".join(f"{hit.time:.6f}\t{hit.time:.6f}\t{hit.piece} {hit.velocity}\n"
+                            for hit in song), encoding="utf-8")
+
+
+def read_csv(path: Path) -> tuple[list[Hit], float, None]:
+    """Read what `write_csv` writes; velocity and confidence may be missing."""
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+        hits = [Hit(float(row["time"]),
+                    ARTICULATION_TO_PIECE.get(row["piece"], row["piece"]),
+                    int(row.get("velocity") or LABEL_VELOCITY),
+                    float(row.get("confidence") or 1.0)) for row in rows]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: not a transcription with the columns "
+                        f"{', '.join(COLUMNS)} ({error!r})") from error
+    return hits, _end_of(hits), None
+
+
+def read_mirex(path: Path) -> tuple[list[Hit], float, None]:
+    """Read ``time<TAB>label`` lines."""
+    hits = []
+    for number, line in _lines(path):
+        try:
+            time, label = line.split("\t")[:2]
+            label = label.strip()
+            hits.append(Hit(float(time), ARTICULATION_TO_PIECE.get(label, label)))
+        except ValueError:
+            raise DataError(f"{path}: line {number} is not time<TAB>label") from None
+    return hits, _end_of(hits), None
+
+
+def read_labels(path: Path) -> tuple[list[Hit], float, None]:
+    """Read a label track of Audacity; a label is a piece, with or without a velocity."""
+    hits = []
+    for number, line in _lines(path):
+        if line.startswith("\\"):  # the frequencies of a spectral selection
+            continue
+        try:
+            start, _, text = line.split("\t")[:3]
+            label, *velocity = text.split()
+            hits.append(Hit(float(start), ARTICULATION_TO_PIECE.get(label, label),
+                            int(velocity[0]) if velocity else LABEL_VELOCITY))
+        except ValueError:
+            raise DataError(f"{path}: line {number} is not "
+                            "start<TAB>end<TAB>piece [velocity]") from None
+    return hits, _end_of(hits), None
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file") from error
+    return [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
+
+
+def _end_of(hits: list[Hit]) -> float:
+    return max((h.time for h in hits), default=0.0)

@@ -1,0 +1,84 @@
+"""Thresholds from a corrected part of a song."""
+
+import numpy as np
+import pytest
+
+from adt import Hit, Transcription
+from adt.calibration import calibrate
+from adt.errors import ConfigError
+from adt.inference import Activations
+from adt.vocabulary import PIECES
+
+
+def song(heights, times, noise=(), noise_height=0.0, length=60.0):
+    """Activations of kicks with `heights` at `times`, and false peaks at `noise`."""
+    onset = np.zeros((int(length * 100) + 1, len(PIECES)), np.float32)
+    for t, height in [*zip(times, heights), *((t, noise_height) for t in noise)]:
+        onset[round(t * 100), 0] = height
+    return Activations(onset, np.full_like(onset, 0.5), np.zeros_like(onset), length)
+
+
+def kicks(times):
+    return Transcription([Hit(t, "kick") for t in times], max(times) + 0.1)
+
+
+def test_quiet_kicks_are_found():
+    times = np.arange(0.5, 60, 0.5)
+    found = calibrate(song([0.25] * len(times), times), kicks(times[:60]), 0, 30)
+    assert 0.1 <= found.thresholds["kick"] < 0.25
+    assert found.before["kick"] == 0 and found.after["kick"] == 1
+    assert found.thresholds["hihat"] == 0.4  # nothing said of it
+
+
+def test_false_kicks_are_dropped():
+    times = np.arange(0.5, 60, 0.5)
+    found = calibrate(song([0.8] * len(times), times, times + 0.25, 0.5),
+                      kicks(times[:60]), 0, 30)
+    assert 0.5 < found.thresholds["kick"] <= 0.8
+
+
+def test_one_hit_hardly_moves_it():
+    found = calibrate(song([0.12], [1.0]), kicks([1.0]), 0, 30)
+    assert found.thresholds["kick"] == 0.4
+
+
+def test_perfect_part_keeps_the_threshold():
+    times = np.arange(0.5, 30, 0.5)
+    assert calibrate(song([0.9] * len(times), times), kicks(times)).thresholds["kick"] == 0.4
+
+
+def test_offset_is_reported_and_hits_stay():
+    times = np.arange(0.5, 30, 0.5)
+    found = calibrate(song([0.9] * len(times), times), kicks(times + 0.07), 0, 20)
+    assert found.offset == pytest.approx(0.07, abs=1e-6)
+    assert found.after["kick"] > 0.98 and "70 ms later" in found.describe()
+
+
+def test_merge_takes_the_part_from_the_corrected_file():
+    found = calibrate(song([0.9] * 3, [1, 2, 3]), kicks([1.0, 2.0]), 0, 2.5)
+    heard = Transcription([Hit(1.2, "snare"), Hit(2.51, "kick"), Hit(5.0, "ride")], 60)
+    corrected = Transcription([Hit(1.0, "kick"), Hit(2.49, "kick"), Hit(9.0, "crash")], 10)
+    merged = found.merge(heard, corrected)
+    assert [(h.time, h.piece) for h in merged] == [(1.0, "kick"), (2.49, "kick"), (5.0, "ride")]
+
+
+@pytest.mark.parametrize("start, end", [(5, 5), (-1, 3), (70, 80), (10, 20)])
+def test_part_without_hits(start, end):
+    with pytest.raises(ConfigError, match="no part|no hit"):
+        calibrate(song([0.9], [1.0]), kicks([1.0]), start, end)
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--calibrate-range", "0:3"], "goes with --calibrate"),
+    (["--calibrate", "a.txt", "--calibrate-range", "x"], "write START:END"),
+    (["--calibrate", "none.mid"], "no such file"),
+])
+def test_command_line_errors(tmp_path, monkeypatch, capsys, options, message):
+    import soundfile
+
+    from adt.cli import main
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("song.wav", np.zeros(4410), 44100)
+    kicks([0.05]).save("a.txt")
+    assert main(["transcribe", "song.wav", "-o", "song.mid", *options]) == 1
+    assert message in capsys.readouterr().err

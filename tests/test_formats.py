@@ -1,0 +1,83 @@
+"""Formats, note maps and tracks of MIDI."""
+
+import pytest
+
+from adt import Hit, Transcription
+from adt.errors import ConfigError
+from adt.note_maps import NoteMap, note_map, presets
+from adt.vocabulary import PIECES
+
+
+@pytest.fixture
+def song():
+    return Transcription([Hit(0.25 * k, piece, 20 + 10 * k, 0.5)
+                          for k, piece in enumerate(PIECES)], 3.0, "song")
+
+
+@pytest.mark.parametrize("name", presets())
+def test_preset_round_trip(song, tmp_path, name):
+    back = Transcription.load(song.save(tmp_path / "a.mid", note_map=name), note_map=name)
+    assert [(h.piece, h.velocity) for h in back] == [(h.piece, h.velocity) for h in song]
+    assert all(abs(a.time - b.time) < 1e-3 for a, b in zip(back, song))
+
+
+def test_general_midi_file_is_the_default(song):
+    found = NoteMap.load("configs/note_maps/general_midi.yaml")
+    assert found.write == note_map().write and found.to_piece == note_map().to_piece
+
+
+def test_note_map_changes_the_notes(song):
+    notes = {n.pitch for n in song.to_midi(note_map="addictive_drums_2").instruments[0].notes}
+    assert notes == {36, 38, 71, 69, 67, 49, 54, 60, 77}
+
+
+def test_reduced_classes_have_notes(song):
+    midi = song.reduce(5).to_midi(note_map="addictive_drums_2")
+    assert {n.pitch for n in midi.instruments[0].notes} == {36, 38, 69, 49, 77}
+
+
+def test_split_tracks(song, tmp_path):
+    import mido
+    path = song.save(tmp_path / "a.mid", split_tracks=True)
+    named = [t for t in mido.MidiFile(path).tracks if any(m.type == "note_on" for m in t)]
+    assert tuple(t.name for t in named) == PIECES
+    assert {m.channel for t in named for m in t if m.type == "note_on"} == {9}
+    assert [h.piece for h in Transcription.load(path)] == [h.piece for h in song]
+
+
+@pytest.mark.parametrize("content, message", [
+    ("write: {kick: 36}", "write lacks snare"),
+    ("write: 3", "write maps pieces"),
+    ("notes: {}", "no setting 'notes'"),
+    ("write: {%s}" % ", ".join(f"{p}: 36" for p in PIECES), "note 36 is written for two"),
+    ("write: {%s}" % ", ".join(f"{p}: {200 + k}" for k, p in enumerate(PIECES)), "not a MIDI"),
+    ("write: {%s}\nread: {35: gong}" % ", ".join(f"{p}: {k}" for k, p in enumerate(PIECES)),
+     "read as 'gong'"),
+])
+def test_bad_note_map(tmp_path, content, message):
+    (tmp_path / "my.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        note_map(tmp_path / "my.yaml")
+
+
+def test_unknown_preset_names_those_there_are():
+    with pytest.raises(ConfigError, match="choose one of addictive_drums_2"):
+        note_map("cowbells")
+
+
+def test_option_without_meaning(song, tmp_path):
+    with pytest.raises(ConfigError, match="note_map has no meaning for .csv"):
+        song.save(tmp_path / "a.csv", note_map="roland_td17")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".labels.txt", ".jams", ".csv"])
+def test_round_trip_keeps_velocity(song, tmp_path, suffix):
+    back = Transcription.load(song.save(tmp_path / f"a{suffix}"))
+    assert [(h.time, h.piece, h.velocity) for h in back] == [
+        (h.time, h.piece, h.velocity) for h in song]
+
+
+def test_labels_have_start_and_end(song, tmp_path):
+    line = song.save(tmp_path / "a.labels.txt").read_text().splitlines()[1]
+    assert line == "0.250000\t0.250000\tsnare 30"

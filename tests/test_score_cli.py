@@ -1,0 +1,54 @@
+"""``adt score`` and the comparison behind it."""
+
+import json
+
+import pytest
+
+from adt import Hit, Transcription
+from adt.cli import main
+from adt.comparison import compare
+
+
+@pytest.fixture
+def pair(tmp_path):
+    reference = Transcription([Hit(t, "kick", 40 + int(t)) for t in range(70)], 70)
+    estimate = Transcription([Hit(t + 0.01, "kick", 50 + t) for t in range(70) if t != 65]
+                             + [Hit(65.2, "snare", 90), Hit(65.5, "snare", 90)], 70)
+    return reference, estimate
+
+
+def test_compare(pair):
+    result = compare(*pair)
+    assert result["scores"]["KD"]["fn"] == 1 and result["scores"]["SD"]["fp"] == 2
+    assert result["offset"] == pytest.approx(0.01)
+    assert result["velocity"]["correlation"] == pytest.approx(1)
+    assert result["velocity"]["difference"] == pytest.approx(10)
+    assert result["worst"] == [{"second": 65, "missed": {"KD": 1}, "invented": {"SD": 2}}]
+
+
+def test_constant_velocities_say_nothing(pair):
+    flat = Transcription([Hit(h.time, h.piece, 100) for h in pair[0]], 70)
+    assert compare(flat, pair[1])["velocity"] is None
+
+
+def test_command(pair, tmp_path, capsys):
+    names = [str(t.save(tmp_path / n)) for t, n in zip(pair, ("ref.csv", "est.mid"))]
+    assert main(["score", *names]) == 0
+    out = capsys.readouterr().out
+    assert "1:05  missed 1 KD; invented 2 SD" in out and "10 ms late" in out
+    assert main(["score", *names, "--json", "--classes", "9"]) == 0
+    assert json.loads(capsys.readouterr().out)["scores"]["kick"]["tp"] == 69
+
+
+def test_unknown_labels_are_left_out(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("0.5\tkick\n0.6\ttambourine\n")
+    assert main(["score", str(tmp_path / "a.txt"), str(tmp_path / "a.txt"), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "tambourine are left out" in captured.err
+    assert json.loads(captured.out)["scores"]["SUM"]["tp"] == 1
+
+
+def test_too_many_classes(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("0.5\tKD\n")
+    assert main(["score", *[str(tmp_path / "a.txt")] * 2, "--classes", "9"]) == 1
+    assert "--classes" in capsys.readouterr().err

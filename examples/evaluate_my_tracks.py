@@ -1,0 +1,30 @@
+"""Score transcriptions of one's own annotated recordings, pooled over tracks.
+
+    python examples/evaluate_my_tracks.py FOLDER      # NAME.wav beside NAME.txt or NAME.mid
+"""
+
+import argparse
+from pathlib import Path
+
+import adt
+from adt.scoring import Scores
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--classes", type=int, default=5, choices=(3, 5, 7, 9))
+    args = parser.parse_args(argv)
+    transcriber, scores = adt.Transcriber(), Scores(args.classes)
+    for audio in sorted(args.folder.glob("*.wav")):
+        truth = next(p for p in (audio.with_suffix(s) for s in (".txt", ".mid")) if p.exists())
+        reference = adt.Transcription.load(truth, ignore_unknown=True)
+        scores.update(audio.stem, reference.events(args.classes),
+                      transcriber(audio).events(args.classes))
+    for name, score in {"all": scores()[0.05]["SUM"], **scores()[0.05]["classes"]}.items():
+        f = score["f_measure"]
+        print(f"{name:<14}{'–' if f is None else format(f, '.3f')}")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,17 +17,19 @@ from .vocabulary import PIECES, STEMS
 if TYPE_CHECKING:
     from separation import separate, separate_file
 
+    from .beats import Beats
     from .inference import Activations, Transcriber, transcribe
     from .transcription import Hit, Transcription
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "PIECES", "STEMS", "Activations", "AdtError", "Hit", "Transcriber", "Transcription",
+    "PIECES", "STEMS", "Activations", "AdtError", "Beats", "Hit", "Transcriber", "Transcription",
     "separate", "separate_file", "transcribe",
 ]
 
 _HOME = {
+    "Beats": "adt.beats",
     "Activations": "adt.inference", "Transcriber": "adt.inference",
     "transcribe": "adt.inference", "Hit": "adt.transcription",
     "Transcription": "adt.transcription", "separate": "separation",

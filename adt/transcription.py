@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import ConfigError, DataError, OutputError
 from .formats import MIDI, SUFFIXES, reader, suffix_of, writer
@@ -25,6 +26,9 @@ from .vocabulary import (
     class_names,
     reduction,
 )
+
+if TYPE_CHECKING:
+    from .beats import Beats
 
 __all__ = ["Hit", "Transcription", "FORMATS"]
 
@@ -72,6 +76,8 @@ class Transcription(Sequence):
         Name of the recording.
     classes : {3, 5, 7, 9}
         Set of classes that the hits are named by (`adt.vocabulary.class_names`).
+    beats : Beats, optional
+        Beats of the recording, where they are known.
 
     Raises
     ------
@@ -87,7 +93,7 @@ class Transcription(Sequence):
     """
 
     def __init__(self, hits: Sequence[Hit], duration: float, source: str = "",
-                 classes: int = 9):
+                 classes: int = 9, beats: Beats | None = None):
         if classes not in CLASS_COUNTS:
             raise ValueError(f"no set of {classes} classes; choose one of {CLASS_COUNTS}")
         names = frozenset(class_names(classes))
@@ -108,6 +114,7 @@ class Transcription(Sequence):
         self.duration = float(duration)
         self.source = str(source)
         self.classes = int(classes)
+        self.beats = beats
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -121,8 +128,9 @@ class Transcription(Sequence):
     def __eq__(self, other) -> bool:
         if not isinstance(other, Transcription):
             return NotImplemented
-        return (self.hits, self.duration, self.source, self.classes) == (
-            other.hits, other.duration, other.source, other.classes)
+        return (
+            self.hits, self.duration, self.source, self.classes, self.beats) == (
+            other.hits, other.duration, other.source, other.classes, other.beats)
 
     __hash__ = None
 
@@ -159,7 +167,7 @@ class Transcription(Sequence):
                 renamed.setdefault(name, []).append(
                     Hit(hit.time, name, hit.velocity, hit.confidence))
         kept = [hit for hits in renamed.values() for hit in _thin(hits)]
-        return Transcription(kept, self.duration, self.source, n_classes)
+        return Transcription(kept, self.duration, self.source, n_classes, self.beats)
 
     def events(self, n_classes: int = 9) -> dict:
         """Onset times per class, as `adt.scoring` reads them (`reduce` included)."""

@@ -1,0 +1,188 @@
+"""Beats of a recording: where they fall and which of them begin a bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import DataError
+from .output import atomic_path
+
+__all__ = ["Beats"]
+
+
+@dataclass(frozen=True, eq=False)
+class Beats:
+    """Beats in order of time, with their place in the bar.
+
+    Parameters
+    ----------
+    times : array_like, shape (n,)
+        Seconds, increasing. Times are kept to the microsecond.
+    positions : array_like of int, shape (n,)
+        Place in the bar: 1 is the downbeat.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a time is not finite, times do not increase or a position
+        is not a whole number from 1.
+
+    Examples
+    --------
+    >>> beats = Beats([0.5, 1.0, 1.5, 2.0, 2.5], [3, 1, 2, 3, 1])
+    >>> beats.metre, round(beats.tempo), beats.downbeats.tolist()
+    (3, 120, [1.0, 2.5])
+    """
+
+    times: np.ndarray
+    positions: np.ndarray
+
+    def __post_init__(self):
+        times = np.round(np.array(self.times, dtype=np.float64), 6)
+        places = np.array(self.positions, dtype=np.float64)
+        if times.ndim != 1 or times.shape != places.shape:
+            raise ValueError(f"times of shape {times.shape} and positions of shape "
+                             f"{places.shape}; expected two lists of one length")
+        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise ValueError("times of beats must be finite and increase")
+        if not (np.isfinite(places).all() and (places >= 1).all()
+                and (places == np.floor(places)).all()):
+            raise ValueError("positions of beats must be whole numbers from 1")
+        positions = places.astype(np.int64)
+        times.flags.writeable = positions.flags.writeable = False
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "positions", positions)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __eq__(self, other) -> bool:
+        if not isinstance(other, Beats):
+            return NotImplemented
+        return (np.array_equal(self.times, other.times)
+                and np.array_equal(self.positions, other.positions))
+
+    __hash__ = None
+
+    @property
+    def downbeats(self) -> np.ndarray:
+        """Times of the beats that begin a bar, seconds."""
+        return self.times[self.positions == 1]
+
+    @property
+    def metre(self) -> int:
+        """Beats a bar, the most common; of a tie the larger; 0 without beats.
+
+        Only bars between two downbeats count. Without one it is the largest position.
+        """
+        if not len(self):
+            return 0
+        lengths = np.diff(np.flatnonzero(self.positions == 1))
+        if not len(lengths):
+            return int(self.positions.max())
+        counts = np.bincount(lengths)
+        return int(np.flatnonzero(counts == counts.max())[-1])
+
+    @property
+    def tempo(self) -> float:
+        """Beats per minute, from the median distance; nan with fewer than two beats."""
+        return float(60 / np.median(np.diff(self.times))) if len(self) > 1 else float("nan")
+
+    def position_of(self, seconds):
+        """Beats since the first beat, fractional, at times in seconds.
+
+        Between beats it is linear; outside, the first and last distance go on.
+
+        Raises
+        ------
+        ValueError
+            With fewer than two beats.
+        """
+        return _interpolate(seconds, self.times, self._counts())
+
+    def time_of(self, beats):
+        """Seconds at a number of beats since the first: the inverse of `position_of`.
+
+        Raises
+        ------
+        ValueError
+            With fewer than two beats.
+        """
+        return _interpolate(beats, self._counts(), self.times)
+
+    def bars(self, duration: float) -> list[tuple[float, float, int]]:
+        """Bars that begin before `duration`, as (start, stop, number of beats).
+
+        Beats before the first downbeat are a bar of their own (a pickup). The last bar
+        ends where the next downbeat would be, by the metre and the last tempo.
+
+        Parameters
+        ----------
+        duration : float
+            Seconds.
+
+        Raises
+        ------
+        ValueError
+            With fewer than two beats.
+        """
+        edges = [int(k) for k in np.flatnonzero(self.positions == 1)]
+        if not edges or edges[0] > 0:
+            edges.insert(0, 0)
+        present = len(self) - edges[-1]
+        left = self.metre - int(self.positions[edges[-1]]) + 1
+        edges.append(edges[-1] + max(present, left))
+        starts = self.time_of(edges).tolist()
+        return [(a, b, n) for a, b, n in zip(starts, starts[1:], np.diff(edges).tolist(),
+                                             strict=False) if a < duration]
+
+    def save(self, path: Path | str) -> Path:
+        """Write ``time<TAB>position`` lines.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        path = Path(path)
+        text = "".join(f"{t:.6f}\t{p}\n"
+                       for t, p in zip(self.times, self.positions, strict=True))
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+        return path
+
+    @classmethod
+    def load(cls, path: Path | str) -> Beats:
+        """Read a file of ``time<TAB>position`` lines.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or not of that form.
+        """
+        path = Path(path)
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            rows = [line.split() for line in lines if line.strip()]
+            return cls([float(time) for time, _ in rows], [float(place) for _, place in rows])
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise DataError(f"{path}: not a file of beats ({error}); expected lines of "
+                            "time<TAB>position") from error
+
+    def _counts(self) -> np.ndarray:
+        if len(self) < 2:
+            raise ValueError(f"{len(self)} beats have no tempo; two are needed")
+        return np.arange(len(self), dtype=np.float64)
+
+
+def _interpolate(values, x: np.ndarray, y: np.ndarray):
+    """Piecewise linear y of x, whose first and last pieces go on outside."""
+    values = np.asarray(values, dtype=np.float64)
+    piece = np.clip(np.searchsorted(x, values, side="right") - 1, 0, len(x) - 2)
+    slope = (y[piece + 1] - y[piece]) / (x[piece + 1] - x[piece])
+    return y[piece] + (values - x[piece]) * slope

@@ -1,0 +1,77 @@
+"""Picture of a transcription: band powers, activations and hits over time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .errors import OutputError
+from .frames import HOP, SAMPLE_RATE
+from .output import atomic_path
+from .vocabulary import PIECES
+
+__all__ = ["plot"]
+
+
+def plot(activations, transcription, path: Path | str, bands: np.ndarray | None = None,
+         start: float = 0.0, end: float | None = None) -> Path:
+    """Draw a lane of activation for each piece, with the hits on it.
+
+    Parameters
+    ----------
+    activations : adt.Activations
+    transcription : adt.Transcription
+        Of nine classes; the height of a hit is its velocity.
+    path : path
+        A suffix that matplotlib writes, such as ``.png`` or ``.svg``.
+    bands : ndarray, shape (frames, bands), optional
+        Band powers (`adt.Transcriber.bands`), drawn above as a spectrogram.
+    start, end : float
+        Seconds; the whole recording by default.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    OutputError
+        If matplotlib is not installed or the file cannot be written.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise OutputError("a picture needs matplotlib; pip install matplotlib") from error
+    end = activations.duration if end is None else end
+    rows = slice(max(0, int(start * SAMPLE_RATE / HOP)), int(end * SAMPLE_RATE / HOP) + 1)
+    onset = activations.onset[rows]
+    times = (rows.start + np.arange(len(onset))) * HOP / SAMPLE_RATE
+    figure = Figure(figsize=(12, 6 if bands is None else 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    if bands is None:
+        lanes = figure.subplots()
+    else:
+        above, lanes = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
+        decibel = 10 * np.log10(np.maximum(bands[rows], 1e-10))
+        top = decibel.max() if decibel.size else 0.0
+        above.imshow(decibel.T, origin="lower", aspect="auto", cmap="magma", vmin=top - 80,
+                     vmax=top, extent=(start, end, 0, bands.shape[1]))
+        above.set_ylabel("band")
+    for lane, piece in enumerate(PIECES):
+        lanes.fill_between(times, lane, lane + 0.9 * onset[:, lane], color="tab:blue",
+                           alpha=0.35, linewidth=0)
+        hits = [h for h in transcription if h.piece == piece and start <= h.time < end]
+        lanes.vlines([h.time for h in hits], lane,
+                     [lane + 0.9 * h.velocity / 127 for h in hits], color="tab:red")
+    lanes.set(xlim=(start, end), ylim=(0, len(PIECES)), xlabel="time (s)",
+              yticks=np.arange(len(PIECES)) + 0.4, yticklabels=PIECES)
+    path = Path(path)
+    try:
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=90, metadata={"Software": None}
+                           if path.suffix.lower() == ".png" else None)
+    except ValueError as error:
+        raise OutputError(f"{path}: {error}") from error
+    return path

@@ -1,0 +1,30 @@
+"""Picture of a transcription."""
+
+import numpy as np
+import pytest
+
+from adt import Hit, Transcription
+from adt.errors import OutputError
+from adt.inference import Activations
+from adt.plot import plot
+
+pytest.importorskip("matplotlib")
+
+
+def test_hits_are_drawn(tmp_path):
+    from matplotlib.image import imread
+    zeros = np.zeros((201, 9), np.float32)
+    activations = Activations(zeros, zeros, zeros, 2.0)
+    bands = np.ones((201, 96), np.float32)
+    empty = plot(activations, Transcription([], 2.0), tmp_path / "a.png", bands)
+    struck = plot(activations, Transcription([Hit(1.0, "snare")], 2.0), tmp_path / "b.png", bands)
+    changed = np.nonzero((imread(empty) != imread(struck)).any(axis=2))[1]
+    width = imread(empty).shape[1]
+    assert len(changed) and abs(changed.mean() / width - 0.5) < 0.1
+
+
+def test_unknown_suffix(tmp_path):
+    zeros = np.zeros((11, 9), np.float32)
+    with pytest.raises(OutputError, match="a.xyz"):
+        plot(Activations(zeros, zeros, zeros, 0.1), Transcription([], 0.1), tmp_path / "a.xyz")
+    assert not list(tmp_path.iterdir())

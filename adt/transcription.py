@@ -313,7 +313,7 @@ class Transcription(Sequence):
             raise DataError(f"{path}: no such file; give a .mid, .csv or .txt transcription")
         read = reader(path)
         _check_options(path, read, options)
-        hits, duration, _ = read(path, **options)
+        hits, duration, beats = read(path, **options)
         known = {name for n in CLASS_COUNTS for name in class_names(n)}
         strange = sorted({h.piece for h in hits} - known)
         if strange and ignore_unknown:
@@ -325,7 +325,7 @@ class Transcription(Sequence):
             strange = sorted({h.piece for h in hits} - set(PIECES))
             raise DataError(f"{path}: labels {', '.join(strange)} are in no set of classes")
         try:
-            return cls(hits, duration, source=path.stem, classes=classes)
+            return cls(hits, duration, source=path.stem, classes=classes, beats=beats)
         except ValueError as error:
             raise DataError(f"{path}: {error}") from error
 

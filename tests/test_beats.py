@@ -55,3 +55,12 @@ def test_a_transcription_keeps_its_beats():
     assert song.reduce(5).beats == beats
     assert song == Transcription([Hit(0, "kick")], 1, beats=beats)
     assert song != Transcription([Hit(0, "kick")], 1)
+
+
+def test_loading_keeps_the_beats_that_a_reader_finds(tmp_path, monkeypatch):
+    beats = Beats([0, 0.5], [1, 2])
+    path = tmp_path / "a.mid"
+    path.touch()
+    monkeypatch.setattr("adt.transcription.reader",
+                        lambda path: lambda path: ([Hit(0, "kick")], 1.0, beats))
+    assert Transcription.load(path).beats == beats

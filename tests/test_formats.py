@@ -81,3 +81,14 @@ def test_round_trip_keeps_velocity(song, tmp_path, suffix):
 def test_labels_have_start_and_end(song, tmp_path):
     line = song.save(tmp_path / "a.labels.txt").read_text().splitlines()[1]
     assert line == "0.250000\t0.250000\tsnare 30"
+
+
+def test_jams_with_beats_validates(tmp_path):
+    import numpy as np
+    jams = pytest.importorskip("jams")
+    from adt.beats import Beats
+    song = Transcription([Hit(0.5, "kick")], 3.0,
+                         beats=Beats(np.array([0.5, 1.0, 1.5]), np.array([1, 2, 3])))
+    loaded = jams.load(str(song.save(tmp_path / "a.jams")), validate=True, strict=True)
+    (beats,) = loaded.search(namespace="beat")
+    assert [(o.time, o.value) for o in beats.data] == [(0.5, 1), (1.0, 2), (1.5, 3)]

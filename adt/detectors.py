@@ -39,6 +39,7 @@ class _Residual(nn.Module):
         self.body = nn.Sequential(
             _conv(width, width, groups, (3, 1), dilation=dilation),
             nn.Conv2d(width, width, 1, groups=groups, bias=False), nn.BatchNorm2d(width))
+        nn.init.zeros_(self.body[-1].weight)  # begins as nothing: more layers do no harm
 
     def forward(self, x):
         return torch.relu(x + self.body(x))

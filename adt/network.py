@@ -14,7 +14,7 @@ from .weights import REMEDY, load_weights
 
 #: Frames of context around a chunk. More than the networks together can see, so that
 #: what is kept of a chunk does not depend on where the chunk was cut.
-MARGIN = 192
+MARGIN = 224
 CHUNK = 3840  #: frames kept of a chunk
 MULTIPLE = 8  #: frames that chunks are aligned to (the bank's deepest stride)
 

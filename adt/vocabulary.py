@@ -17,7 +17,7 @@ from typing import Mapping
 
 __all__ = [
     "PIECES", "STEMS", "ARTICULATIONS", "ARTICULATION_TO_PIECE", "PIECE_TO_STEM",
-    "STEM_TO_PIECES", "PIECE_TO_GM", "GM_TO_PIECE", "TD11_TO_ARTICULATION",
+    "STEM_TO_PIECES", "PIECE_TO_GM", "GM_TO_PIECE", "GM_TO_ARTICULATION", "TD11_TO_ARTICULATION",
     "TD11_TO_PIECE", "STEMGMD_TO_PIECE", "PIECE_TO_STEMGMD", "MIN_HIT_DISTANCE",
     "CLASS_COUNTS", "reduction", "reduce_piece", "class_names", "class_note",
 ]
@@ -65,6 +65,12 @@ GM_TO_PIECE: Mapping[int, str] = MappingProxyType({
     48: "tom_high", 50: "tom_high", 42: "hihat_closed", 44: "hihat_closed",
     46: "hihat_open", 51: "ride", 53: "ride", 59: "ride",
     49: "crash", 52: "crash", 55: "crash", 57: "crash",
+})
+
+#: The same, with the finer strokes that General MIDI tells apart.
+GM_TO_ARTICULATION: Mapping[int, str] = MappingProxyType({
+    **GM_TO_PIECE, 37: "side_stick", 44: "hihat_pedal", 53: "ride_bell", 55: "splash",
+    52: "china",
 })
 
 #: Roland TD-11 notes of the Groove MIDI Dataset (22 notes).

@@ -14,7 +14,7 @@ from conftest import SMALL_BANK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adt import config, weights
+from adt import audio, config, weights
 from adt.cli import main
 from adt.errors import ConfigError, DataError
 from adt.features import DB_RANGE, N_BANDS
@@ -298,6 +298,74 @@ def test_stemgmd_clips_train_too(data, settings_of_clips, tmp_path):
     changed["data"]["stemgmd_kits"] = ["nowhere"]
     with pytest.raises(DataError, match="no kit nowhere"):
         dataset.training_maker(changed, data)
+
+
+@pytest.fixture
+def songs(tmp_path):
+    """A folder of one song: a steady tone and drums on the beat."""
+    from adt.data.groove import Performance
+    from adt.data.songs import write_drums
+    tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(44_100 * 5) / 44_100)
+    soundfile.write(tmp_path / "one.flac", tone, 44_100)
+    times = np.arange(1, 9) * 0.5
+    write_drums(Performance(times, np.array([0, 1, 9, 10, 11, 12, 13, 5]), np.arange(8) * 10 + 40),
+                tmp_path / "one.mid")
+    return tmp_path
+
+
+def test_songs_keep_their_drums(songs):
+    from adt.data.songs import read_songs
+    (song,) = read_songs(songs)
+    np.testing.assert_allclose(song.performance.times, np.arange(1, 9) * 0.5, atol=1e-3)
+    assert song.performance.articulations.tolist() == [0, 1, 9, 10, 11, 12, 13, 5]
+    assert song.performance.velocities.tolist() == (np.arange(8) * 10 + 40).tolist()
+    with pytest.raises(DataError, match="render-songs"):
+        read_songs(songs / "..")
+
+
+def test_clips_of_songs_have_band_and_drums_in_time(data, settings_of_clips, songs):
+    changed = config.load_config(CONFIGS / "bank.yaml", [
+        *SMALL, f"data.songs={songs}", "randomise.song=1.0", "randomise.accompaniment=0"])
+    maker = dataset.training_maker(changed, data)
+    assert len(maker.songs) == 1
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        band, drums = maker._song(rng)
+        assert band.shape == (100, N_BANDS) and band[:10].sum() > 0
+        assert (np.diff(drums.times) >= 0).all() and (drums.times >= 0).all()
+    clips = [maker(np.random.default_rng(n)) for n in range(6)]
+    # the tone is in the mixture and in no stem
+    bins = [int((c.mixture.mean(axis=0)).argmax()) for c in clips]
+    assert max(bins.count(b) for b in bins) >= 3
+    assert all(float(c.shares.sum(axis=0).mean()) < 0.9 for c in clips)
+
+
+def test_rendering_a_band_needs_fluidsynth(songs, monkeypatch):
+    from adt.data import songs as module
+    from adt.errors import ConfigError
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    with pytest.raises(ConfigError, match="install it"):
+        module.render_song(songs / "one.mid", "font.sf2", songs / "out")
+    assert not (songs / "out").exists()
+
+
+@pytest.mark.skipif(not Path("/usr/share/sounds/sf2/FluidR3_GM.sf2").is_file()
+                    or shutil.which("fluidsynth") is None, reason="no fluidsynth, no sound font")
+def test_a_band_is_rendered_without_its_drums(tmp_path):
+    import pretty_midi
+
+    from adt.data.songs import read_songs, render_song
+    midi = pretty_midi.PrettyMIDI()
+    drums, bass = pretty_midi.Instrument(0, is_drum=True), pretty_midi.Instrument(33)
+    drums.notes = [pretty_midi.Note(100, 36, 0.5, 0.6)]
+    bass.notes = [pretty_midi.Note(100, 40, 1.0, 1.5)]
+    midi.instruments = [drums, bass]
+    midi.write(str(tmp_path / "x.mid"))
+    render_song(tmp_path / "x.mid", "/usr/share/sounds/sf2/FluidR3_GM.sf2", tmp_path / "out", 2.0)
+    (song,) = read_songs(tmp_path / "out")
+    assert song.performance.times.tolist() == [0.5]
+    sound = np.abs(audio.load(song.audio)[0]).max(axis=0)
+    assert sound[:40_000].max() < 0.01 < 0.1 < sound[44_100:60_000].max()
 
 
 # -- labels ---------------------------------------------------------------------------

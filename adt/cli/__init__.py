@@ -16,6 +16,7 @@ _COMMANDS = {
     "report": "Write a page on each song: hits, stems, score, downloads, offline.",
     "score": "Compare a transcription with a reference and list the worst seconds.",
     "render": "Render Groove performances on sampled kits, as a data set.",
+    "render-songs": "Render the bands of MIDI songs, with their drums kept, for training.",
     "train": "Train the separation bank or the onset detectors.",
     "info": "Show the models, what they were trained on, licence and metrics.",
     "demo": "Make a short groove, transcribe it and score the result.",
@@ -31,7 +32,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx, cmd_name):
         if cmd_name not in _COMMANDS:
             return None
-        return import_module(f"{__name__}.{cmd_name}").command
+        return import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx, formatter):
         with formatter.section("Commands"):

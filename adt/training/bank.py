@@ -82,9 +82,11 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     maker = training_maker(config, Path(data))
     clips = validation_clips(config, Path(data), config["data"]["validation_clips"])
     model = UNetBank(**config["model"])
+    description = None
     if config["start"]:
+        tensors, description = load_weights(config["start"])
         try:
-            model.load_state_dict(load_weights(config["start"])[0])
+            model.load_state_dict(tensors)
         except RuntimeError as error:
             raise ConfigError(f"start: {config['start']} are not weights of a bank of this "
                               "size") from error
@@ -96,5 +98,5 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     save_weights(path, averaged.state_dict(), {
         "kind": "bank", "name": config["name"], "model": config["model"],
         "metrics": {"validation renders": figures},
-        **provenance.describe(config, maker)})
+        **provenance.describe(config, maker), **provenance.history(config, description)})
     return path

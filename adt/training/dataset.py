@@ -11,7 +11,7 @@ from ..data.groove import read_groove
 from ..data.kits import Kit, read_kits
 from ..data.stemgmd import read_stemgmd
 from .oneshots import OneShots
-from .spectral import Clip, ClipMaker, load_accompaniment
+from .spectral import Clip, ClipMaker, load_accompaniment, load_songs
 
 _FIELDS = ("mixture", "shares", "onset", "velocity", "offset", "weight")
 
@@ -50,8 +50,10 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     if config["data"]["stemgmd"]:
         recorded = read_stemgmd(data / config["data"]["stemgmd"], groove, split="train",
                                 kits=config["data"]["stemgmd_kits"])
+    songs = load_songs(data / config["data"]["songs"], progress=True) \
+        if config["data"]["songs"] else []
     return ClipMaker(read_groove(groove, "train"), kits, OneShots(kits, progress=True), band,
-                     config["randomise"], recorded)
+                     config["randomise"], recorded, songs)
 
 
 def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:

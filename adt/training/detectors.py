@@ -126,15 +126,16 @@ def clip_events(clip, n_classes: int):
 
 
 def warm_start(model: OnsetDetectors, tensors: dict) -> None:
-    """Begin with the weights of other detectors of the same size.
+    """Begin with the weights of other detectors of the same width.
 
     Detectors that also read stems begin as those that read the mixture alone: the
-    filters on the stems are zero at first.
+    filters on the stems are zero at first. Dilated layers that the others lack begin as
+    the identity.
     """
     own = model.state_dict()
     for name, tensor in tensors.items():
         if name not in own:
-            raise ConfigError(f"start: the model has no {name}; use weights of the same size")
+            raise ConfigError(f"start: the model has no {name}; use weights of the same width")
         if own[name].shape == tensor.shape:
             own[name].copy_(tensor)
         elif own[name].ndim == 4 and own[name].shape[1] == 2 and tensor.shape[1] == 1:
@@ -175,6 +176,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     folder = data / config["data"]["real"]
     real = _real_tracks(folder) if folder.is_dir() else []
     model = OnsetDetectors(**config["model"])
+    description = None
     if config["start"]:
         tensors, description = load_weights(config["start"])
         if description.get("kind") != "detectors":
@@ -194,5 +196,5 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     save_weights(path, averaged.state_dict(), {
         "kind": "detectors", "name": config["name"], "model": config["model"],
         "thresholds": dict.fromkeys(STEMS, DEFAULT_THRESHOLD), "metrics": {"validation": figures},
-        **provenance.describe(config, maker)})
+        **provenance.describe(config, maker), **provenance.history(config, description)})
     return path

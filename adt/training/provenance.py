@@ -18,6 +18,17 @@ def describe(config: dict, maker: ClipMaker) -> dict:
             "performances": f"Groove MIDI Dataset, split train ({len(maker.performances)})",
             "kits": [f"{k.name} ({k.licence}; {k.attribution})" for k in maker.kits],
             "stemgmd": sorted({c.kit for c in maker.recorded}),
+            "songs": f"{len(maker.songs)} bands rendered from MIDI, with the drums of the MIDI",
             "accompaniment": f"{len(maker.accompaniment)} drumless recordings and renders",
         },
     }
+
+
+def history(config: dict, before: dict | None) -> dict:
+    """What was trained before these weights: ``history``, one line for each stage."""
+    train = config["train"]
+    stage = (f"{train['steps']} steps of {train['batch']} clips, seed {train['seed']}, "
+             f"learning rate {train['learning_rate']}")
+    if before is None:
+        return {"history": [stage]}
+    return {"history": [*before.get("history", [before.get("name", "other weights")]), stage]}

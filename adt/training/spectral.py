@@ -112,9 +112,30 @@ def load_accompaniment(folders: Sequence[Path | str], progress: bool = False) ->
         bands = audio_to_bands(stream(path))
         if len(bands) < 200:
             continue
-        bands /= augment.db(reference_level(bands))
-        result.append(np.sqrt(np.minimum(bands, 6e4)).astype(np.float16))
+        result.append(_unit_loudness(bands))
     return result
+
+
+def load_songs(folder: Path | str, progress: bool = False) -> list[tuple[np.ndarray, Performance]]:
+    """Band powers (as `load_accompaniment`) and drums of the songs in a folder."""
+    from ..audio import stream
+    from ..data.songs import read_songs
+
+    songs = read_songs(folder)
+    if progress:
+        from tqdm import tqdm
+        songs = tqdm(songs, desc="songs", unit="song", disable=None)
+    result = []
+    for song in songs:
+        bands = audio_to_bands(stream(song.audio))
+        if len(bands) >= 200:
+            result.append((_unit_loudness(bands), song.performance))
+    return result
+
+
+def _unit_loudness(bands: np.ndarray) -> np.ndarray:
+    bands /= augment.db(reference_level(bands))
+    return np.sqrt(np.minimum(bands, 6e4)).astype(np.float16)
 
 
 def _coloured(power: np.ndarray, sound: dict) -> np.ndarray:
@@ -139,12 +160,15 @@ class ClipMaker:
         Section ``randomise`` of a training config.
     recorded : sequence of StemGMD clips, optional
         From `adt.data.stemgmd.read_stemgmd`; read a window at a time.
+    songs : sequence of (ndarray, Performance), optional
+        Bands and the drums that belong to them, from `load_songs`.
     """
 
     def __init__(self, performances: Sequence[Performance], kits: Sequence[Kit], shots: OneShots,
                  accompaniment: Sequence[np.ndarray], settings: dict,
-                 recorded: Sequence[StemClip] = ()):
-        self.recorded = list(recorded)
+                 recorded: Sequence[StemClip] = (),
+                 songs: Sequence[tuple[np.ndarray, Performance]] = ()):
+        self.recorded, self.songs = list(recorded), list(songs)
         self.performances, self.kits, self.shots = list(performances), list(kits), shots
         self.accompaniment, self.settings = list(accompaniment), settings
         self.frames = round(settings["clip_seconds"] * FRAME_RATE)
@@ -249,10 +273,33 @@ class ClipMaker:
             powers[a] = _coloured(powers[a], sound)
         return powers[:, LEAD:]
 
-    def _band(self, rng) -> np.ndarray:
-        """Accompaniment, shape (frames, bands), loud frames at about 0 dB."""
+    def _song(self, rng) -> tuple[np.ndarray, Performance]:
+        """A window of a song: bands of its band, and its drums, played less evenly."""
+        band, performance = self.songs[rng.integers(len(self.songs))]
+        start = int(rng.integers(max(1, len(band) - self.frames // 2)))
+        part = np.zeros((self.frames, N_BANDS), np.float32)
+        window = band[start:start + self.frames].astype(np.float32) ** 2
+        part[:len(window)] = window
+        seconds = start / FRAME_RATE
+        drums = performance.excerpt(seconds, seconds + self.frames / FRAME_RATE)
+        times = drums.times + rng.uniform(0, 0.008) * rng.standard_normal(len(drums))
+        order = np.argsort(times, kind="stable")
+        velocities = 127 * (drums.velocities / 127) ** rng.uniform(0.5, 1.6)
+        velocities = velocities * rng.lognormal(0, rng.uniform(0, 0.25), len(drums))
+        return part, replace(
+            drums, times=np.maximum(times, 0)[order], articulations=drums.articulations[order],
+            velocities=np.clip(np.rint(velocities), 1, 127).astype(np.int64)[order])
+
+    def _band(self, rng, own: np.ndarray | None = None) -> np.ndarray:
+        """Accompaniment, shape (frames, bands), loud frames at about 0 dB.
+
+        A song's `own` band is its first layer, most often the only one.
+        """
         total = np.zeros((self.frames, N_BANDS), np.float32)
-        for _ in range(1 + (rng.random() < 0.4) + (rng.random() < 0.15)):
+        if own is not None:
+            total += own * augment.random_eq(rng, 3.0)
+        layers = 1 + (rng.random() < 0.4) + (rng.random() < 0.15)
+        for _ in range(layers if own is None else rng.random() < 0.3):
             source = self.accompaniment[rng.integers(len(self.accompaniment))]
             start = rng.integers(max(1, len(source) - self.frames // 2))
             part = source[start:start + self.frames].astype(np.float32) ** 2
@@ -265,11 +312,14 @@ class ClipMaker:
 
     # -- the clip ---------------------------------------------------------------
 
-    def _play(self, rng, harsh: float) -> tuple[np.ndarray, Performance]:
+    def _play(self, rng, harsh: float,
+              performance: Performance | None = None) -> tuple[np.ndarray, Performance]:
         """Band powers of each articulation, and the strokes to be found."""
-        if self.recorded and rng.random() < self.settings["stemgmd"]:
-            return self._recorded(rng, harsh)
-        played, performance = voices(self._performance(rng), self._kit(rng), rng)
+        if performance is None:
+            if self.recorded and rng.random() < self.settings["stemgmd"]:
+                return self._recorded(rng, harsh)
+            performance = self._performance(rng)
+        played, performance = voices(performance, self._kit(rng), rng)
         return self._render(played, performance, rng, harsh), performance
 
     def _recorded(self, rng, harsh: float) -> tuple[np.ndarray, Performance]:
@@ -291,7 +341,10 @@ class ClipMaker:
     def __call__(self, rng: np.random.Generator) -> Clip:
         s = self.settings
         harsh = rng.uniform(*s["harsh"])
-        powers, performance = self._play(rng, harsh)
+        own, performance = None, None
+        if self.songs and rng.random() < s["song"]:
+            own, performance = self._song(rng)
+        powers, performance = self._play(rng, harsh, performance)
 
         stems = np.zeros((len(STEMS), self.frames, N_BANDS), np.float32)
         for a in np.nonzero(powers.any(axis=(1, 2)))[0]:
@@ -302,10 +355,9 @@ class ClipMaker:
         level = reference_level(stems.sum(axis=0))
 
         rest = np.zeros((1, self.frames, N_BANDS), np.float32)
-        songs = self.accompaniment and rng.random() < s["accompaniment"]
-        if songs:
+        if own is not None or self.accompaniment and rng.random() < s["accompaniment"]:
             low, high = s["accompaniment_db"]
-            rest[0] += self._band(rng) * augment.db(level + rng.uniform(low, high * harsh))
+            rest[0] += self._band(rng, own) * augment.db(level + rng.uniform(low, high * harsh))
         if rng.random() < s["shaker"]:
             rest[0] += augment.shaker(rng, self.frames) * augment.db(level + rng.uniform(-35, -8))
         sources = np.concatenate([stems, rest])

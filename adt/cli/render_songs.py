@@ -1,0 +1,49 @@
+"""``adt render-songs``: bands with drums that keep time with them, for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import DataError
+from . import options, outputs
+
+
+@click.command(context_settings=options.SETTINGS)
+@click.argument("midi", metavar="MIDI...", nargs=-1, required=True,
+                type=click.Path(path_type=Path))
+@click.option("--soundfont", metavar="FILE", type=click.Path(path_type=Path), required=True,
+              help="Sound font (.sf2 or .sf3) that plays the band.")
+@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True,
+              help="Folder that gets NAME.flac (band) and NAME.mid (drums).")
+@click.option("--seconds", metavar="S", type=click.FloatRange(min=1), default=60.0,
+              help="How much of each song.")
+def command(midi, soundfont, out, seconds):
+    """Render the band of MIDI songs, without the drum kit, and keep its drums.
+
+    MIDI are files or folders of them. Needs the program fluidsynth. Songs that are
+    there already are kept; one that cannot be rendered does not stop the others.
+    """
+    from tqdm import tqdm
+
+    from ..data.songs import render_song, song_name
+    files = [f for path in midi for f in (
+        sorted(p for p in path.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+        if path.is_dir() else [path])]
+    if not files:
+        raise DataError(f"{midi[0]}: no MIDI files")
+    if not soundfont.is_file():
+        raise DataError(f"{soundfont}: no such sound font; give a .sf2 or .sf3 file")
+    outputs.check_writable([out])
+    failed = 0
+    for path in tqdm(files, desc="songs", unit="song", disable=None):
+        if (out / f"{song_name(path, soundfont)}.mid").is_file():
+            continue
+        try:
+            render_song(path, soundfont, out, seconds)
+        except DataError as error:
+            failed += 1
+            click.echo(f"adt: {error}", err=True)
+    click.echo(f"{len(files) - failed} of {len(files)} songs are in {out}", err=True)
+    return 1 if failed else 0

@@ -1,0 +1,166 @@
+"""Songs for training: a band rendered from MIDI, and the drums that belong to it.
+
+Drums and band of one MIDI file keep time together, as in real songs: the bass falls on
+the kick, guitars on the hi-hat. The band is rendered with a sound font by FluidSynth,
+without the drum kit but with whatever other percussion there is (tambourine, shaker,
+congas, claps: not to be transcribed); the drums are kept as MIDI, for a sampled kit to
+play.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigError, DataError
+from ..frames import SAMPLE_RATE
+from ..output import atomic_path
+from ..vocabulary import ARTICULATIONS, GM_TO_ARTICULATION
+from .groove import Performance
+
+_INDEX = {name: i for i, name in enumerate(ARTICULATIONS)}
+
+
+@dataclass(frozen=True)
+class Song:
+    """A band without drums, and its drums.
+
+    Attributes
+    ----------
+    audio : Path
+        Recording of the band.
+    performance : Performance
+        The drums, in the time of the recording.
+    """
+
+    audio: Path
+    performance: Performance
+
+
+def drums_of(midi, name: str = "", stop: float = np.inf) -> Performance:
+    """The drum kit's strokes of a `pretty_midi.PrettyMIDI` with General MIDI drums."""
+    strokes = sorted({(note.start, _INDEX[GM_TO_ARTICULATION[note.pitch]]): note.velocity
+                      for i in midi.instruments if i.is_drum for note in i.notes
+                      if note.pitch in GM_TO_ARTICULATION and note.start < stop}.items())
+    times = np.array([t for (t, _), _ in strokes], np.float64)
+    arts = np.array([a for (_, a), _ in strokes], np.int64)
+    velocities = np.clip(np.array([v for _, v in strokes], np.int64), 1, 127)
+    return Performance(times, arts, velocities, name=name, split="train")
+
+
+def song_name(midi_path: Path | str, soundfont: Path | str) -> str:
+    """Name of the files that `render_song` writes, without suffix."""
+    return f"{Path(midi_path).stem}_{Path(soundfont).stem}"
+
+
+def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str,
+                seconds: float = 60.0) -> Path | None:
+    """Write the beginning of a MIDI song as ``NAME.flac`` (band) and ``NAME.mid`` (drums).
+
+    Parameters
+    ----------
+    midi_path : path
+        General MIDI, drums on channel 10.
+    soundfont : path
+        ``.sf2`` or ``.sf3``.
+    folder : path
+    seconds : float
+        How much of the song.
+
+    Returns
+    -------
+    Path or None
+        The audio file; None where nothing but drums plays.
+
+    Raises
+    ------
+    ConfigError
+        If the program ``fluidsynth`` is not installed.
+    DataError
+        If the MIDI file or the sound font cannot be used.
+    """
+    import pretty_midi
+    import soundfile
+
+    program = shutil.which("fluidsynth")
+    if program is None:
+        raise ConfigError("rendering a band needs the program fluidsynth; install it "
+                          "(Debian: apt install fluidsynth)")
+    midi_path, folder = Path(midi_path), Path(folder)
+    name = song_name(midi_path, soundfont)
+    try:
+        midi = pretty_midi.PrettyMIDI(str(midi_path))
+    except Exception as error:  # damaged files fail in mido in many ways
+        raise DataError(f"{midi_path}: not a readable MIDI file ({error!r})") from error
+    drums = drums_of(midi, name, seconds)
+    band = 0
+    for instrument in midi.instruments:
+        instrument.notes = [n for n in instrument.notes if n.start < seconds and not (
+            instrument.is_drum and n.pitch in GM_TO_ARTICULATION)]
+        band += len(instrument.notes)
+    if band == 0:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{name}.flac"
+    with atomic_path(target) as temporary:
+        silent, wave = temporary.with_suffix(".mid"), temporary.with_suffix(".wav")
+        try:
+            midi.write(str(silent))
+            subprocess.run([program, "-ni", "-q", "-g", "0.4", "-r", str(SAMPLE_RATE),
+                            "-F", str(wave), str(soundfont), str(silent)],
+                           check=True, capture_output=True, timeout=600)
+            audio, rate = soundfile.read(wave, frames=int(seconds * SAMPLE_RATE), dtype="float32")
+        except (subprocess.SubprocessError, OSError, RuntimeError) as error:
+            raise DataError(f"{midi_path}: fluidsynth could not render it ({error})") from error
+        finally:
+            silent.unlink(missing_ok=True)
+            wave.unlink(missing_ok=True)
+        peak = float(np.abs(audio).max(initial=1e-9))
+        soundfile.write(temporary, audio * min(1.0, 0.9 / peak), rate, format="FLAC")
+    with atomic_path(folder / f"{name}.mid") as temporary:
+        write_drums(drums, temporary)
+    return target
+
+
+def write_drums(performance: Performance, path: Path) -> None:
+    """Write a performance as General MIDI drums, articulations kept."""
+    import pretty_midi
+
+    note_of = {a: n for n, a in reversed(GM_TO_ARTICULATION.items())}
+    midi = pretty_midi.PrettyMIDI(resolution=960)
+    drums = pretty_midi.Instrument(0, is_drum=True, name="Drums")
+    for time, a, velocity in zip(performance.times, performance.articulations,
+                                 performance.velocities):
+        drums.notes.append(pretty_midi.Note(int(velocity), note_of[ARTICULATIONS[a]],
+                                            float(time), float(time) + 0.02))
+    midi.instruments.append(drums)
+    midi.write(str(path))
+
+
+def read_songs(folder: Path | str) -> list[Song]:
+    """Songs of a folder: every ``NAME.flac`` with a ``NAME.mid`` beside it.
+
+    Raises
+    ------
+    DataError
+        If there are none, or a MIDI file cannot be read.
+    """
+    import pretty_midi
+
+    songs = []
+    for audio in sorted(Path(folder).glob("*.flac")):
+        path = audio.with_suffix(".mid")
+        if path.is_file():
+            try:
+                midi = pretty_midi.PrettyMIDI(str(path))
+            except Exception as error:
+                raise DataError(f"{path}: not a readable MIDI file ({error!r})") from error
+            songs.append(Song(audio, drums_of(midi, audio.stem)))
+    if not songs:
+        raise DataError(f"{folder}: no songs (NAME.flac with NAME.mid); render some with "
+                        "adt render-songs")
+    return songs

@@ -1,0 +1,335 @@
+"""Written rhythm as a score of two voices (hands up, feet down) and as MusicXML.
+
+Positions and noteheads follow Weinberg, "Guide to Standardized Drumset Notation",
+Percussive Arts Society, 1998.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from fractions import Fraction
+
+import numpy as np
+
+from ..beats import Beats
+from ..errors import ConfigError, OutputError
+from ..transcription import Transcription
+from ..vocabulary import class_note
+from .rhythm import Bar, Rhythm, Stroke, write_rhythm
+
+__all__ = ["to_score", "to_musicxml", "POSITIONS"]
+
+#: General MIDI key of a piece or class → line or space, and notehead.
+POSITIONS = {
+    36: ("F4", "normal"), 38: ("C5", "normal"), 43: ("A4", "normal"), 47: ("D5", "normal"),
+    50: ("E5", "normal"), 42: ("G5", "x"), 46: ("G5", "x"), 51: ("F5", "x"), 49: ("A5", "x"),
+}
+_NAMES = {36: "Bass Drum", 38: "Snare Drum", 43: "Floor Tom", 47: "Mid Tom", 50: "High Tom",
+          42: "Closed Hi-Hat", 46: "Open Hi-Hat", 51: "Ride Cymbal", 49: "Crash Cymbal"}
+_FEET = {36}
+BARS_PER_SYSTEM = 4
+
+#: Length in beats → type, dots and whether it is a triplet.
+_DURATIONS = {
+    Fraction(4): ("whole", 0, ""), Fraction(2): ("half", 0, ""), Fraction(1): ("quarter", 0, ""),
+    Fraction(3, 4): ("eighth", 1, ""), Fraction(1, 2): ("eighth", 0, ""),
+    Fraction(3, 8): ("16th", 1, ""), Fraction(1, 4): ("16th", 0, ""),
+    Fraction(1, 8): ("32nd", 0, ""), Fraction(1, 3): ("eighth", 0, "eighth"),
+    Fraction(2, 3): ("quarter", 0, "eighth"), Fraction(1, 6): ("16th", 0, "16th"),
+}
+_FLAGS = {"eighth": 1, "16th": 2, "32nd": 3}
+
+
+def to_score(transcription: Transcription, *, title: str | None = None,
+             tempo: float | None = None):
+    """`music21.stream.Score` of the drum part.
+
+    Ghost notes are snare hits softer than half the upper quartile of the song's snare
+    velocities; accents are drum hits 1.3 times as loud as the drum's median, unless they
+    are more than a quarter of its hits. Two hits of a drum within 40 ms are a flam.
+
+    Parameters
+    ----------
+    transcription : Transcription
+    title : str, optional
+        The source of the transcription by default.
+    tempo : float, optional
+        Beats per minute of a steady 4/4 whose first beat is the first hit; taken instead
+        of the transcription's beats.
+
+    Raises
+    ------
+    OutputError
+        If no beats are known and no tempo is given, or music21 is missing.
+    ConfigError
+        If the tempo is not between 20 and 400.
+    """
+    rhythm = write_rhythm(transcription, _beats(transcription, tempo))
+    m21 = _library()
+    name = transcription.source if title is None else title
+    score = m21.stream.Score(id="score")
+    score.metadata = m21.metadata.Metadata(title=name or "Drums")
+    part = m21.stream.Part(id="P1")
+    part.partName, part.partAbbreviation = "Drums", ""
+    length = None
+    for number, bar in enumerate(rhythm.bars):
+        measure = m21.stream.Measure(
+            number=number + (0 if rhythm.bars[0].pickup else 1))
+        if number == 0:
+            measure.insert(0, m21.clef.PercussionClef())
+            _mark_tempo(m21, measure, rhythm)
+        elif number % BARS_PER_SYSTEM == (1 if rhythm.bars[0].pickup else 0) and number > 1:
+            measure.insert(0, m21.layout.SystemLayout(isNew=True))
+        if bar.length != length and not bar.pickup:
+            measure.insert(0, m21.meter.TimeSignature(f"{bar.length}/4"))
+            length = bar.length
+        elif bar.pickup:
+            following = rhythm.bars[1].length if len(rhythm.bars) > 1 else bar.length
+            measure.insert(0, m21.meter.TimeSignature(f"{following}/4"))
+            measure.paddingLeft = following - bar.length
+            length = following
+        for voice in _voices(m21, bar):
+            measure.insert(0, voice)
+        part.append(measure)
+    measure.rightBarline = "final"
+    score.insert(0, part)
+    return score
+
+
+def to_musicxml(transcription: Transcription, *, title: str | None = None,
+                tempo: float | None = None) -> str:
+    """The drum part as MusicXML; parameters and errors as in `to_score`.
+
+    Every note names its instrument, whose ``midi-unpitched`` is the General MIDI key
+    counted from 1, as MusicXML counts.
+    """
+    score = to_score(transcription, title=title, tempo=tempo)
+    from music21.musicxml.m21ToXml import GeneralObjectExporter
+    exporter = GeneralObjectExporter(score)
+    exporter.makeNotation = False
+    root = ET.fromstring(exporter.parse())
+    _name_instruments(root, {class_note(hit.piece) for hit in transcription})
+    for encoding in root.iter("encoding"):
+        for date in encoding.findall("encoding-date"):
+            encoding.remove(date)
+    ET.indent(root)
+    return ('<?xml version="1.0" encoding="utf-8"?>\n'
+            '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
+            '"http://www.musicxml.org/dtds/partwise.dtd">\n'
+            + ET.tostring(root, encoding="unicode") + "\n")
+
+
+def _library():
+    try:
+        import music21
+    except ImportError as error:
+        raise OutputError(
+            'notation needs the library music21; pip install "adt[notation]"') from error
+    return music21
+
+
+def _beats(transcription: Transcription, tempo: float | None) -> Beats:
+    if tempo is not None:
+        if not 20 <= tempo <= 400:
+            raise ConfigError(f"tempo is {tempo}; expected 20 to 400 beats per minute")
+        first = transcription[0].time if len(transcription) else 0.0
+        count = int(max(transcription.duration - first, 0) * tempo / 60) + 2
+        return Beats(first + np.arange(count) * 60 / tempo, np.arange(count) % 4 + 1)
+    if transcription.beats is None or len(transcription.beats) < 2:
+        raise OutputError(f"{transcription.source or 'transcription'}: its beats are not known, "
+                          "so it cannot be written as notes; give it beats or a tempo")
+    return transcription.beats
+
+
+def _mark_tempo(m21, measure, rhythm: Rhythm) -> None:
+    measure.insert(0, m21.tempo.MetronomeMark(number=round(rhythm.tempo)))
+    if rhythm.swing:
+        text = m21.expressions.TextExpression("Swing")
+        text.placement = "above"
+        measure.insert(0, text)
+
+
+def _voices(m21, bar: Bar) -> list:
+    """Hands, and feet where they play."""
+    hands: dict[Fraction, list[Stroke]] = {}
+    feet: dict[Fraction, list[Stroke]] = {}
+    for offset, strokes in bar.slots.items():
+        for stroke in strokes:
+            kind = feet if class_note(stroke.piece) in _FEET else hands
+            kind.setdefault(offset, []).append(stroke)
+    voices = []
+    if hands or not feet:
+        voices.append(_voice(m21, "1", hands, bar, "up", hidden=False))
+    if feet:
+        voices.append(_voice(m21, "2" if hands else "1", feet, bar,
+                             "down", hidden=bool(hands)))
+    return voices
+
+
+def _voice(m21, name: str, slots, bar: Bar, stem: str, hidden: bool):
+    voice = m21.stream.Voice(id=name)
+    if not slots:
+        rest = m21.note.Rest(quarterLength=bar.length)
+        rest.fullMeasure = True
+        voice.insert(0, rest)
+        return voice
+    beat = 0
+    while beat < bar.length:
+        inner = {offset - beat: slots[offset] for offset in slots if beat <= offset < beat + 1}
+        if not inner:
+            free = beat % 2 == 0 and beat + 2 <= bar.length and bar.length % 2 == 0 and not any(
+                beat <= offset < beat + 2 for offset in slots)
+            length = Fraction(2 if free else 1)
+            _add(m21, voice, beat, [(Fraction(0), length, None)], stem, hidden)
+            beat += int(length)
+            continue
+        for start, cells in _cells(inner):
+            _add(m21, voice, beat + start, cells, stem, hidden)
+        _beam(m21, [e for e in voice.notesAndRests if e.offset >= beat])
+        beat += 1
+    return voice
+
+
+def _cells(inner) -> list[tuple[Fraction, list]]:
+    """Parts of one beat that share a grid: (start, [(offset, length, strokes or None)])."""
+    grid = next(g for g in (1, 2, 4, 3, 6, 8) if all((o * g).denominator == 1 for o in inner))
+    if grid in (1, 2, 3, 4):
+        return [(Fraction(0), _fill(inner, Fraction(1), Fraction(1, grid)))]
+    cells = []
+    half = Fraction(1, 2)
+    for start in (Fraction(0), half):
+        part = {o - start: inner[o] for o in inner if start <= o < start + half}
+        unit = next(half / g for g in (1, 2, 3, 4)
+                    if all((o / half * g).denominator == 1 for o in part))
+        cells.append((start, _fill(part, half, unit)))
+    return cells
+
+
+def _fill(part, length: Fraction, unit: Fraction) -> list:
+    """Rests up to the first onset; every note lasts to the next one."""
+    onsets = sorted(part)
+    first = onsets[0] if onsets else length
+    cells = []
+    place = Fraction(0)
+    for size in (length, length / 2, length / 4, unit):
+        while place + size <= first and (size.denominator % 3 == 0) == (unit.denominator % 3 == 0):
+            cells.append((place, size, None))
+            place += size
+    for onset, stop in zip(onsets, [*onsets[1:], length], strict=True):
+        cells.append((onset, stop - onset, part[onset]))
+    return cells
+
+
+def _add(m21, voice, start, cells, stem: str, hidden: bool) -> None:
+    triplet = [cell for cell in cells if _DURATIONS[cell[1]][2]]
+    for cell in cells:
+        offset, length, strokes = cell
+        kind, dots, base = _DURATIONS[length]
+        duration = m21.duration.Duration(type=kind, dots=dots)
+        if base:
+            tuplet = m21.duration.Tuplet(3, 2, base)
+            tuplet.bracket = True
+            if cell is triplet[0]:
+                tuplet.type = "start"
+            elif cell is triplet[-1]:
+                tuplet.type = "stop"
+            duration.appendTuplet(tuplet)
+        if strokes is None:
+            element = m21.note.Rest(duration=duration)
+            element.style.hideObjectOnPrint = hidden
+        else:
+            element = _chord(m21, strokes, duration, stem)
+            for stroke in strokes:
+                if stroke.flam:
+                    voice.insert(start + offset, _grace(m21, stroke, stem))
+        voice.insert(start + offset, element)
+
+
+def _chord(m21, strokes: list[Stroke], duration, stem: str):
+    notes = []
+    for stroke in sorted(strokes, key=lambda s: m21.pitch.Pitch(_position(s)[0]).ps):
+        place, head = _position(stroke)
+        note = m21.note.Unpitched(displayName=place, duration=duration)
+        note.notehead = head
+        note.noteheadParenthesis = stroke.ghost
+        notes.append(note)
+    if len(notes) > 1:
+        element = m21.percussion.PercussionChord(notes)
+        element.duration = duration
+    else:
+        element = notes[0]
+    element.stemDirection = stem
+    if any(stroke.accent for stroke in strokes):
+        element.articulations.append(m21.articulations.Accent())
+    if any(class_note(stroke.piece) == 46 for stroke in strokes):
+        mark = m21.articulations.OpenString()
+        mark.placement = "above"
+        element.articulations.append(mark)
+    return element
+
+
+def _grace(m21, stroke: Stroke, stem: str):
+    note = _chord(m21, [Stroke(stroke.piece)], m21.duration.Duration(type="eighth"), stem)
+    grace = note.getGrace()
+    grace.duration.slash = True
+    return grace
+
+
+def _position(stroke: Stroke) -> tuple[str, str]:
+    return POSITIONS[class_note(stroke.piece)]
+
+
+def _beam(m21, elements: list) -> None:
+    """Beams over the notes of one beat."""
+    run: list = []
+    for element in [*elements, None]:
+        if element is not None and element.duration.isGrace:
+            continue
+        if element is not None and not element.isRest and element.duration.type in _FLAGS:
+            run.append(element)
+            continue
+        if len(run) > 1:
+            flags = [_FLAGS[e.duration.type] for e in run]
+            for k, element_k in enumerate(run):
+                for level in range(1, flags[k] + 1):
+                    before = k > 0 and flags[k - 1] >= level
+                    after = k + 1 < len(run) and flags[k + 1] >= level
+                    if before or after:
+                        kind = ("continue" if after else "stop") if before else "start"
+                        element_k.beams.append(kind)
+                    else:
+                        element_k.beams.append("partial", "right" if k == 0 else "left")
+        run = []
+
+
+def _name_instruments(root: ET.Element, keys: set[int]) -> None:
+    """Give the part an instrument for each piece and every note its own."""
+    header, part = root.find("part-list/score-part"), root.find("part")
+    for tag in ("score-instrument", "midi-device", "midi-instrument"):
+        for old in header.findall(tag):
+            header.remove(old)
+    keys = sorted(keys)
+    for key in keys:
+        element = ET.SubElement(header, "score-instrument", id=f"P1-I{key}")
+        ET.SubElement(element, "instrument-name").text = _NAMES[key]
+    for key in keys:
+        element = ET.SubElement(header, "midi-instrument", id=f"P1-I{key}")
+        ET.SubElement(element, "midi-channel").text = "10"
+        ET.SubElement(element, "midi-program").text = "1"
+        ET.SubElement(element, "midi-unpitched").text = str(key + 1)
+    by_place = {POSITIONS[key][0]: key for key in keys if key != 46}
+    opened = False
+    for note in part.iter("note"):
+        for old in note.findall("instrument"):
+            note.remove(old)
+        pitch = note.find("unpitched")
+        if pitch is None:
+            continue
+        if note.find("chord") is None:
+            opened = note.find("notations/technical/open-string") is not None
+        place = pitch.findtext("display-step") + pitch.findtext("display-octave")
+        key = 46 if place == "G5" and opened else by_place[place]
+        children = list(note)
+        after = next(k for k, child in enumerate(children)
+                     if child.tag in ("voice", "type", "footnote", "level"))
+        note.insert(after, ET.Element("instrument", id=f"P1-I{key}"))

@@ -180,8 +180,9 @@ class Transcription(Sequence):
     def to_midi(self, *, note_map=None, split_tracks: bool = False):
         """Drums as `pretty_midi.PrettyMIDI`.
 
-        Channel 10, 120 beats per minute, 960 ticks per beat: times are exact to
-        0.3 ms.
+        Channel 10, 960 ticks per quarter note: times are exact to 0.3 ms at 120 beats
+        per minute. Tempi and bar lines follow the beats (`adt.tempo`); without beats it
+        is 120 beats per minute throughout.
 
         Parameters
         ----------
@@ -201,7 +202,11 @@ class Transcription(Sequence):
 
         from .note_maps import note_map as find
         notes = find(note_map)
-        midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, initial_tempo=120)
+        if self.beats is not None and len(self.beats) > 1:
+            from .tempo import tempo_map
+            midi = tempo_map(self.beats).to_midi(TICKS_PER_BEAT)
+        else:
+            midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, initial_tempo=120)
         names = class_names(self.classes) if split_tracks else ("Drums",)
         tracks = {name: pretty_midi.Instrument(program=0, is_drum=True, name=name)
                   for name in names}

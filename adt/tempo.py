@@ -1,0 +1,172 @@
+"""Tempo maps: from beats to the tempi and time signatures of a MIDI file.
+
+A MIDI file begins with a bar line, a recording seldom does. The time before the first
+beat becomes a pickup of whole sixteenths (its time signature says how many), whose tempo
+is bent a little so that the first downbeat falls on a bar line at its true time. A beat is
+a quarter note.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from .beats import Beats
+from .errors import ConfigError
+
+#: Beats that deviate less than this from a regular click, in seconds, have one tempo.
+TOLERANCE = 0.035
+_SHORTEST_LEAD = 0.002  # seconds before the first beat that are none
+_SAME = 3e-6  # seconds; beats are kept to the microsecond
+_LONGEST_QUARTER = 16.7  # seconds; MIDI has 24 bits of microseconds
+
+
+@dataclass(frozen=True)
+class TempoMap:
+    """Tempi and time signatures of a MIDI file.
+
+    Attributes
+    ----------
+    tempi : list of (float, float)
+        Place in quarter notes from the start, and seconds per quarter note from there on.
+    signatures : list of (float, int, int)
+        Place in quarter notes, numerator and denominator.
+    """
+
+    tempi: list[tuple[float, float]]
+    signatures: list[tuple[float, int, int]]
+
+    def to_midi(self, resolution: int):
+        """Empty `pretty_midi.PrettyMIDI` with these tempi, `resolution` ticks a quarter."""
+        import mido
+        import pretty_midi
+
+        events = [(round(at * resolution), 0, mido.MetaMessage(
+            "time_signature", numerator=n, denominator=d)) for at, n, d in self.signatures]
+        events += [(round(at * resolution), 1, mido.MetaMessage(
+            "set_tempo", tempo=max(1, round(quarter * 1e6)))) for at, quarter in self.tempi]
+        file = mido.MidiFile(ticks_per_beat=resolution)
+        file.tracks.append(track := mido.MidiTrack())
+        now = 0
+        for tick, _, message in sorted(events, key=lambda e: e[:2]):
+            track.append(message.copy(time=tick - now))
+            now = tick
+        track.append(mido.MetaMessage("end_of_track", time=0))
+        buffer = io.BytesIO()
+        file.save(file=buffer)
+        buffer.seek(0)
+        return pretty_midi.PrettyMIDI(buffer)
+
+
+def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
+                  metre: int = 4) -> Beats:
+    """Beats of a click track.
+
+    Parameters
+    ----------
+    tempo : float
+        Beats per minute.
+    duration : float
+        Seconds until which there are beats; two at least.
+    first_beat : float
+        Time of a downbeat, seconds. The first beats come at the first downbeat of that
+        grid that is not before 0.
+    metre : int
+        Beats a bar.
+
+    Raises
+    ------
+    ConfigError
+        If the tempo is not within 20 to 400, the metre not within 1 to 15, or the first
+        beat not a time from 0.
+
+    Examples
+    --------
+    >>> regular_beats(120, 2.0, first_beat=0.25, metre=3).times.tolist()
+    [0.25, 0.75, 1.25, 1.75]
+    """
+    if not 20 <= tempo <= 400:
+        raise ConfigError(f"tempo {tempo}: expected 20 to 400 beats per minute")
+    if not 1 <= metre <= 15:
+        raise ConfigError(f"{metre} beats a bar: expected 1 to 15")
+    if not 0 <= first_beat < float("inf"):
+        raise ConfigError(f"first beat {first_beat}: expected seconds from 0")
+    beat = 60.0 / tempo
+    start = first_beat % (beat * metre)
+    count = max(2, int(np.ceil((duration - start) / beat - 1e-9)))
+    return Beats(start + beat * np.arange(count), np.arange(count) % metre + 1)
+
+
+def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
+    """The same beats on a regular click, if they never leave it by more than `tolerance`.
+
+    Otherwise the beats as they are. The click is a least-squares fit.
+    """
+    if len(beats) < 3:
+        return beats
+    index = np.arange(len(beats))
+    beat, start = np.polyfit(index, beats.times, 1)
+    click = start + beat * index
+    if np.abs(click - beats.times).max() > tolerance or start < 0:
+        return beats
+    return Beats(click, beats.positions)
+
+
+def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
+    """Tempo map whose bar lines fall on the downbeats.
+
+    A steady recording gets one tempo (after the pickup), any other one tempo for each
+    bar. Time signatures follow the number of beats of each bar.
+
+    Parameters
+    ----------
+    beats : Beats
+        Two at least.
+    tolerance : float
+        See `steady`; seconds.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two beats.
+    """
+    regular = steady(beats, tolerance)
+    times = regular.times
+    lead = float(times[0])
+    beat = float(times[1] - times[0]) if len(times) > 1 else float("nan")
+    bars = regular.bars(float(times[-1]) + 1e-6)
+    sixteenths = max(1, round(lead / beat * 4)) if lead > _SHORTEST_LEAD else 0
+    tempi, signatures, place = [], [], 0.0
+    if sixteenths:
+        quarter = lead / (sixteenths / 4)
+        if quarter > _LONGEST_QUARTER:
+            raise ValueError(f"beats {beat:.1f} s apart are too slow for MIDI")
+        tempi.append((0.0, quarter))
+        place = sixteenths / 4
+    pickup = bars[0][2] if bars[0][2] and regular.positions[0] != 1 else 0
+    before = sixteenths + 4 * pickup  # sixteenths before the first whole bar
+    if before:
+        metre = regular.metre
+        rest = before % (4 * metre)
+        if rest:
+            signatures.append((0.0, *_signature(rest)))
+        if before > rest:
+            signatures.append((rest / 4, metre, 4))
+    for number, (start, stop, count) in enumerate(bars):
+        quarter = (stop - start) / count
+        if not tempi or abs(quarter - tempi[-1][1]) > _SAME:
+            tempi.append((place, quarter))
+        if not (number == 0 and pickup) and (
+                not signatures or signatures[-1][1:] != (count, 4)):
+            signatures.append((place, count, 4))
+        place += count
+    return TempoMap(tempi, signatures)
+
+
+def _signature(sixteenths: int) -> tuple[int, int]:
+    for divisor, denominator in ((4, 4), (2, 8)):
+        if sixteenths % divisor == 0:
+            return sixteenths // divisor, denominator
+    return sixteenths, 16

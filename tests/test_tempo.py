@@ -1,0 +1,149 @@
+"""Tempo maps in MIDI files, and hits on a grid."""
+
+import io
+
+import mido
+import numpy as np
+import pretty_midi
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adt.beats import Beats
+from adt.cli import main
+from adt.errors import ConfigError
+from adt.quantize import GRIDS, quantize
+from adt.tempo import regular_beats, steady, tempo_map
+from adt.transcription import Hit, Transcription
+
+
+def _written(song):
+    """What another program reads of the song's MIDI file."""
+    buffer = io.BytesIO()
+    song.to_midi().write(buffer)
+    buffer.seek(0)
+    midi = mido.MidiFile(file=buffer)
+    buffer.seek(0)
+    return midi, pretty_midi.PrettyMIDI(buffer)
+
+
+def _bar_lines(midi):
+    """Times of the bar lines, computed from tempi and signatures with mido alone."""
+    now, tick, tempo, events = 0.0, 0, 500_000, []
+    for message in mido.merge_tracks(midi.tracks):
+        now += mido.tick2second(message.time, midi.ticks_per_beat, tempo)
+        tick += message.time
+        if message.type == "set_tempo":
+            tempo = message.tempo
+        events.append((tick, now, message))
+    signatures = [(t, m.numerator * 4 / m.denominator * midi.ticks_per_beat)
+                  for t, _, m in events if m.type == "time_signature"]
+    lines, end = [], events[-1][0]
+    for (start, length), stop in zip(signatures, [s for s, _ in signatures[1:]] + [end]):
+        lines += np.arange(start, stop, length).tolist()
+    tempi = [(t, s, m.tempo) for t, s, m in events if m.type == "set_tempo"]
+
+    def seconds(at):
+        t, s, tempo = [x for x in tempi if x[0] <= at][-1]
+        return s + mido.tick2second(at - t, midi.ticks_per_beat, tempo)
+    return np.array([seconds(at) for at in lines])
+
+
+def _song(beats, seconds=30.0):
+    times = np.arange(0.1, seconds - 0.1, 0.173)
+    return Transcription([Hit(t, "snare", 90) for t in times], seconds, beats=beats)
+
+
+drifting = st.lists(st.floats(0.25, 1.0), min_size=6, max_size=40)
+
+
+@settings(max_examples=40, deadline=None)
+@given(drifting, st.floats(0, 5), st.integers(2, 7), st.integers(0, 6))
+def test_bar_lines_are_downbeats_and_notes_stay_where_they_were(gaps, start, metre, phase):
+    times = start + np.cumsum([0.0, *gaps])
+    beats = Beats(times, (np.arange(len(times)) + phase % metre) % metre + 1)
+    song = _song(beats, times[-1])
+    midi, pretty = _written(song)
+    notes = np.array([n.start for n in pretty.instruments[0].notes]) if len(song) else np.zeros(0)
+    np.testing.assert_allclose(notes, [h.time for h in song], atol=1e-3)
+    lines = _bar_lines(midi)
+    for downbeat in beats.downbeats[beats.downbeats < (notes.max() if len(notes) else 0)]:
+        deviation = np.abs(lines - downbeat).min()
+        assert deviation < (0.036 if steady(beats) is not beats else 1e-3)
+
+
+def test_a_steady_song_has_one_tempo():
+    rng = np.random.default_rng(0)
+    beats = regular_beats(97.0, 60.0, first_beat=0.31)
+    played = Beats(beats.times + rng.uniform(-0.01, 0.01, len(beats)), beats.positions)
+    found = tempo_map(played)
+    assert len(found.tempi) == 2  # the pickup, and the song
+    assert 60 / found.tempi[1][1] == pytest.approx(97.0, abs=0.05)
+    assert found.signatures[-1][1:] == (4, 4)
+    assert len(tempo_map(regular_beats(120, 30)).tempi) == 1
+    assert tempo_map(regular_beats(120, 30)).signatures == [(0.0, 4, 4)]
+
+
+def test_a_song_that_slows_down_keeps_its_tempi():
+    times = np.cumsum(np.linspace(0.4, 0.8, 41)) - 0.4
+    beats = Beats(times, np.arange(41) % 4 + 1)
+    assert steady(beats) is beats
+    tempi = [quarter for _, quarter in tempo_map(beats).tempi]
+    assert len(tempi) >= 10 and (np.diff(tempi) > 0).all()
+
+
+def test_metres_that_change_are_written():
+    beats = Beats(np.arange(14) * 0.5, [1, 2, 3, 4, 1, 2, 3, 1, 2, 3, 1, 2, 3, 4])
+    assert tempo_map(beats).signatures == [(0.0, 4, 4), (4.0, 3, 4), (10.0, 4, 4)]
+
+
+def test_time_before_the_first_beat_is_a_pickup():
+    beats = regular_beats(120, 20.0, first_beat=0.38)  # three sixteenths of 0.125 s, nearly
+    found = tempo_map(beats)
+    assert found.signatures == [(0.0, 3, 16), (0.75, 4, 4)]
+    assert found.tempi[0] == (0.0, pytest.approx(0.38 / 0.75))
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_hits_fall_on_the_grid(grid):
+    rng = np.random.default_rng(1)
+    beats = regular_beats(100, 20.0, first_beat=0.2)
+    step = 0.6 / GRIDS[grid]
+    places = 0.2 + step * np.arange(int(18 / step))
+    times = places + rng.uniform(-0.3, 0.3, len(places)) * step
+    song = Transcription([Hit(max(0, t), "kick", 80) for t in times], 20.0, beats=beats)
+    np.testing.assert_allclose([h.time for h in quantize(song, grid)], places, atol=1e-5)
+
+
+def test_of_two_hits_on_one_place_the_louder_stays():
+    song = Transcription([Hit(0.49, "kick", 40), Hit(0.52, "kick", 90), Hit(0.5, "ride", 30)],
+                         2.0, beats=regular_beats(120, 2.0))
+    assert [(h.time, h.piece, h.velocity) for h in quantize(song, "1/8")] == [
+        (0.5, "kick", 90), (0.5, "ride", 30)]
+
+
+def test_quantising_needs_beats_and_a_known_grid():
+    song = Transcription([Hit(0.5, "kick")], 1.0)
+    with pytest.raises(ConfigError, match="beats"):
+        quantize(song)
+    with pytest.raises(ConfigError, match="1/16"):
+        quantize(song, "1/5")
+
+
+@pytest.mark.parametrize("tempo, first, metre", [(0, 0, 4), (500, 0, 4), (120, -1, 4), (120, 0, 0),
+                                                 (float("nan"), 0, 4)])
+def test_impossible_tempi_are_refused(tempo, first, metre):
+    with pytest.raises(ConfigError):
+        regular_beats(tempo, 10, first_beat=first, metre=metre)
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--first-beat", "1"], "--tempo"), (["--quantize", "1/16"], "--tempo or --beats"),
+    (["--tempo", "9"], "20 to 400"), (["--tempo", "120", "--time-signature", "6/8"], "3/4"),
+    (["--tempo", "120", "--quantize", "1/5"], "1/16"), (["--beats", "none.beats"], "none.beats")])
+def test_options_that_make_no_sense_are_refused(tmp_path, capsys, options, words):
+    audio = tmp_path / "x.wav"
+    audio.write_bytes(b"")
+    assert main(["transcribe", str(audio), "-o", str(tmp_path / "x.mid"), *options]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "x.mid").exists()

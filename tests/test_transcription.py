@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adt.beats import Beats
 from adt.errors import DataError, OutputError
+from adt.formats import READERS
 from adt.transcription import FORMATS, Hit, Transcription
 from adt.vocabulary import MIN_HIT_DISTANCE, PIECE_TO_GM, PIECES, class_names
 
@@ -88,6 +90,7 @@ def test_bad_class_count():
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_save_every_format(song, tmp_path, suffix):
+    song.beats = Beats([0.0, 0.5, 1.0, 1.5, 2.0], [1, 2, 3, 4, 1])
     path = song.save(tmp_path / f"song{suffix}")
     assert path.stat().st_size > 0
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no temporary name left
@@ -185,7 +188,7 @@ def test_dataframe(song):
     assert len(Transcription([], 0).to_dataframe()) == 0
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", READERS)
 def test_empty_transcription(tmp_path, suffix):
     path = Transcription([], 1.0).save(tmp_path / f"none{suffix}")
     assert path.exists()

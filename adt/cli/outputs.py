@@ -13,10 +13,10 @@ from ..formats import suffix_of
 from ..vocabulary import STEMS
 
 #: Choices of ``--format``.
-FORMATS = ("mid", "csv", "jams", "txt", "labels.txt")
+FORMATS = ("mid", "csv", "jams", "txt", "labels.txt", "musicxml", "svg", "pdf")
 
 _SUFFIXES = {".mid": "mid", ".midi": "mid", ".csv": "csv", ".jams": "jams", ".txt": "txt",
-             ".labels.txt": "labels.txt"}
+             ".labels.txt": "labels.txt", ".musicxml": "musicxml", ".svg": "svg", ".pdf": "pdf"}
 
 
 def as_file(out: str | None, format: str | None, n_inputs: int) -> Path | None:
@@ -34,8 +34,8 @@ def as_file(out: str | None, format: str | None, n_inputs: int) -> Path | None:
     if not suffix or (suffix not in _SUFFIXES and n_inputs > 1):
         return None
     if suffix not in _SUFFIXES:
-        raise ConfigError(f"{out}: cannot write '{path.suffix}'; end it in .mid, .csv, .jams or"
-                          " .txt, or in / for a folder")
+        raise ConfigError(f"{out}: cannot write '{path.suffix}'; end it in .mid, .csv, .jams,"
+                          " .txt, .musicxml, .svg or .pdf, or in / for a folder")
     if n_inputs > 1:
         raise ConfigError(f"{out}: one file for {n_inputs} inputs; give a folder with -o")
     if format is not None and _SUFFIXES[suffix] != format:

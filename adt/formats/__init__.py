@@ -23,6 +23,9 @@ WRITERS: dict[str, tuple[str, str]] = {
     ".jams": ("adt.formats.jams", "write"),
     ".labels.txt": ("adt.formats.text", "write_labels"),
     ".txt": ("adt.formats.text", "write_mirex"),
+    ".musicxml": ("adt.formats.sheet", "write_musicxml"),
+    ".svg": ("adt.formats.sheet", "write_svg"),
+    ".pdf": ("adt.formats.sheet", "write_pdf"),
 }
 
 #: Suffix → (module, function) that reads it.
@@ -39,7 +42,8 @@ READERS: dict[str, tuple[str, str]] = {
 MIDI = (".mid", ".midi")
 
 #: Libraries that a format needs beside those of the package, and the extra that has them.
-_NEEDS = {".jams": ("jams", "jams")}
+_NEEDS = {".jams": ("jams", "jams"), ".musicxml": ("music21", "notation"),
+          ".svg": ("verovio", "notation"), ".pdf": ("typst", "notation")}
 
 #: Suffixes that can be written.
 SUFFIXES = tuple(WRITERS)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import re
 
 from ..errors import OutputError
 from ..transcription import Transcription
 from .score import to_musicxml
 
-__all__ = ["engrave", "to_pdf"]
+__all__ = ["engrave", "stack", "to_pdf"]
 
 #: A4 in tenths of a millimetre.
 PAGE = (2100, 2970)
+
+_OPTIONS = {
+    "pageWidth": PAGE[0], "pageHeight": PAGE[1], "pageMarginLeft": 150, "pageMarginRight": 150,
+    "pageMarginTop": 150, "pageMarginBottom": 120, "scale": 100, "unit": 7.0,
+    "breaks": "line", "header": "auto", "footer": "none", "justifyVertically": False,
+    "minLastJustification": 0.7, "spacingSystem": 6, "svgViewBox": True, "xmlIdSeed": 1,
+    "smuflTextFont": "embedded",
+}
 
 
 def engrave(transcription: Transcription, *, title: str | None = None,
@@ -28,15 +36,22 @@ def engrave(transcription: Transcription, *, title: str | None = None,
     text = to_musicxml(transcription, title=title, tempo=tempo)
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
-    toolkit.setOptions(json.dumps({
-        "pageWidth": PAGE[0], "pageHeight": PAGE[1], "scale": 40, "scaleToPageSize": True,
-        "adjustPageHeight": False, "breaks": "line", "header": "auto", "footer": "none",
-        "justifyVertically": False, "xmlIdSeed": 1, "svgViewBox": True,
-        "smuflTextFont": "embedded",
-    }))
+    toolkit.setOptions(_OPTIONS)
     if not toolkit.loadData(text):
         raise OutputError(f"{transcription.source}: verovio cannot read the drum part")
-    return [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+    return [_anchored(toolkit.renderToSVG(page + 1)) for page in range(toolkit.getPageCount())]
+
+
+def stack(pages: list[str]) -> str:
+    """One SVG of engraved pages, one below the other."""
+    if len(pages) == 1:
+        return pages[0]
+    width, height = PAGE
+    placed = (page[page.index("<svg"):].replace("<svg ", f'<svg y="{k * height}" '
+                                                f'height="{height}" width="{width}" ', 1)
+              for k, page in enumerate(pages))
+    return ('<svg xmlns="http://www.w3.org/2000/svg" '
+            f'viewBox="0 0 {width} {height * len(pages)}">\n' + "\n".join(placed) + "\n</svg>\n")
 
 
 def to_pdf(pages: list[str]) -> bytes:
@@ -58,7 +73,7 @@ def to_pdf(pages: list[str]) -> bytes:
         lines = ["#set document(date: none)",
                  "#set page(width: 210mm, height: 297mm, margin: 0pt)"]
         for k, page in enumerate(pages):
-            Path(folder, f"{k}.svg").write_text(page, encoding="utf-8")
+            Path(folder, f"{k}.svg").write_text(_plain_note(page), encoding="utf-8")
             lines.append(("#pagebreak()\n" if k else "")
                          + f'#image("{k}.svg", width: 210mm, height: 297mm)')
         source = Path(folder, "part.typ")
@@ -67,3 +82,16 @@ def to_pdf(pages: list[str]) -> bytes:
             return typst.compile(str(source), format="pdf")
         except RuntimeError as error:
             raise OutputError(f"the pages cannot be bound ({error})") from error
+
+
+def _anchored(page: str) -> str:
+    """Write the title as one text with its own place, which every reader of SVG centres."""
+    return re.sub(r'<text font-size="0px">\s*<tspan[^>]*?( x="[^"]*" y="[^"]*" '
+                  r'text-anchor="[^"]*")[^>]*>.*?<tspan font-size="([^"]*)">([^<]*)</tspan>'
+                  r'.*?</text>', r'<text\1 font-size="\2">\3</text>', page, flags=re.DOTALL)
+
+
+def _plain_note(page: str) -> str:
+    """The quarter note of the metronome mark in a font that typst brings along."""
+    return re.sub(r'<tspan font-family="Leipzig"([^>]*)>\ueca5',
+                  '<tspan font-family="DejaVu Sans Mono"\\1>\u2669', page)

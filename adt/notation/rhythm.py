@@ -23,6 +23,7 @@ __all__ = ["Stroke", "Bar", "Rhythm", "write_rhythm"]
 GRIDS = {1: 0.0, 2: 0.5, 4: 1.5, 3: 2.5, 6: 5.0, 8: 7.0}
 SPREAD = 0.020  #: standard deviation of a player's timing, seconds
 COLLISION = 6.0  #: price of two hits of one piece in one slot
+HABIT = 4.0  #: further price of triplets in a song of sixteenths alone, and the reverse
 FLAM = 0.040  #: two hits of a drum closer than this are a flam, seconds
 GHOST = 0.5  #: a ghost note is softer than this share of the snare's upper quartile
 ACCENT = 1.3  #: an accent is louder than the piece's median by this factor
@@ -83,10 +84,8 @@ def write_rhythm(transcription: Transcription, beats: Beats) -> Rhythm:
     by_beat: dict[int, list[int]] = {}
     for k, place in enumerate(places):
         by_beat.setdefault(int(np.floor(place)), []).append(k)
-    offsets: dict[int, Fraction] = {}
-    for beat, members in by_beat.items():
-        snapped = _snap([hits[k] for k in members], places[members] - beat, period)
-        offsets.update(dict(zip(members, (beat + x for x in snapped), strict=True)))
+    offsets = _place(hits, places, by_beat, period, {})
+    offsets = _place(hits, places, by_beat, period, _habits(by_beat, offsets))
     swing = _swings(by_beat, offsets)
     marks = _dynamics(hits)
     slots: dict[Fraction, dict[str, int]] = {}
@@ -139,14 +138,36 @@ def _extended(beats: Beats, times: list[float]) -> Beats:
     return Beats(beats.time_of(counts), [*head, *beats.positions.tolist(), *tail])
 
 
-def _snap(hits: list[Hit], places: np.ndarray, period: float) -> list[Fraction]:
+def _place(hits, places, by_beat, period: float, habits: dict[int, float]):
+    """Offset in beats of every hit, by index."""
+    offsets: dict[int, Fraction] = {}
+    for beat, members in by_beat.items():
+        snapped = _snap([hits[k] for k in members], places[members] - beat, period, habits)
+        offsets.update(zip(members, (beat + x for x in snapped), strict=True))
+    return offsets
+
+
+def _habits(by_beat, offsets) -> dict[int, float]:
+    """Further price of the grids that the song seldom uses: triplets or sixteenths."""
+    ternary = binary = 0
+    for members in by_beat.values():
+        finest = max(offsets[k].denominator for k in members)
+        ternary += finest % 3 == 0
+        binary += finest >= 4 and finest % 3 != 0
+    total = ternary + binary
+    return {grid: HABIT * (binary if grid % 3 == 0 else ternary) / total
+            for grid in (3, 4, 6, 8)} if total else {}
+
+
+def _snap(hits: list[Hit], places: np.ndarray, period: float,
+          habits: dict[int, float]) -> list[Fraction]:
     """Places of the hits of one beat on its grid of least cost."""
     best = None
     weights = np.array([0.3 + hit.velocity / 127 for hit in hits])
     for grid, price in GRIDS.items():
         steps = np.round(places * grid).astype(int)
         error = (places - steps / grid) * period / SPREAD
-        cost = price + float((weights * np.minimum(error ** 2, 16)).sum())
+        cost = price + habits.get(grid, 0.0) + float((weights * np.minimum(error ** 2, 16)).sum())
         seen = {(_line(h.piece), s) for h, s in zip(hits, steps.tolist(), strict=True)}
         cost += COLLISION * (len(hits) - len(seen))
         if best is None or cost < best[0]:

@@ -70,7 +70,7 @@ def to_score(transcription: Transcription, *, title: str | None = None,
     score = m21.stream.Score(id="score")
     score.metadata = m21.metadata.Metadata(title=name or "Drums")
     part = m21.stream.Part(id="P1")
-    part.partName, part.partAbbreviation = "Drums", ""
+    part.partName = "Drums"
     length = None
     for number, bar in enumerate(rhythm.bars):
         measure = m21.stream.Measure(
@@ -109,6 +109,12 @@ def to_musicxml(transcription: Transcription, *, title: str | None = None,
     exporter.makeNotation = False
     root = ET.fromstring(exporter.parse())
     _name_instruments(root, {class_note(hit.piece) for hit in transcription})
+    pickup = root.find("part/measure[@number='0']")
+    if pickup is not None:
+        pickup.set("implicit", "yes")
+    for identification in root.iter("identification"):
+        for creator in identification.findall("creator"):
+            identification.remove(creator)
     for encoding in root.iter("encoding"):
         for date in encoding.findall("encoding-date"):
             encoding.remove(date)
@@ -215,7 +221,7 @@ def _fill(part, length: Fraction, unit: Fraction) -> list:
         while place + size <= first and (size.denominator % 3 == 0) == (unit.denominator % 3 == 0):
             cells.append((place, size, None))
             place += size
-    for onset, stop in zip(onsets, [*onsets[1:], length], strict=True):
+    for onset, stop in zip(onsets, [*onsets[1:], length], strict=False):
         cells.append((onset, stop - onset, part[onset]))
     return cells
 
@@ -305,6 +311,11 @@ def _beam(m21, elements: list) -> None:
 def _name_instruments(root: ET.Element, keys: set[int]) -> None:
     """Give the part an instrument for each piece and every note its own."""
     header, part = root.find("part-list/score-part"), root.find("part")
+    header.set("id", "P1")
+    part.set("id", "P1")
+    header.find("part-name").set("print-object", "no")
+    for old in header.findall("part-abbreviation"):
+        header.remove(old)
     for tag in ("score-instrument", "midi-device", "midi-instrument"):
         for old in header.findall(tag):
             header.remove(old)

@@ -18,7 +18,7 @@ from .errors import ConfigError
 
 #: Beats that deviate less than this from a regular click, in seconds, have one tempo.
 TOLERANCE = 0.035
-_SHORTEST_LEAD = 0.002  # seconds before the first beat that are none
+_SHORTEST_LEAD = 0.0005  # seconds before the first beat that are none
 _SAME = 3e-6  # seconds; beats are kept to the microsecond
 _LONGEST_QUARTER = 16.7  # seconds; MIDI has 24 bits of microseconds
 

@@ -72,6 +72,17 @@ def test_bar_lines_are_downbeats_and_notes_stay_where_they_were(gaps, start, met
         assert deviation < (0.036 if steady(beats) is not beats else 1e-3)
 
 
+def test_beats_come_back_from_the_file(tmp_path):
+    beats = Beats(0.38 + np.cumsum([0.0, *np.linspace(0.4, 0.7, 29)]), np.arange(30) % 3 + 1)
+    song = _song(beats, 16.0)
+    again = Transcription.load(song.save(tmp_path / "x.mid")).beats
+    assert again.metre == 3
+    assert again.positions[:7].tolist() == [3, 1, 2, 3, 1, 2, 3]  # the pickup is a quarter
+    np.testing.assert_allclose(again.downbeats[:8], beats.downbeats[:8], atol=1e-3)
+    plain = Transcription(song.hits, 16.0).save(tmp_path / "plain.mid")
+    assert Transcription.load(plain).beats is None
+
+
 def test_a_steady_song_has_one_tempo():
     rng = np.random.default_rng(0)
     beats = regular_beats(97.0, 60.0, first_beat=0.31)

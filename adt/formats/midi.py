@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from ..beats import Beats
 from ..errors import DataError
 from ..note_maps import NoteMap, note_map
 from ..transcription import Hit
@@ -16,8 +19,8 @@ def write(song, path: Path, *, note_map: NoteMap | Path | str | None = None,
 
 
 def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
-         ) -> tuple[list[Hit], float, None]:
-    """Hits of the drum tracks; notes that the map does not have are left out."""
+         ) -> tuple[list[Hit], float, Beats | None]:
+    """Hits of the drum tracks and beats; notes that the map does not have are left out."""
     import pretty_midi
     pieces = _note_map(note_map).to_piece
     try:
@@ -29,7 +32,37 @@ def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
         raise DataError(f"{path}: no drum track; put the drums on channel 10")
     hits = [Hit(note.start, pieces[note.pitch], note.velocity)
             for i in drums for note in i.notes if note.pitch in pieces]
-    return hits, max((note.end for i in drums for note in i.notes), default=0.0), None
+    end = max((note.end for i in drums for note in i.notes), default=0.0)
+    return hits, end, beats(midi, end)
+
+
+def beats(midi, end: float) -> Beats | None:
+    """Quarter notes of a `pretty_midi.PrettyMIDI`, from its tempi and time signatures.
+
+    Bars that are no whole number of quarters have none (a pickup). None where nobody set
+    a tempo: 120 beats per minute throughout is what programs write by default.
+    """
+    _, tempi = midi.get_tempo_changes()
+    if np.allclose(tempi, 120.0):
+        return None
+    last = midi.time_to_tick(end)
+    signatures = [(midi.time_to_tick(s.time), s.numerator * 4 / s.denominator)
+                  for s in midi.time_signature_changes] or [(0, 4.0)]
+    if signatures[0][0] > 0:
+        signatures.insert(0, (0, 4.0))
+    found: dict[int, int] = {}
+    stops = [tick for tick, _ in signatures[1:]] + [last + 4 * midi.resolution]
+    for number, ((start, quarters), stop) in enumerate(zip(signatures, stops)):
+        if quarters == int(quarters):
+            skipped = 0
+            if number == 0 and len(signatures) > 1 and stop - start == quarters * midi.resolution:
+                skipped = max(0, int(signatures[1][1] - quarters))  # a pickup: the end of a bar
+            ticks = range(start, min(stop, last + 1), midi.resolution)
+            found.update((t, (i % int(quarters)) + skipped + 1) for i, t in enumerate(ticks))
+    if len(found) < 2:
+        return None
+    ticks = sorted(found)
+    return Beats([midi.tick_to_time(t) for t in ticks], [found[t] for t in ticks])
 
 
 _note_map = note_map

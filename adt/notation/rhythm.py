@@ -20,9 +20,9 @@ from ..vocabulary import class_note
 __all__ = ["Stroke", "Bar", "Rhythm", "write_rhythm"]
 
 #: Slots a beat → price of the grid. 2 eighths, 4 sixteenths, 3 triplets, 6 sextuplets.
-GRIDS = {1: 0.0, 2: 0.5, 4: 1.5, 3: 2.5, 6: 5.0, 8: 7.0}
+GRIDS = {1: 0.0, 2: 0.5, 4: 1.5, 3: 2.5, 6: 6.0, 8: 11.0}
 SPREAD = 0.020  #: standard deviation of a player's timing, seconds
-COLLISION = 6.0  #: price of two hits of one piece in one slot
+COLLISION = 8.0  #: price of two hits of one piece in one slot
 HABIT = 4.0  #: further price of triplets in a song of sixteenths alone, and the reverse
 FLAM = 0.040  #: two hits of a drum closer than this are a flam, seconds
 GHOST = 0.5  #: a ghost note is softer than this share of the snare's upper quartile
@@ -30,6 +30,7 @@ ACCENT = 1.3  #: an accent is louder than the piece's median by this factor
 ACCENTS = 0.25  #: where more of a piece's hits than this share would be accents, none is
 SWING = 0.6  #: share of the beats with off-beats that swing in a song that swings
 
+_LONG = {Fraction(2, 3), Fraction(3, 4)}
 _SNARE = {38}
 _DRUMS = {38, 43, 47, 50}
 
@@ -80,6 +81,7 @@ def write_rhythm(transcription: Transcription, beats: Beats) -> Rhythm:
     beats = _extended(beats, [hit.time for hit in hits])
     times = [hit.time for hit in hits]
     places = np.maximum(beats.position_of(times), 0) if hits else np.zeros(0)
+    places = np.maximum(places - _lag(places), 0)
     period = float(np.median(np.diff(beats.times)))
     by_beat: dict[int, list[int]] = {}
     for k, place in enumerate(places):
@@ -91,7 +93,7 @@ def write_rhythm(transcription: Transcription, beats: Beats) -> Rhythm:
     slots: dict[Fraction, dict[str, int]] = {}
     for k, hit in enumerate(hits):
         offset = offsets[k]
-        if swing and offset % 1 == Fraction(2, 3) and _is_swung(offset // 1, offsets, by_beat):
+        if swing and offset % 1 and _off_beat(offset // 1, offsets, by_beat) is not None:
             offset = offset // 1 + Fraction(1, 2)
         row = slots.setdefault(offset, {})
         name = _line(hit.piece)
@@ -138,6 +140,13 @@ def _extended(beats: Beats, times: list[float]) -> Beats:
     return Beats(beats.time_of(counts), [*head, *beats.positions.tolist(), *tail])
 
 
+def _lag(places: np.ndarray) -> float:
+    """How far behind the beats (ahead, if negative) the hits on the beats are, in beats."""
+    errors = (places + 0.5) % 1 - 0.5
+    near = errors[np.abs(errors) < 0.12]
+    return float(np.median(near)) if len(near) >= 8 else 0.0
+
+
 def _place(hits, places, by_beat, period: float, habits: dict[int, float]):
     """Offset in beats of every hit, by index."""
     offsets: dict[int, Fraction] = {}
@@ -175,16 +184,19 @@ def _snap(hits: list[Hit], places: np.ndarray, period: float,
     return best[1]
 
 
-def _is_swung(beat: int, offsets: dict[int, Fraction], by_beat: dict[int, list[int]]) -> bool:
-    inner = {offsets[k] - beat for k in by_beat.get(beat, ())}
-    return Fraction(2, 3) in inner and inner <= {Fraction(0), Fraction(2, 3), Fraction(1)}
+def _off_beat(beat: int, offsets: dict[int, Fraction], by_beat) -> Fraction | None:
+    """Place of the only off-beat of a beat that is divided long and short."""
+    inner = {offsets[k] - beat for k in by_beat.get(beat, ())} - {Fraction(0), Fraction(1)}
+    return next(iter(inner)) if len(inner) == 1 and inner <= _LONG else None
 
 
 def _swings(by_beat, offsets) -> bool:
-    """Whether most beats that are divided are divided long and short."""
+    """Whether most beats that are divided are divided long and short, many of them 2 to 1."""
     divided = [b for b in by_beat if any(offsets[k] % 1 for k in by_beat[b])]
-    swung = sum(_is_swung(b, offsets, by_beat) for b in divided)
-    return len(divided) >= 4 and swung >= SWING * len(divided)
+    places = [_off_beat(b, offsets, by_beat) for b in divided]
+    swung = sum(place is not None for place in places)
+    return (len(divided) >= 4 and swung >= SWING * len(divided)
+            and 3 * places.count(Fraction(2, 3)) >= swung)
 
 
 def _dynamics(hits: list[Hit]) -> list[int]:

@@ -266,7 +266,9 @@ def _chord(m21, strokes: list[Stroke], duration, stem: str):
         element = notes[0]
     element.stemDirection = stem
     if any(stroke.accent for stroke in strokes):
-        element.articulations.append(m21.articulations.Accent())
+        accent = m21.articulations.Accent()
+        accent.placement = "above"
+        element.articulations.append(accent)
     if any(class_note(stroke.piece) == 46 for stroke in strokes):
         mark = m21.articulations.OpenString()
         mark.placement = "above"

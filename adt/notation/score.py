@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from fractions import Fraction
+from pathlib import PurePath
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def to_score(transcription: Transcription, *, title: str | None = None,
     ----------
     transcription : Transcription
     title : str, optional
-        The source of the transcription by default.
+        Name of the transcription's source by default.
     tempo : float, optional
         Beats per minute of a steady 4/4 whose first beat is the first hit; taken instead
         of the transcription's beats.
@@ -66,7 +67,7 @@ def to_score(transcription: Transcription, *, title: str | None = None,
     """
     rhythm = write_rhythm(transcription, _beats(transcription, tempo))
     m21 = _library()
-    name = transcription.source if title is None else title
+    name = PurePath(transcription.source).stem if title is None else title
     score = m21.stream.Score(id="score")
     score.metadata = m21.metadata.Metadata(title=name or "Drums")
     part = m21.stream.Part(id="P1")
@@ -143,7 +144,8 @@ def _beats(transcription: Transcription, tempo: float | None) -> Beats:
         return Beats(first + np.arange(count) * 60 / tempo, np.arange(count) % 4 + 1)
     if transcription.beats is None or len(transcription.beats) < 2:
         raise OutputError(f"{transcription.source or 'transcription'}: its beats are not known, "
-                          "so it cannot be written as notes; give it beats or a tempo")
+                          "so it cannot be written as notes; give --beats FILE or --tempo BPM "
+                          "(beats of the transcription, or tempo=)")
     return transcription.beats
 
 

@@ -234,6 +234,49 @@ def test_separation_of_renders(kit):
     text = separation.table(result)
     assert len({line.count("|") for line in text.splitlines()}) == 1
     assert "| adt | leakage |" in text and "| mixture | nSDR |" not in text
+    kept = result["attacks"]
+    assert kept["mixture"]["kick"]["hits"] > 0 and not result["band"]
+    # a fifth of the mixture is 14 dB too soft
+    assert kept["adt"]["kick"]["level"] < kept["irm"]["kick"]["level"]
+    assert "gap to the oracle" in text and "image error" in separation.details(result)
+
+
+def test_attacks_by_hand():
+    rng = np.random.default_rng(0)
+    times = [0.2, 0.5, 0.52, 0.8]  # the third is a flam's second
+    audio = np.zeros((2, SAMPLE_RATE))
+    for time in times:
+        at = round(time * SAMPLE_RATE)
+        audio[:, at: at + 2000] += rng.normal(size=2000) * np.exp(-np.arange(2000) / 300)
+    assert separation.attacks(audio, audio, times) == {
+        "hits": 3, "level": 3, "time": 3, "both": 3}
+    assert separation.attacks(audio, 0.5 * audio, times) == {
+        "hits": 3, "level": 0, "time": 3, "both": 0}
+    late = np.roll(audio, round(0.008 * SAMPLE_RATE), axis=1)
+    assert separation.attacks(audio, late, times)["time"] == 0
+    late = np.roll(audio, round(0.003 * SAMPLE_RATE), axis=1)
+    assert separation.attacks(audio, late, times)["both"] == 3
+    assert separation.attacks(audio, 0 * audio, times)["both"] == 0
+
+
+def test_band_by_hand():
+    drums, band = np.random.default_rng(0).normal(size=(2, 2, 8000))
+    whole = {"kick": drums, "snare": 0 * drums}
+    tenth = {"kick": 0.9 * drums, "snare": 0 * drums}
+    assert separation.score_band(whole, whole, drums + band)["drums_left"] < -100
+    scores = separation.score_band(whole, tenth, drums + band)
+    assert scores["drums_left"] == pytest.approx(-20)
+    assert scores["residual"] == pytest.approx(20, abs=0.3)
+    assert scores["drums"] == pytest.approx(20, abs=0.3)
+
+
+def test_nmf_tells_low_from_high(kit):
+    nmf = separation.Templates([kit], components=4)
+    audio = kit.layers["kick"][-1][0].audio
+    mixture = np.repeat(audio[:1], 2, axis=0)
+    parts = nmf(mixture, SAMPLE_RATE)
+    assert set(parts) == set(STEMS) and parts["kick"].shape == mixture.shape
+    assert separation.sdr(mixture, parts["kick"]) > separation.sdr(mixture, parts["hihat"]) + 3
 
 
 def test_ideal_masks_of_separate_stems_are_exact():

@@ -120,12 +120,15 @@ def test_swing_is_said_once_and_written_as_eighths():
 def test_ghosts_accents_and_open_hats():
     strokes = [(beat, "snare", 90) for beat in range(12)]
     strokes[3], strokes[6] = (3, "snare", 30), (6, "snare", 125)
-    strokes += [(3.5, "hihat_open", 90), (4, "hihat_closed", 90)]
+    strokes += [(3.5, "hihat_open", 90), (4, "hihat_closed", 90),
+                (5, "hihat_closed", 90)]
     found, _ = notes(to_musicxml(played(strokes, bars=3)))
     ghosts = {b * 4 + o for b, o, *_, n in found
               if n.find("notehead[@parentheses='yes']") is not None}
     accents = {b * 4 + o for b, o, *_, n in found if n.find(".//accent") is not None}
     opened = {b * 4 + o for b, o, *_, n in found if n.find(".//open-string") is not None}
+    closed = {b * 4 + o for b, o, *_, n in found if n.find(".//stopped") is not None}
+    assert closed == {4}
     assert (ghosts, accents, opened) == ({3}, {6}, {F(7, 2)})
 
 

@@ -8,7 +8,7 @@ JAIR 2003).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -43,6 +43,7 @@ class Stroke:
     ghost: bool = False
     accent: bool = False
     flam: bool = False
+    closing: bool = False  #: the closed hat after an open one
 
 
 @dataclass
@@ -230,8 +231,13 @@ def _bars(beats: Beats, slots, stroke) -> list[Bar]:
         edges.pop()
     bars = [Bar(b - a) for a, b in zip(edges, edges[1:], strict=False)]
     bars[0].pickup = pickup and bars[0].length < beats.metre
+    was_open = False
     for offset in sorted(slots):
         place = int(np.searchsorted(edges, float(offset), side="right")) - 1
-        bars[place].slots[offset - edges[place]] = [
-            stroke(k) for k in slots[offset].values()]
+        strokes = [stroke(k) for k in slots[offset].values()]
+        for k, found in enumerate(strokes):
+            if found.piece.startswith("hihat"):
+                strokes[k] = replace(found, closing=was_open and found.piece == "hihat_closed")
+                was_open = found.piece == "hihat_open"
+        bars[place].slots[offset - edges[place]] = strokes
     return bars

@@ -268,14 +268,17 @@ def _chord(m21, strokes: list[Stroke], duration, stem: str):
         element = notes[0]
     element.stemDirection = stem
     if any(stroke.accent for stroke in strokes):
-        accent = m21.articulations.Accent()
-        accent.placement = "above"
-        element.articulations.append(accent)
+        _mark(element, m21.articulations.Accent())
     if any(class_note(stroke.piece) == 46 for stroke in strokes):
-        mark = m21.articulations.OpenString()
-        mark.placement = "above"
-        element.articulations.append(mark)
+        _mark(element, m21.articulations.OpenString())
+    if any(stroke.closing for stroke in strokes):
+        _mark(element, m21.articulations.Stopped())
     return element
+
+
+def _mark(element, articulation) -> None:
+    articulation.placement = "above"
+    element.articulations.append(articulation)
 
 
 def _grace(m21, stroke: Stroke, stem: str):

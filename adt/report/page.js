@@ -195,14 +195,14 @@ const tint = () => {
   const stops = dark() ? [[27, 30, 33], [70, 35, 92], [186, 60, 70], [250, 150, 60], [255, 244, 200]]
     : [[255, 255, 255], [226, 214, 240], [214, 130, 150], [176, 52, 60], [50, 12, 30]];
   for (let n = 0; n < p.length; n += 4) {
-    const v = p[n] / 255 * 3.999, k = Math.floor(v), f = v - k;
+    const v = (p[n] / 255) ** 1.35 * 3.999, k = Math.floor(v), f = v - k;
     for (let c = 0; c < 3; c++) p[n + c] = stops[k][c] + f * (stops[k + 1][c] - stops[k][c]);
   }
   g.putImageData(image, 0, 0);
 };
 const layout = () => {
   width = $("view").clientWidth; ratio = Math.min(window.devicePixelRatio || 1, 3);
-  const phone = width < 560; gutter = phone ? 68 : 92;
+  const phone = width < 560; gutter = phone ? 76 : 92;
   rows = []; let y = 0;
   const add = (key, h) => { rows.push({ key, y, h }); y += h; };
   add("ruler", 24);
@@ -406,10 +406,11 @@ document.addEventListener("keydown", e => {
 for (const t of tracks) {
   const row = document.createElement("div"); row.className = "track"; t.row = row;
   const label = Object.assign(document.createElement("span"), { textContent: name(t.key) });
+  t.buttons = {};
   const flip = (key, letter, word) => {
     const b = Object.assign(document.createElement("button"), { type: "button", textContent: letter, title: word });
     b.setAttribute("aria-label", `${word} ${name(t.key)}`); b.setAttribute("aria-pressed", t[key]);
-    b.dataset[key] = t.key;
+    b.dataset[key] = t.key; t.buttons[key] = b;
     b.onclick = () => { t[key] = !t[key]; b.setAttribute("aria-pressed", t[key]); levels(); };
     return b;
   };
@@ -418,6 +419,21 @@ for (const t of tracks) {
   slider.oninput = () => { t.volume = +slider.value; levels(); };
   row.append(label, flip("mute", "M", "Mute"), flip("solo", "S", "Solo"), slider);
   $("mixer").append(row);
+}
+const presets = { "Song": k => k !== "hits", "Song and hits": () => true };
+if (tracks.some(t => t.key === "rest")) Object.assign(presets, {
+  "Drums": k => k !== "hits" && k !== "rest", "Drums and hits": k => k !== "rest", "No drums": k => k === "rest" });
+presets["Hits"] = k => k === "hits";
+for (const [label, heard] of Object.entries(tracks.length > 1 ? presets : {})) {
+  const b = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+  b.onclick = () => {
+    for (const t of tracks) {
+      t.mute = !heard(t.key); t.solo = false;
+      for (const key of ["mute", "solo"]) t.buttons[key].setAttribute("aria-pressed", t[key]);
+    }
+    levels();
+  };
+  $("presets").append(b);
 }
 levels();
 const save = (blob, suffix) => {

@@ -140,6 +140,10 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
     say(0.25)
     size = sum(map(len, pages)) + len(data["outline"] or "") + len(data["spectrogram"] or "") \
         + 24 * len(transcription) + 60_000
+    if sum(map(len, pages)) > max_size * 0.4:
+        notes.append("The score is too long to be shown here; adt transcribe writes it.")
+        size -= sum(map(len, pages))
+        pages = []
     packed = {suffix: _pack(content) for suffix, content in sorted(
         kept.items(), key=lambda item: (item[0] == ".pdf", len(item[1])))}
     for suffix in list(packed):

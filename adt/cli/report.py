@@ -8,8 +8,9 @@ import click
 
 from ..errors import ConfigError, OutputError
 from ..vocabulary import CLASS_COUNTS
-from . import options, outputs
+from . import options, outputs, timing
 from .batch import Batch, Job
+from .console import share
 
 _SUFFIXES = (".html", ".htm")
 
@@ -28,10 +29,12 @@ _SUFFIXES = (".html", ".htm")
               help="Embed the score, if the libraries for it are installed.")
 @click.option("--classes", type=click.Choice([str(n) for n in CLASS_COUNTS]), default="9",
               help="Size of the drum vocabulary, as in adt transcribe.")
+@timing.given
 @options.device("cpu")
 @options.skip_existing
 @options.force
-def command(inputs, out, demix, stems, sound, notation, classes, device, skip_existing, force):
+def command(inputs, out, demix, stems, sound, notation, classes, tempo, time_signature,
+            first_beat, beats, device, skip_existing, force):
     """Write a page on each song: waveform, hits, score, stems to listen to, downloads.
 
     The page is one HTML file that needs no network. IN are audio files (wav, flac, ogg,
@@ -39,6 +42,7 @@ def command(inputs, out, demix, stems, sound, notation, classes, device, skip_ex
     """
     batch = Batch(inputs)
     file = _as_file(out, len(batch))
+    with_beats = timing.Timing(tempo, time_signature, first_beat, beats, n_inputs=len(batch))
 
     def target(job: Job) -> Path:
         return file or Path(out or "") / f"{job.name}.html"
@@ -64,9 +68,10 @@ def command(inputs, out, demix, stems, sound, notation, classes, device, skip_ex
         except OSError as problem:
             raise OutputError(f"{page.parent}: cannot be made ({problem.strerror});"
                               " choose another place with -o") from None
-        write_report(job.source, page, stems=stems, sound=sound, notation=notation,
-                     classes=int(classes), transcriber=transcriber, separator=separator,
-                     progress=progress)
+        hits = with_beats(transcriber(job.source, progress=share(progress, 0.0, 0.25)))
+        write_report(job.source, page, transcription=hits, stems=stems, sound=sound,
+                     notation=notation, classes=int(classes), separator=separator,
+                     progress=share(progress, 0.25, 1.0))
         return f"{page.stat().st_size / 1e6:.1f} MB, {page}"
 
     return batch.run(work)

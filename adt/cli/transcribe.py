@@ -9,7 +9,7 @@ import click
 from ..errors import ConfigError, OutputError
 from ..formats import MIDI, check, suffix_of
 from ..vocabulary import CLASS_COUNTS
-from . import console, options, outputs
+from . import console, options, outputs, timing
 from .batch import Batch, Job
 from .console import share
 
@@ -32,15 +32,7 @@ from .console import share
               help="Notes of the MIDI file: a preset, such as addictive_drums_2, or a .yaml"
                    " file.  [default: general_midi]")
 @click.option("--split-tracks", is_flag=True, help="One MIDI track for each piece.")
-@click.option("--tempo", metavar="BPM", type=float, default=None,
-              help="Tempo of the song: bar lines of the MIDI file follow it.  [default: none]")
-@click.option("--time-signature", metavar="N/4", default=None,
-              help="With --tempo: beats a bar.  [default: 4/4]")
-@click.option("--first-beat", metavar="SECONDS", type=float, default=None,
-              help="With --tempo: time of a first beat of a bar.  [default: 0]")
-@click.option("--beats", metavar="FILE", type=click.Path(),
-              help="File of the song's beats, lines of time<TAB>place in the bar, instead of"
-                   " --tempo.")
+@timing.given
 @click.option("--quantize", metavar="GRID", default=None,
               help="Move hits to a grid between the beats: 1/4, 1/8, 1/16, 1/32, 1/8T, 1/16T;"
                    " needs --tempo or --beats.  [default: as played]")
@@ -65,7 +57,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
     plan = _Plan(out, format, stems, activations, len(batch))
     midi_options = plan.midi_options(note_map, split_tracks)
     corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch))
-    timing = _Timing(tempo, time_signature, first_beat, beats, quantize, len(batch))
+    with_beats = timing.Timing(tempo, time_signature, first_beat, beats, quantize,
+                               n_inputs=len(batch))
     batch.check(lambda job: bool(outputs.pending(
         job.source, plan.targets(job), force, skip_existing)))
     if not batch.jobs:
@@ -91,7 +84,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             found = fit(result, corrected, *part, thresholds=transcriber.thresholds)
             hits = found.transcribe(transcriber, result, corrected)
             console.say(f"{job.source}: {found.describe()}")
-        hits = timing(hits)
+        hits = with_beats(hits)
         if int(classes) != 9:
             hits = hits.reduce(int(classes))
         if stems_todo:
@@ -111,60 +104,6 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         return f"{len(hits)} hits, {transcription}"
 
     return batch.run(work)
-
-
-class _Timing:
-    """Beats that the user gave, and the grid they want.
-
-    Raises
-    ------
-    ConfigError
-        If the options do not go together or are out of range.
-    DataError
-        If the file of beats cannot be read.
-    """
-
-    def __init__(self, tempo, time_signature, first_beat, beats, quantize, n_inputs: int):
-        from ..tempo import regular_beats
-        if tempo is None and (time_signature, first_beat) != (None, None):
-            raise ConfigError("--time-signature and --first-beat go with --tempo; add it")
-        if tempo is not None and beats is not None:
-            raise ConfigError("--tempo and --beats exclude each other; drop one of them")
-        if beats is not None and n_inputs > 1:
-            raise ConfigError(f"--beats is of one song, not of {n_inputs}; give one input")
-        if quantize is not None and tempo is None and beats is None:
-            raise ConfigError("--quantize needs to know the beats; add --tempo or --beats")
-        self._beats, self._regular = None, None
-        if beats is not None:
-            from ..beats import Beats
-            self._beats = Beats.load(beats)
-            if len(self._beats) < 2:
-                raise ConfigError(f"{beats}: {len(self._beats)} beats; two at least are needed")
-        if tempo is not None:
-            metre, _, unit = (time_signature or "4/4").partition("/")
-            if unit != "4" or not metre.isdigit():
-                raise ConfigError(f"--time-signature {time_signature}: expected quarters a bar,"
-                                  " such as 3/4")
-            self._regular = lambda duration: regular_beats(
-                tempo, duration, first_beat=first_beat or 0.0, metre=int(metre))
-            self._regular(1.0)
-        self._grid = quantize
-        if quantize is not None:
-            from ..quantize import GRIDS
-            if quantize not in GRIDS:
-                raise ConfigError(f"--quantize {quantize}: choose one of {', '.join(GRIDS)}")
-
-    def __call__(self, hits):
-        """The hits with beats, and on the grid if there is to be one."""
-        beats = self._regular(hits.duration) if self._regular else self._beats
-        if beats is None:
-            return hits
-        from ..transcription import Transcription
-        hits = Transcription(hits.hits, hits.duration, hits.source, hits.classes, beats=beats)
-        if self._grid is None:
-            return hits
-        from ..quantize import quantize
-        return quantize(hits, self._grid)
 
 
 class _Plan:

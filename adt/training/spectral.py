@@ -219,7 +219,7 @@ class ClipMaker:
         return {"colour": colour * augment.db(level),
                 "warp": warp_matrix(semitones) if abs(semitones) > 0.1 else None,
                 "damping": rng.uniform(4, 40) if rng.random() < 0.25 else None,
-                "dynamics": rng.uniform(-0.6, 0.6) if rng.random() < 0.6 else 0.0,
+                "dynamics": rng.uniform(-1, 1) * s["dynamics"] if rng.random() < 0.6 else 0.0,
                 "soft_tilt": rng.uniform(0, 6.0) if rng.random() < 0.5 else 0.0}
 
     def _any_snare(self, rng):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ class Beats:
         Seconds, increasing. Times are kept to the microsecond.
     positions : array_like of int, shape (n,)
         Place in the bar: 1 is the downbeat.
+    compound : bool
+        A beat is three eighths, as in 6/8, 9/8 and 12/8, instead of a quarter.
 
     Raises
     ------
@@ -39,6 +42,7 @@ class Beats:
 
     times: np.ndarray
     positions: np.ndarray
+    compound: bool = False
 
     def __post_init__(self):
         times = np.round(np.array(self.times, dtype=np.float64), 6)
@@ -63,9 +67,19 @@ class Beats:
         if not isinstance(other, Beats):
             return NotImplemented
         return (np.array_equal(self.times, other.times)
-                and np.array_equal(self.positions, other.positions))
+                and np.array_equal(self.positions, other.positions)
+                and self.compound == other.compound)
 
     __hash__ = None
+
+    @property
+    def unit(self) -> Fraction:
+        """Quarter notes a beat."""
+        return Fraction(3, 2) if self.compound else Fraction(1)
+
+    def signature(self, count: int) -> tuple[int, int]:
+        """Numerator and denominator of the time signature of a bar of `count` beats."""
+        return (3 * count, 8) if self.compound else (count, 4)
 
     @property
     def downbeats(self) -> np.ndarray:
@@ -138,6 +152,19 @@ class Beats:
         starts = self.time_of(edges).tolist()
         return [(a, b, n) for a, b, n in zip(starts, starts[1:], np.diff(edges).tolist(),
                                              strict=False) if a < duration]
+
+    def by_threes(self) -> Beats:
+        """Eighths of 6/8, 9/8 or 12/8 as beats of three, counted from the downbeats.
+
+        Raises
+        ------
+        ValueError
+            If that leaves fewer than two beats.
+        """
+        kept = self.positions % 3 == 1
+        if kept.sum() < 2:
+            raise ValueError(f"{len(self)} eighths have no two beats of three")
+        return Beats(self.times[kept], (self.positions[kept] + 2) // 3, compound=True)
 
     def save(self, path: Path | str) -> Path:
         """Write ``time<TAB>position`` lines.

@@ -8,14 +8,51 @@ from typing import Mapping
 import numpy as np
 
 from .errors import ConfigError
+from .grid import Swing, late, place
 from .transcription import Hit, Transcription
 
-#: Places in a beat (a quarter note) of each grid; T is for triplets.
+__all__ = ["GRIDS", "AUTO", "parse_swing", "quantize"]
+
+#: Places in a quarter note of each grid; T is for triplets.
 GRIDS: Mapping[str, int] = MappingProxyType(
     {"1/4": 1, "1/8": 2, "1/8T": 3, "1/16": 4, "1/16T": 6, "1/32": 8})
 
+#: The grid that is recognised beat by beat, and the swing that is recognised.
+AUTO = "auto"
 
-def quantize(transcription: Transcription, grid: str = "1/16") -> Transcription:
+#: Percent of a pair of notes that the first of them may take.
+SWINGS = (50.0, 75.0)
+
+_LEVELS = {"1/8": 8, "1/16": 16}
+
+
+def parse_swing(swing: float | str | None) -> float | str | None:
+    """Swing as a number in percent, ``"auto"`` or None.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither, or out of range.
+
+    Examples
+    --------
+    >>> parse_swing("62"), parse_swing("66.7%"), parse_swing("auto")
+    (62.0, 66.7, 'auto')
+    """
+    if swing is None or swing == AUTO:
+        return swing
+    try:
+        percent = float(str(swing).removesuffix("%"))
+    except ValueError:
+        percent = float("nan")
+    if not SWINGS[0] <= percent <= SWINGS[1]:
+        raise ConfigError(f"swing {swing}: expected auto or {SWINGS[0]:.0f} (even) to "
+                          f"{SWINGS[1]:.0f} percent; triplets are 66.7")
+    return percent
+
+
+def quantize(transcription: Transcription, grid: str = "1/16",
+             swing: float | str | None = None) -> Transcription:
     """The same hits on a grid that follows the transcription's beats.
 
     Of hits of one piece that fall on the same place, the loudest stays. Hits before the
@@ -26,7 +63,13 @@ def quantize(transcription: Transcription, grid: str = "1/16") -> Transcription:
     transcription : Transcription
         With beats.
     grid : str
-        One of `GRIDS`.
+        One of `GRIDS`, or ``"auto"``: every beat has the grid that its hits suggest
+        (`adt.grid`), with the song's swing.
+    swing : float or "auto", optional
+        When the second of two notes begins, percent of both: 50 even, 66.7 triplets. They
+        are eighths with the grid 1/8, sixteenths with 1/16, and what suits better with
+        ``"auto"``. ``"auto"`` recognises it. By default even with a fixed grid,
+        recognised with ``"auto"``.
 
     Returns
     -------
@@ -35,24 +78,58 @@ def quantize(transcription: Transcription, grid: str = "1/16") -> Transcription:
     Raises
     ------
     ConfigError
-        If there is no such grid, or the transcription has no beats.
+        If there is no such grid or swing, or the transcription has no beats.
     """
-    if grid not in GRIDS:
-        raise ConfigError(f"no grid {grid!r}; choose one of {', '.join(GRIDS)}")
+    if grid != AUTO and grid not in GRIDS:
+        raise ConfigError(f"no grid {grid!r}; choose one of {', '.join((AUTO, *GRIDS))}")
+    swing = parse_swing(swing)
+    if swing is not None and grid != AUTO and grid not in _LEVELS:
+        raise ConfigError(f"swing goes with the grids {', '.join((AUTO, *_LEVELS))}, not {grid}")
     beats = transcription.beats
     if beats is None or len(beats) < 2:
         raise ConfigError("quantising needs beats; give a tempo, or a file of beats")
     if not len(transcription):
         return transcription
-    places = GRIDS[grid]
     times = np.array([hit.time for hit in transcription])
-    slots = np.rint(beats.position_of(times) * places)
-    slots = np.maximum(slots, np.ceil(float(beats.position_of(0.0)) * places - 1e-6))
-    moved = np.maximum(0.0, beats.time_of(slots / places))
+    places = beats.position_of(times)
+    if grid == AUTO:
+        known = None if swing in (None, AUTO) else swing / 100
+        slots = _recognised(transcription, places, known).sounding
+    else:
+        pace = GRIDS[grid] * float(beats.unit)  # places a beat
+        found = None
+        if swing == AUTO:
+            found = _recognised(transcription, places, None).swing
+        elif swing is not None:
+            found = Swing(_LEVELS[grid], swing / 100)
+        slots = _nearest(places, pace, found)
+    first = float(beats.position_of(0.0))
+    early = slots < first - 1e-6
+    slots = np.where(early, slots + np.ceil(first - slots - 1e-6), slots)
+    moved = np.maximum(0.0, beats.time_of(slots))
     loudest: dict[tuple[int, str], Hit] = {}
-    for hit, slot, time in zip(transcription, slots.astype(int).tolist(), moved.tolist()):
+    for hit, slot, time in zip(transcription, np.rint(slots * 960).astype(int).tolist(),
+                               moved.tolist()):
         best = loudest.get((slot, hit.piece))
         if best is None or hit.velocity > best.velocity:
             loudest[slot, hit.piece] = Hit(time, hit.piece, hit.velocity, hit.confidence)
     return Transcription(list(loudest.values()), transcription.duration, transcription.source,
                          transcription.classes, beats=beats)
+
+
+def _recognised(transcription: Transcription, places: np.ndarray, swing: float | None):
+    beats = transcription.beats
+    period = beats.time_of(np.floor(places) + 1) - beats.time_of(np.floor(places))
+    return place(places, [hit.piece for hit in transcription],
+                 [hit.velocity for hit in transcription], period,
+                 compound=beats.compound, swing=swing)
+
+
+def _nearest(places: np.ndarray, pace: float, swing: Swing | None) -> np.ndarray:
+    """The nearest places of a fixed grid, swung if there is swing."""
+    steps = np.floor(places * pace)
+    around = (steps[:, None] + np.arange(-1, 3)) / pace
+    if swing is not None:
+        around = late(around, swing)
+    best = np.abs(around - places[:, None]).argmin(axis=1)
+    return around[np.arange(len(places)), best]

@@ -3,7 +3,7 @@
 A MIDI file begins with a bar line, a recording seldom does. The time before the first
 beat becomes a pickup of whole sixteenths (its time signature says how many), whose tempo
 is bent a little so that the first downbeat falls on a bar line at its true time. A beat is
-a quarter note.
+a quarter note, or three eighths in compound metres.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class TempoMap:
 
 
 def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
-                  metre: int = 4) -> Beats:
+                  metre: int = 4, compound: bool = False) -> Beats:
     """Beats of a click track.
 
     Parameters
@@ -75,6 +75,8 @@ def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
         grid that is not before 0.
     metre : int
         Beats a bar.
+    compound : bool
+        Beats of three eighths.
 
     Raises
     ------
@@ -96,7 +98,29 @@ def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
     beat = 60.0 / tempo
     start = first_beat % (beat * metre)
     count = max(2, int(np.ceil((duration - start) / beat - 1e-9)))
-    return Beats(start + beat * np.arange(count), np.arange(count) % metre + 1)
+    return Beats(start + beat * np.arange(count), np.arange(count) % metre + 1, compound)
+
+
+def time_signature(text: str) -> tuple[int, bool]:
+    """Beats a bar, and whether they are of three eighths, of a time signature.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of N/4, 6/8, 9/8 and 12/8.
+
+    Examples
+    --------
+    >>> time_signature("3/4"), time_signature("6/8")
+    ((3, False), (2, True))
+    """
+    count, _, unit = text.partition("/")
+    if unit == "4" and count.isdigit() and 1 <= int(count) <= 15:
+        return int(count), False
+    if text in ("6/8", "9/8", "12/8"):
+        return int(count) // 3, True
+    raise ConfigError(f"time signature {text}: expected quarters a bar, such as 3/4, or 6/8, "
+                      "9/8 or 12/8")
 
 
 def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
@@ -111,7 +135,7 @@ def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     click = start + beat * index
     if np.abs(click - beats.times).max() > tolerance or start < 0:
         return beats
-    return Beats(click, beats.positions)
+    return Beats(click, beats.positions, beats.compound)
 
 
 def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
@@ -137,7 +161,8 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
     lead = float(times[0])
     beat = float(times[1] - times[0]) if len(times) > 1 else float("nan")
     bars = regular.bars(float(times[-1]) + 1e-6)
-    sixteenths = max(1, round(lead / beat * 4)) if lead > _SHORTEST_LEAD else 0
+    unit = float(beats.unit)
+    sixteenths = max(1, round(lead / beat * unit * 4)) if lead > _SHORTEST_LEAD else 0
     tempi, signatures, place = [], [], 0.0
     if sixteenths:
         quarter = lead / (sixteenths / 4)
@@ -146,22 +171,23 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
         tempi.append((0.0, quarter))
         place = sixteenths / 4
     pickup = bars[0][2] if bars[0][2] and regular.positions[0] != 1 else 0
-    before = sixteenths + 4 * pickup  # sixteenths before the first whole bar
+    before = sixteenths + round(4 * unit * pickup)  # sixteenths before the first whole bar
     if before:
         metre = regular.metre
-        rest = before % (4 * metre)
+        rest = before % round(4 * unit * metre)
         if rest:
             signatures.append((0.0, *_signature(rest)))
         if before > rest:
-            signatures.append((rest / 4, metre, 4))
+            signatures.append((rest / 4, *beats.signature(metre)))
     for number, (start, stop, count) in enumerate(bars):
-        quarter = (stop - start) / count
+        quarter = (stop - start) / (count * unit)
         if not tempi or abs(quarter - tempi[-1][1]) > _SAME:
             tempi.append((place, quarter))
+        signature = beats.signature(count)
         if not (number == 0 and pickup) and (
-                not signatures or signatures[-1][1:] != (count, 4)):
-            signatures.append((place, count, 4))
-        place += count
+                not signatures or signatures[-1][1:] != signature):
+            signatures.append((place, *signature))
+        place += count * unit
     return TempoMap(tempi, signatures)
 
 

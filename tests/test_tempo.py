@@ -149,8 +149,8 @@ def test_impossible_tempi_are_refused(tempo, first, metre):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["--first-beat", "1"], "--tempo"), (["--quantize", "1/16"], "--tempo or --beats"),
-    (["--tempo", "9"], "20 to 400"), (["--tempo", "120", "--time-signature", "6/8"], "3/4"),
+    (["--first-beat", "-1"], "seconds from 0"), (["--no-beats", "--quantize", "1/16"], "--no-beats"),
+    (["--tempo", "9"], "20 to 400"), (["--tempo", "120", "--time-signature", "7/8"], "3/4"),
     (["--tempo", "120", "--quantize", "1/5"], "1/16"), (["--beats", "none.beats"], "none.beats")])
 def test_options_that_make_no_sense_are_refused(tmp_path, capsys, options, words):
     audio = tmp_path / "x.wav"
@@ -158,3 +158,21 @@ def test_options_that_make_no_sense_are_refused(tmp_path, capsys, options, words
     assert main(["transcribe", str(audio), "-o", str(tmp_path / "x.mid"), *options]) == 1
     assert words in capsys.readouterr().err
     assert not (tmp_path / "x.mid").exists()
+
+
+def test_six_eight_is_written_and_read_back(tmp_path):
+    beats = regular_beats(60, 20.0, first_beat=1.5, metre=2, compound=True)
+    assert beats.times[0] == 1.5
+    found = tempo_map(beats)
+    assert found.signatures[-1][1:] == (6, 8)
+    assert 60 / found.tempi[-1][1] == pytest.approx(90)  # quarters a minute
+    song = Transcription([Hit(t, "kick") for t in beats.times], 20.0, beats=beats)
+    again = Transcription.load(song.save(tmp_path / "x.mid")).beats
+    assert again.compound and again.metre == 2
+    np.testing.assert_allclose(again.times[again.times > 1.4][:10], beats.times[:10], atol=1e-3)
+
+
+def test_eighths_by_threes():
+    beats = Beats(np.arange(14) * 0.25, (np.arange(14) + 4) % 6 + 1).by_threes()
+    assert beats.compound and beats.metre == 2
+    assert beats.positions.tolist() == [1, 2, 1, 2] and beats.times[0] == 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..beats import Beats
 from ..errors import DataError, OutputError
 from ..transcription import LABEL_VELOCITY, NOTE_LENGTH, Hit
 from ..vocabulary import ARTICULATION_TO_PIECE
@@ -34,6 +35,7 @@ def to_jams(song):
     found = getattr(song, "beats", None)
     if found is not None:
         beats = _annotation(jams, "beat", song.duration)
+        beats.sandbox.compound = found.compound
         for time, position in zip(found.times.tolist(), found.positions.tolist(), strict=True):
             if time >= 0:
                 beats.append(time=time, duration=0, value=position, confidence=1.0)
@@ -48,8 +50,8 @@ def _annotation(jams, namespace: str, duration: float):
     return annotation
 
 
-def read(path: Path) -> tuple[list[Hit], float, None]:
-    """Hits of the first ``tag_open`` annotation."""
+def read(path: Path) -> tuple[list[Hit], float, Beats | None]:
+    """Hits of the first ``tag_open`` annotation, beats of the first ``beat``."""
     try:
         import jams
     except ImportError as error:
@@ -64,7 +66,19 @@ def read(path: Path) -> tuple[list[Hit], float, None]:
                     1.0 if row.confidence is None else float(row.confidence))
                 for row, velocity in zip(rows, velocities, strict=True)]
         duration = float(document.file_metadata.duration or 0)
+        beats = _beats(next(iter(document.search(namespace="beat")), None))
     except Exception as error:  # its parsers fail in many ways
         raise DataError(f"{path}: not a JAMS file with drum hits as tag_open ({error!r})"
                         ) from error
-    return hits, max([duration, *(h.time for h in hits)]), None
+    return hits, max([duration, *(h.time for h in hits)]), beats
+
+
+def _beats(annotation) -> Beats | None:
+    """Beats whose place in the bar is known; JAMS does not demand it."""
+    if annotation is None:
+        return None
+    rows = sorted(annotation.data, key=lambda row: row.time)
+    if not rows or any(row.value is None for row in rows):
+        return None
+    return Beats([row.time for row in rows], [row.value for row in rows],
+                 bool(getattr(annotation.sandbox, "compound", False)))

@@ -37,32 +37,37 @@ def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
 
 
 def beats(midi, end: float) -> Beats | None:
-    """Quarter notes of a `pretty_midi.PrettyMIDI`, from its tempi and time signatures.
+    """Beats of a `pretty_midi.PrettyMIDI`, from its tempi and time signatures.
 
-    Bars that are no whole number of quarters have none (a pickup). None where nobody set
+    They are quarters, or three eighths if every bar but a pickup is in 6/8, 9/8 or 12/8.
+    Bars that are no whole number of beats have none (a pickup). None where nobody set
     a tempo: 120 beats per minute throughout is what programs write by default.
     """
     _, tempi = midi.get_tempo_changes()
     if np.allclose(tempi, 120.0):
         return None
     last = midi.time_to_tick(end)
-    signatures = [(midi.time_to_tick(s.time), s.numerator * 4 / s.denominator)
-                  for s in midi.time_signature_changes] or [(0, 4.0)]
+    changes = midi.time_signature_changes
+    compound = bool(changes) and changes[-1].denominator == 8 and all(
+        c.numerator in (6, 9, 12) for c in changes if c.denominator == 8 or c is changes[-1])
+    size = round(midi.resolution * (1.5 if compound else 1))  # ticks a beat
+    signatures = [(midi.time_to_tick(s.time), s.numerator * 4 / s.denominator
+                   * midi.resolution / size) for s in changes] or [(0, 4.0)]
     if signatures[0][0] > 0:
         signatures.insert(0, (0, 4.0))
     found: dict[int, int] = {}
-    stops = [tick for tick, _ in signatures[1:]] + [last + 4 * midi.resolution]
-    for number, ((start, quarters), stop) in enumerate(zip(signatures, stops)):
-        if quarters == int(quarters):
+    stops = [tick for tick, _ in signatures[1:]] + [last + 4 * size]
+    for number, ((start, count), stop) in enumerate(zip(signatures, stops)):
+        if count == int(count):
             skipped = 0
-            if number == 0 and len(signatures) > 1 and stop - start == quarters * midi.resolution:
-                skipped = max(0, int(signatures[1][1] - quarters))  # a pickup: the end of a bar
-            ticks = range(start, min(stop, last + 1), midi.resolution)
-            found.update((t, (i % int(quarters)) + skipped + 1) for i, t in enumerate(ticks))
+            if number == 0 and len(signatures) > 1 and stop - start == count * size:
+                skipped = max(0, int(signatures[1][1] - count))  # a pickup: the end of a bar
+            ticks = range(start, min(stop, last + 1), size)
+            found.update((t, (i % int(count)) + skipped + 1) for i, t in enumerate(ticks))
     if len(found) < 2:
         return None
     ticks = sorted(found)
-    return Beats([midi.tick_to_time(t) for t in ticks], [found[t] for t in ticks])
+    return Beats([midi.tick_to_time(t) for t in ticks], [found[t] for t in ticks], compound)
 
 
 _note_map = note_map

@@ -1,0 +1,127 @@
+"""Grids recognised in performances with errors of timing."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from adt.errors import ConfigError
+from adt.grid import Swing, late, place
+from adt.quantize import parse_swing, quantize
+from adt.tempo import regular_beats
+from adt.transcription import Hit, Transcription
+
+F = Fraction
+
+
+def performance(pattern, beats=32, tempo=110.0, jitter=0.015, lag=0.0, seed=0, compound=False):
+    """What is meant (places in beats) and a transcription of it played with jitter, seconds."""
+    rng = np.random.default_rng(seed)
+    period = 60 / tempo
+    meant = [(b + float(x), piece) for b in range(beats) for x, piece in pattern(b)]
+    hits = [Hit(0.5 + x * period + lag + rng.normal(0, jitter), piece, 90) for x, piece in meant]
+    found = regular_beats(tempo, 0.5 + (beats + 1) * period, first_beat=0.5, compound=compound,
+                          metre=2 if compound else 4)
+    order = np.argsort([h.time for h in hits], kind="stable")
+    return (np.array([meant[k][0] for k in order]),
+            Transcription([hits[k] for k in order], 0.5 + beats * period, beats=found))
+
+
+def rock(offbeats):
+    return lambda b: [(x, "hihat_closed") for x in (0, *offbeats)] + [
+        (0, ("kick", "snare")[b % 2])] + ([(offbeats[-1], "kick")] if b % 4 == 2 else [])
+
+
+def placed(song, **options):
+    places = song.beats.position_of([h.time for h in song])
+    return place(places, [h.piece for h in song], [h.velocity for h in song],
+                 60 / song.beats.tempo, compound=song.beats.compound, **options)
+
+
+FEELS = {
+    "eighths": (rock([1 / 2]), None),
+    "sixteenths": (rock([1 / 4, 1 / 2, 3 / 4]), None),
+    "triplets": (rock([1 / 3, 2 / 3]), None),
+    "swing 58": (rock([0.58]), Swing(8, 0.58)),
+    "swing 62": (rock([0.62]), Swing(8, 0.62)),
+    "swing 66": (rock([0.66]), Swing(8, 0.66)),
+    "swung sixteenths 60": (rock([0.3, 0.5, 0.8]), Swing(16, 0.6)),
+    "swung sixteenths 66": (rock([0.33, 0.5, 0.83]), Swing(16, 0.66)),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("feel", FEELS)
+def test_feels_are_told_apart(feel, seed):
+    pattern, swing = FEELS[feel]
+    meant, song = performance(pattern, seed=seed, lag=0.012)
+    found = placed(song)
+    assert (np.abs(found.sounding - meant) < 1 / 32).mean() > 0.97
+    assert (found.swing is None) == (swing is None)
+    if swing:
+        assert found.swing.level == swing.level
+        assert found.swing.ratio == pytest.approx(swing.ratio, abs=0.03)
+        even = 2 if swing.level == 8 else 4
+        assert np.mean([(x * even).denominator == 1 for x in found.written]) > 0.97
+
+
+def test_a_fill_of_triplets_in_sixteenths():
+    meant, song = performance(lambda b: [(x, "snare") for x in (
+        (0, 1 / 3, 2 / 3) if b == 15 else (0, 1 / 4, 1 / 2, 3 / 4))], tempo=90, jitter=0.006)
+    np.testing.assert_allclose(placed(song).sounding, meant, atol=0.01)
+
+
+def test_beats_of_three_eighths():
+    meant, song = performance(lambda b: [(F(k, 3), "hihat_closed") for k in range(3)]
+                              + [(F(5, 6), "snare")], tempo=60, compound=True)
+    found = placed(song)
+    np.testing.assert_allclose(found.sounding, meant, atol=0.01)
+    assert found.swing is None
+
+
+def test_swing_that_is_known():
+    meant, song = performance(rock([0.6]), beats=3, jitter=0.0)
+    assert placed(song).swing is None  # too few beats to be sure
+    found = placed(song, swing=0.6)
+    np.testing.assert_allclose(found.sounding, meant, atol=1e-6)
+    assert set(x % 1 for x in found.written) == {0, F(1, 2)}
+    assert placed(performance(rock([0.62]))[1], swing=0.5).swing is None
+
+
+def test_no_hits():
+    found = place([], [], [], 0.5)
+    assert found.written == [] and found.swing is None
+
+
+def test_late_places():
+    even = np.arange(9) / 4
+    np.testing.assert_allclose(late(even, Swing(16, 0.6))[:5], [0, 0.3, 0.5, 0.8, 1])
+    np.testing.assert_allclose(late(even, Swing(8, 0.6))[::2], [0, 0.6, 1, 1.6, 2])
+
+
+@pytest.mark.parametrize("grid, swing", [("auto", None), ("1/8", "62"), ("1/8", "auto")])
+def test_quantised_notes_are_on_the_swung_grid(grid, swing):
+    meant, song = performance(rock([0.62]))
+    times = np.array([h.time for h in quantize(song, grid, swing)])
+    expected = np.array(sorted(0.5 + meant * 60 / 110))
+    assert len(times) == len(expected)
+    np.testing.assert_allclose(times, expected, atol=0.02)
+    assert len(np.unique(np.round((times - 0.5) / (60 / 110) % 1 % 0.9999, 3))) <= 2
+
+
+def test_a_grid_in_six_eight():
+    meant, song = performance(lambda b: [(F(k, 3), "ride") for k in range(3)], tempo=70,
+                              compound=True)
+    for grid in ("auto", "1/8"):
+        found = quantize(song, grid)
+        np.testing.assert_allclose([h.time for h in found], 0.5 + meant * 60 / 70, atol=1e-5)
+
+
+@pytest.mark.parametrize("options, words", [
+    (("1/8T", "60"), "1/16"), (("1/16", "80"), "50"), (("1/16", "much"), "percent"),
+    (("auto", "nan"), "percent")])
+def test_swing_that_makes_no_sense(options, words):
+    _, song = performance(rock([1 / 2]), beats=2)
+    with pytest.raises(ConfigError, match=words):
+        quantize(song, *options)
+    assert parse_swing(None) is None

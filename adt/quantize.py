@@ -11,7 +11,7 @@ from .errors import ConfigError
 from .grid import Swing, late, place
 from .transcription import Hit, Transcription
 
-__all__ = ["GRIDS", "AUTO", "parse_swing", "quantize"]
+__all__ = ["GRIDS", "AUTO", "check_grid", "quantize"]
 
 #: Places in a quarter note of each grid; T is for triplets.
 GRIDS: Mapping[str, int] = MappingProxyType(
@@ -26,19 +26,24 @@ SWINGS = (50.0, 75.0)
 _LEVELS = {"1/8": 8, "1/16": 16}
 
 
-def parse_swing(swing: float | str | None) -> float | str | None:
-    """Swing as a number in percent, ``"auto"`` or None.
+def check_grid(grid: str, swing: float | str | None = None) -> float | str | None:
+    """Swing as a number in percent, ``"auto"`` or None, if it goes with the grid.
 
     Raises
     ------
     ConfigError
-        If it is neither, or out of range.
+        If there is no such grid, the swing is no number or out of range, or the grid does
+        not swing.
 
     Examples
     --------
-    >>> parse_swing("62"), parse_swing("66.7%"), parse_swing("auto")
+    >>> check_grid("1/8", "62"), check_grid("1/16", "66.7%"), check_grid("auto", "auto")
     (62.0, 66.7, 'auto')
     """
+    if grid != AUTO and grid not in GRIDS:
+        raise ConfigError(f"no grid {grid!r}; choose one of {', '.join((AUTO, *GRIDS))}")
+    if swing is not None and grid != AUTO and grid not in _LEVELS:
+        raise ConfigError(f"swing goes with the grids {', '.join((AUTO, *_LEVELS))}, not {grid}")
     if swing is None or swing == AUTO:
         return swing
     try:
@@ -80,11 +85,7 @@ def quantize(transcription: Transcription, grid: str = "1/16",
     ConfigError
         If there is no such grid or swing, or the transcription has no beats.
     """
-    if grid != AUTO and grid not in GRIDS:
-        raise ConfigError(f"no grid {grid!r}; choose one of {', '.join((AUTO, *GRIDS))}")
-    swing = parse_swing(swing)
-    if swing is not None and grid != AUTO and grid not in _LEVELS:
-        raise ConfigError(f"swing goes with the grids {', '.join((AUTO, *_LEVELS))}, not {grid}")
+    swing = check_grid(grid, swing)
     beats = transcription.beats
     if beats is None or len(beats) < 2:
         raise ConfigError("quantising needs beats; give a tempo, or a file of beats")

@@ -7,7 +7,7 @@ import pytest
 
 from adt.errors import ConfigError
 from adt.grid import Swing, late, place
-from adt.quantize import parse_swing, quantize
+from adt.quantize import quantize
 from adt.tempo import regular_beats
 from adt.transcription import Hit, Transcription
 
@@ -124,4 +124,3 @@ def test_swing_that_makes_no_sense(options, words):
     _, song = performance(rock([1 / 2]), beats=2)
     with pytest.raises(ConfigError, match=words):
         quantize(song, *options)
-    assert parse_swing(None) is None

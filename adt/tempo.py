@@ -20,6 +20,9 @@ from .errors import ConfigError
 TOLERANCE = 0.035
 _SHORTEST_LEAD = 0.0005  # seconds before the first beat that are none
 _SAME = 3e-6  # seconds; beats are kept to the microsecond
+_CHANGE = 0.04  # share by which a tempo differs from the one before, to be another
+_SHORTEST_STRETCH, _LONGEST_STRETCH = 4, 200  # bars of one tempo that are looked at together
+_STRETCH = 0.25  # price of a stretch: five bars off by 5 %
 _LONGEST_QUARTER = 16.7  # seconds; MIDI has 24 bits of microseconds
 
 
@@ -196,3 +199,56 @@ def _signature(sixteenths: int) -> tuple[int, int]:
         if sixteenths % divisor == 0:
             return sixteenths // divisor, denominator
     return sixteenths, 16
+
+
+def tempo_changes(beats: Beats) -> list[tuple[int, float]]:
+    """Where the tempo really changes: index of the first beat, and beats per minute.
+
+    The tempo of every bar is approximated by as few stretches of one tempo as it takes
+    (least absolute deviations with a price for each stretch), each of four bars or more.
+    The drift of a player and errors of a tracker are no changes.
+
+    Parameters
+    ----------
+    beats : Beats
+        Two at least.
+
+    Returns
+    -------
+    list of (int, float)
+        The first is the first beat.
+    """
+    edges = [0, *(int(k) for k in np.flatnonzero(beats.positions == 1) if k), len(beats) - 1]
+    edges = sorted(set(edges))
+    edges = edges if len(edges) > 1 else [0, len(beats) - 1]
+    counts = np.diff(edges)
+    gaps = np.diff(beats.times)
+    tempi = np.array([60 / np.median(gaps[a:b]) for a, b in zip(edges, edges[1:], strict=False)])
+    starts = _stretches(np.log(tempi), np.minimum(counts / max(beats.metre, 1), 1.0))
+    found: list[tuple[int, float]] = []
+    for a, b in zip(starts, [*starts[1:], len(tempi)], strict=True):
+        tempo = 60 / float(np.median(gaps[edges[a]:edges[b]]))
+        if not found or abs(tempo / found[-1][1] - 1) > _CHANGE:
+            found.append((edges[a], tempo))
+    return found
+
+
+def _stretches(values: np.ndarray, weights: np.ndarray) -> list[int]:
+    """First index of each stretch of about one value, found by dynamic programming."""
+    n = len(values)
+    best = [0.0] + [float("inf")] * n
+    source = [0] * (n + 1)
+    for a in range(n):
+        if best[a] == float("inf") or (0 < a and n - a < _SHORTEST_STRETCH):
+            continue
+        for b in range(min(n, a + _SHORTEST_STRETCH), min(n, a + _LONGEST_STRETCH) + 1):
+            part = values[a:b]
+            middle = np.median(part)
+            cost = best[a] + _STRETCH + float((weights[a:b] * np.abs(part - middle)).sum())
+            if cost < best[b]:
+                best[b], source[b] = cost, a
+    starts, b = [], n
+    while b > 0:
+        b = source[b]
+        starts.append(b)
+    return starts[::-1]

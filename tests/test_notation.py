@@ -132,6 +132,13 @@ def test_ghosts_accents_and_open_hats():
     assert (ghosts, accents, opened) == ({3}, {6}, {F(7, 2)})
 
 
+def test_swung_sixteenths():
+    song = played([(b + x, "hihat_closed") for b in range(16) for x in (0, .31, .5, .81)],
+                  bars=4, tempo=90, jitter=0.005)
+    text = to_musicxml(song)
+    assert text.count("Swing 16ths") == 1 and "time-modification" not in text
+
+
 def test_flam_is_a_grace_note():
     song = played([(0, "kick"), (0.935, "snare"), (1, "snare"), (3, "snare")])
     found, lengths = notes(to_musicxml(song))
@@ -149,6 +156,69 @@ def test_metres_and_pickup(metre):
     measures = root.findall("part/measure")
     assert measures[0].get("implicit") == "yes" and len(measures) == 3
     assert measures[-1].findtext("barline/bar-style") == "light-heavy"
+
+
+@pytest.mark.parametrize("metre", [2, 3, 4])
+def test_compound_metres(metre):
+    strokes = [(b + F(k, 3), "hihat_closed") for b in range(2 * metre) for k in range(3)]
+    strokes += [(0, "kick"), (1, "snare"), (1.5, "kick"), (metre + F(5, 6), "snare"),
+                (metre + F(5, 6), "kick")]
+    song = played([(float(b), p) for b, p in strokes], bars=2, metre=metre, tempo=60,
+                  jitter=0.008)
+    song.beats = Beats(song.beats.times, song.beats.positions, compound=True)
+    text = to_musicxml(song)
+    root = ET.fromstring(text)
+    assert [(t.findtext("beats"), t.findtext("beat-type")) for t in root.iter("time")] == [
+        (str(3 * metre), "8")]
+    assert root.find(".//metronome/beat-unit-dot") is not None
+    assert root.findtext(".//metronome/per-minute") == "60"
+    assert "time-modification" not in text
+    found, lengths = notes(text)
+    assert all(total == F(3 * metre, 2) for length in lengths for total in length.values())
+    assert {(bar * metre + onset * F(2, 3), key) for bar, onset, _, _, _, key, _ in found} == {
+        (F(b).limit_denominator(12), PIECE_TO_GM[p]) for b, p in strokes}
+
+
+def test_tempo_marks_only_where_the_tempo_changes():
+    rng = np.random.default_rng(0)
+    period = np.repeat([0.5, 0.4], 64) * (1 + 0.03 * np.sin(np.arange(128) / 9))
+    times = 0.3 + np.cumsum(period) + rng.normal(0, 0.012, 128)
+    beats = Beats(times, np.arange(128) % 4 + 1)
+    song = Transcription([Hit(t, "kick") for t in times], times[-1] + 1, beats=beats)
+    root = ET.fromstring(to_musicxml(song))
+    marks = [(m.get("number"), m.findtext(".//per-minute")) for m in root.iter("measure")
+             if m.find(".//metronome") is not None]
+    assert [n for n, _ in marks] == ["1", "17"]
+    assert [int(x) for _, x in marks] == pytest.approx([120, 150], abs=4)
+
+
+def test_bars_like_the_one_before_are_repeat_signs():
+    song = played(grooves(6) + [(18.75, "snare")], bars=6)
+    root = ET.fromstring(to_musicxml(song))
+    signs = {m.get("number"): m.find("attributes/measure-style/measure-repeat").get("type")
+             for m in root.iter("measure") if m.find("attributes/measure-style") is not None}
+    assert signs == {"2": "start", "5": "stop"}  # 5 begins a system and differs anyway
+    assert all(len(m.findall("note/unpitched")) >= 11 for m in root.iter("measure"))
+
+
+def test_files_follow_the_schema(schema):
+    strokes = grooves(5) + [(3.96, "snare"), (8 + F(1, 3), "tom_mid"), (9.25, "hihat_open")]
+    song = played([(float(b), p) for b, p in strokes], bars=5, pickup=2)
+    for compound in (False, True):
+        song.beats = Beats(song.beats.times, song.beats.positions, compound)
+        text = to_musicxml(song)
+        schema.validate(text.partition("<!DOCTYPE")[0] + text.partition(".dtd\">")[2])
+
+
+@pytest.fixture(scope="module")
+def schema():
+    """MusicXML 4.0, as music21 brings it along."""
+    xmlschema = pytest.importorskip("xmlschema")
+    from pathlib import Path
+
+    import music21
+    return xmlschema.XMLSchema(Path(music21.__file__).parent / "musicxml" / "musicxml.xsd",
+                               allow="local")
 
 
 def test_partitura_reads_the_same_onsets(tmp_path):
@@ -215,7 +285,8 @@ def test_missing_library(monkeypatch, tmp_path, library, suffix):
 
 def test_pages(tmp_path):
     pytest.importorskip("verovio")
-    song = played(grooves(90), bars=90)
+    song = played([(4 * bar + k / 4, PIECES[(bar + k) % 9]) for bar in range(90)
+                   for k in range(16)], bars=90)
     pages = engrave(song, title="Tom & <Jerry>")
     assert len(pages) > 1 and "Tom &amp; &lt;Jerry&gt;" in pages[0]
     assert pages == engrave(song, title="Tom & <Jerry>")

@@ -37,6 +37,7 @@ _DURATIONS = {
     Fraction(3, 8): ("16th", 1, ""), Fraction(1, 4): ("16th", 0, ""),
     Fraction(1, 8): ("32nd", 0, ""), Fraction(1, 3): ("eighth", 0, "eighth"),
     Fraction(2, 3): ("quarter", 0, "eighth"), Fraction(1, 6): ("16th", 0, "16th"),
+    Fraction(3, 2): ("quarter", 1, ""),
 }
 _FLAGS = {"eighth": 1, "16th": 2, "32nd": 3}
 
@@ -65,30 +66,33 @@ def to_score(transcription: Transcription, *, title: str | None = None,
     ConfigError
         If the tempo is not between 20 and 400.
     """
-    rhythm = write_rhythm(transcription, _beats(transcription, tempo))
+    return _score(transcription, write_rhythm(transcription, _beats(transcription, tempo)), title)
+
+
+def _score(transcription: Transcription, rhythm: Rhythm, title: str | None):
     m21 = _library()
     name = PurePath(transcription.source).stem if title is None else title
     score = m21.stream.Score(id="score")
     score.metadata = m21.metadata.Metadata(title=name or "Drums")
     part = m21.stream.Part(id="P1")
     part.partName = "Drums"
-    length = None
+    signature = None
     for number, bar in enumerate(rhythm.bars):
         measure = m21.stream.Measure(
             number=number + (0 if rhythm.bars[0].pickup else 1))
         if number == 0:
             measure.insert(0, m21.clef.PercussionClef())
-            _mark_tempo(m21, measure, rhythm)
-        elif number % BARS_PER_SYSTEM == (1 if rhythm.bars[0].pickup else 0) and number > 1:
+            _mark_swing(m21, measure, rhythm.swing)
+        elif _begins_system(number, rhythm):
             measure.insert(0, m21.layout.SystemLayout(isNew=True))
-        if bar.length != length and not bar.pickup:
-            measure.insert(0, m21.meter.TimeSignature(f"{bar.length}/4"))
-            length = bar.length
-        elif bar.pickup:
-            following = rhythm.bars[1].length if len(rhythm.bars) > 1 else bar.length
-            measure.insert(0, m21.meter.TimeSignature(f"{following}/4"))
-            measure.paddingLeft = following - bar.length
-            length = following
+        if number in rhythm.tempi:
+            _mark_tempo(m21, measure, bar, rhythm.tempi[number])
+        shown = bar if not bar.pickup or len(rhythm.bars) == 1 else rhythm.bars[1]
+        if bar.pickup:
+            measure.paddingLeft = shown.length - bar.length
+        if shown.signature != signature:
+            signature = shown.signature
+            measure.insert(0, m21.meter.TimeSignature(f"{signature[0]}/{signature[1]}"))
         for voice in _voices(m21, bar):
             measure.insert(0, voice)
         part.append(measure)
@@ -101,14 +105,17 @@ def to_musicxml(transcription: Transcription, *, title: str | None = None,
                 tempo: float | None = None) -> str:
     """The drum part as MusicXML; parameters and errors as in `to_score`.
 
+    A bar like the one before is shown as a repeat sign; its notes are in the file.
     Every note names its instrument, whose ``midi-unpitched`` is the General MIDI key
     counted from 1, as MusicXML counts.
     """
-    score = to_score(transcription, title=title, tempo=tempo)
+    rhythm = write_rhythm(transcription, _beats(transcription, tempo))
+    score = _score(transcription, rhythm, title)
     from music21.musicxml.m21ToXml import GeneralObjectExporter
     exporter = GeneralObjectExporter(score)
     exporter.makeNotation = False
     root = ET.fromstring(exporter.parse())
+    _mark_repeats(root.findall("part/measure"), rhythm)
     _name_instruments(root, {class_note(hit.piece) for hit in transcription})
     pickup = root.find("part/measure[@number='0']")
     if pickup is not None:
@@ -124,6 +131,23 @@ def to_musicxml(transcription: Transcription, *, title: str | None = None,
             '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
             '"http://www.musicxml.org/dtds/partwise.dtd">\n'
             + ET.tostring(root, encoding="unicode") + "\n")
+
+
+def _mark_repeats(measures: list[ET.Element], rhythm: Rhythm) -> None:
+    """Show bars like the one before as a repeat sign, but for the first of a system."""
+    shown = [bar.repeat and not _begins_system(number, rhythm)
+             for number, bar in enumerate(rhythm.bars)]
+    for number, measure in enumerate(measures):
+        kind = {(False, True): "start", (True, False): "stop"}.get(
+            (shown[number - 1], shown[number]))
+        if number == 0 or kind is None:
+            continue
+        attributes = measure.find("attributes")
+        if attributes is None:
+            attributes = ET.Element("attributes")
+            measure.insert(1 if measure.find("print") is not None else 0, attributes)
+        style = ET.SubElement(attributes, "measure-style")
+        ET.SubElement(style, "measure-repeat", type=kind).text = "1" if kind == "start" else None
 
 
 def _library():
@@ -149,10 +173,18 @@ def _beats(transcription: Transcription, tempo: float | None) -> Beats:
     return transcription.beats
 
 
-def _mark_tempo(m21, measure, rhythm: Rhythm) -> None:
-    measure.insert(0, m21.tempo.MetronomeMark(number=round(rhythm.tempo)))
-    if rhythm.swing:
-        text = m21.expressions.TextExpression("Swing")
+def _begins_system(number: int, rhythm: Rhythm) -> bool:
+    return number % BARS_PER_SYSTEM == (1 if rhythm.bars[0].pickup else 0) and number > 1
+
+
+def _mark_tempo(m21, measure, bar: Bar, tempo: float) -> None:
+    beat = m21.duration.Duration(bar.beat)
+    measure.insert(0, m21.tempo.MetronomeMark(number=round(tempo), referent=beat))
+
+
+def _mark_swing(m21, measure, level: int) -> None:
+    if level:
+        text = m21.expressions.TextExpression("Swing" if level == 8 else "Swing 16ths")
         text.placement = "above"
         measure.insert(0, text)
 
@@ -181,25 +213,28 @@ def _voice(m21, name: str, slots, bar: Bar, stem: str, hidden: bool):
         rest.fullMeasure = True
         voice.insert(0, rest)
         return voice
-    beat = 0
+    beat, size = Fraction(0), bar.beat
     while beat < bar.length:
-        inner = {offset - beat: slots[offset] for offset in slots if beat <= offset < beat + 1}
+        inner = {offset - beat: slots[offset] for offset in slots
+                 if beat <= offset < beat + size}
         if not inner:
             free = beat % 2 == 0 and beat + 2 <= bar.length and bar.length % 2 == 0 and not any(
-                beat <= offset < beat + 2 for offset in slots)
-            length = Fraction(2 if free else 1)
+                beat <= offset < beat + 2 for offset in slots) and size == 1
+            length = Fraction(2) if free else size
             _add(m21, voice, beat, [(Fraction(0), length, None)], stem, hidden)
-            beat += int(length)
+            beat += length
             continue
-        for start, cells in _cells(inner):
+        for start, cells in _cells(inner, size):
             _add(m21, voice, beat + start, cells, stem, hidden)
         _beam(m21, [e for e in voice.notesAndRests if e.offset >= beat])
-        beat += 1
+        beat += size
     return voice
 
 
-def _cells(inner) -> list[tuple[Fraction, list]]:
+def _cells(inner, size: Fraction) -> list[tuple[Fraction, list]]:
     """Parts of one beat that share a grid: (start, [(offset, length, strokes or None)])."""
+    if size != 1:
+        return [(Fraction(0), _plain(inner, size))]
     grid = next(g for g in (1, 2, 4, 3, 6, 8) if all((o * g).denominator == 1 for o in inner))
     if grid in (1, 2, 3, 4):
         return [(Fraction(0), _fill(inner, Fraction(1), Fraction(1, grid)))]
@@ -226,6 +261,23 @@ def _fill(part, length: Fraction, unit: Fraction) -> list:
     for onset, stop in zip(onsets, [*onsets[1:], length], strict=False):
         cells.append((onset, stop - onset, part[onset]))
     return cells
+
+
+def _plain(part, length: Fraction) -> list:
+    """The same for a beat of three eighths: what a note does not last is rests."""
+    onsets = sorted(part)
+    cells = []
+    for onset, stop in zip([Fraction(0), *onsets], [*onsets, length], strict=False):
+        strokes, place = part.get(onset), onset
+        for size in (Fraction(k, 8) for k in (12, 8, 6, 4, 3, 2, 1)):
+            while place + size <= stop and (strokes is not None or size in _RESTS):
+                cells.append((place, size, strokes))
+                place, strokes = place + size, None
+    return cells
+
+
+#: Rests in a beat of three eighths.
+_RESTS = {Fraction(3, 2), Fraction(1), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8)}
 
 
 def _add(m21, voice, start, cells, stem: str, hidden: bool) -> None:

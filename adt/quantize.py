@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import ConfigError
 from .grid import Swing, late, place
+from .tempo import even
 from .transcription import Hit, Transcription
 
 __all__ = ["GRIDS", "AUTO", "check_grid", "quantize"]
@@ -66,7 +67,8 @@ def quantize(transcription: Transcription, grid: str = "1/16",
     Parameters
     ----------
     transcription : Transcription
-        With beats.
+        With beats. Those of the result are as a MIDI file has them (`adt.tempo.even`), so
+        that the notes lie on its grid.
     grid : str
         One of `GRIDS`, or ``"auto"``: every beat has the grid that its hits suggest
         (`adt.grid`), with the song's swing.
@@ -107,6 +109,7 @@ def quantize(transcription: Transcription, grid: str = "1/16",
     first = float(beats.position_of(0.0))
     early = slots < first - 1e-6
     slots = np.where(early, slots + np.ceil(first - slots - 1e-6), slots)
+    beats = even(beats)
     moved = np.maximum(0.0, beats.time_of(slots))
     loudest: dict[tuple[int, str], Hit] = {}
     for hit, slot, time in zip(transcription, np.rint(slots * 960).astype(int).tolist(),

@@ -141,6 +141,16 @@ def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     return Beats(click, beats.positions, beats.compound)
 
 
+def even(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
+    """The beats as a MIDI file has them: steady (`steady`), or evenly spaced in each bar."""
+    if len(beats) < 3 or steady(beats, tolerance) is not beats:
+        return steady(beats, tolerance)
+    times = [start + (stop - start) * k / count
+             for start, stop, count in beats.bars(float(beats.times[-1]) + 1e-6)
+             for k in range(count)]
+    return steady(Beats(times[:len(beats)], beats.positions, beats.compound), tolerance)
+
+
 def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
     """Tempo map whose bar lines fall on the downbeats.
 
@@ -201,7 +211,7 @@ def _signature(sixteenths: int) -> tuple[int, int]:
     return sixteenths, 16
 
 
-def tempo_changes(beats: Beats) -> list[tuple[int, float]]:
+def tempo_changes(beats: Beats, heard=None) -> list[tuple[int, float]]:
     """Where the tempo really changes: index of the first beat, and beats per minute.
 
     The tempo of every bar is approximated by as few stretches of one tempo as it takes
@@ -212,6 +222,8 @@ def tempo_changes(beats: Beats) -> list[tuple[int, float]]:
     ----------
     beats : Beats
         Two at least.
+    heard : array_like, optional
+        Times of the hits: a bar without any has no tempo of its own.
 
     Returns
     -------
@@ -224,10 +236,14 @@ def tempo_changes(beats: Beats) -> list[tuple[int, float]]:
     counts = np.diff(edges)
     gaps = np.diff(beats.times)
     tempi = np.array([60 / np.median(gaps[a:b]) for a, b in zip(edges, edges[1:], strict=False)])
-    starts = _stretches(np.log(tempi), np.minimum(counts / max(beats.metre, 1), 1.0))
+    weights = np.minimum(counts / max(beats.metre, 1), 1.0)
+    if heard is not None:
+        weights = weights * (np.histogram(heard, beats.times[edges])[0] > 1)
+    starts = _stretches(np.log(tempi), weights)
     found: list[tuple[int, float]] = []
     for a, b in zip(starts, [*starts[1:], len(tempi)], strict=True):
-        tempo = 60 / float(np.median(gaps[edges[a]:edges[b]]))
+        kept = np.repeat(weights[a:b] > 0, counts[a:b])
+        tempo = 60 / float(np.median(gaps[edges[a]:edges[b]][kept if kept.any() else ...]))
         if not found or abs(tempo / found[-1][1] - 1) > _CHANGE:
             found.append((edges[a], tempo))
     return found
@@ -243,7 +259,7 @@ def _stretches(values: np.ndarray, weights: np.ndarray) -> list[int]:
             continue
         for b in range(min(n, a + _SHORTEST_STRETCH), min(n, a + _LONGEST_STRETCH) + 1):
             part = values[a:b]
-            middle = np.median(part)
+            middle = np.median(part[weights[a:b] > 0] if weights[a:b].any() else part)
             cost = best[a] + _STRETCH + float((weights[a:b] * np.abs(part - middle)).sum())
             if cost < best[b]:
                 best[b], source[b] = cost, a

@@ -192,15 +192,6 @@ def test_tempo_marks_only_where_the_tempo_changes():
     assert [int(x) for _, x in marks] == pytest.approx([120, 150], abs=4)
 
 
-def test_bars_like_the_one_before_are_repeat_signs():
-    song = played(grooves(6) + [(18.75, "snare")], bars=6)
-    root = ET.fromstring(to_musicxml(song))
-    signs = {m.get("number"): m.find("attributes/measure-style/measure-repeat").get("type")
-             for m in root.iter("measure") if m.find("attributes/measure-style") is not None}
-    assert signs == {"2": "start", "5": "stop"}  # 5 begins a system and differs anyway
-    assert all(len(m.findall("note/unpitched")) >= 11 for m in root.iter("measure"))
-
-
 def test_files_follow_the_schema(schema):
     strokes = grooves(5) + [(3.96, "snare"), (8 + F(1, 3), "tom_mid"), (9.25, "hihat_open")]
     song = played([(float(b), p) for b, p in strokes], bars=5, pickup=2)

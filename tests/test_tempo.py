@@ -13,7 +13,7 @@ from adt.beats import Beats
 from adt.cli import main
 from adt.errors import ConfigError
 from adt.quantize import GRIDS, quantize
-from adt.tempo import regular_beats, steady, tempo_map
+from adt.tempo import regular_beats, steady, tempo_changes, tempo_map
 from adt.transcription import Hit, Transcription
 
 
@@ -176,3 +176,25 @@ def test_eighths_by_threes():
     beats = Beats(np.arange(14) * 0.25, (np.arange(14) + 4) % 6 + 1).by_threes()
     assert beats.compound and beats.metre == 2
     assert beats.positions.tolist() == [1, 2, 1, 2] and beats.times[0] == 0.5
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.3])
+def test_quantised_notes_lie_on_the_grid_of_the_file(tmp_path, drift):
+    rng = np.random.default_rng(1)
+    gaps = 0.5 * (1 + drift * np.linspace(0, 1, 48)) + rng.normal(0, 0.008, 48)
+    beats = Beats(0.4 + np.cumsum(gaps), np.arange(48) % 4 + 1)
+    times = beats.time_of(np.arange(0, 46, 0.25)) + rng.normal(0, 0.008, 184)
+    song = quantize(Transcription([Hit(t, "snare") for t in times], 40.0, beats=beats), "auto")
+    midi = pretty_midi.PrettyMIDI(str(song.save(tmp_path / "x.mid")))
+    ticks = np.array([midi.time_to_tick(n.start) for n in midi.instruments[0].notes])
+    lead = midi.time_to_tick(song.beats.times[0])
+    off = (ticks - lead + 120) % 240 - 120
+    assert len(ticks) == 184 and np.abs(off).max() <= 3
+
+
+def test_tempo_of_bars_that_nobody_plays_is_none():
+    gaps = np.repeat([0.4, 0.5], [20, 60])
+    times = np.cumsum(gaps)
+    beats = Beats(times, np.arange(80) % 4 + 1)
+    assert [round(t) for _, t in tempo_changes(beats)] == [150, 120]
+    assert [round(t) for _, t in tempo_changes(beats, times[21:])] == [120]

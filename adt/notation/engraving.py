@@ -85,13 +85,20 @@ def to_pdf(pages: list[str]) -> bytes:
 
 
 def _anchored(page: str) -> str:
-    """Write the title as one text with its own place, which every reader of SVG centres."""
-    return re.sub(r'<text font-size="0px">\s*<tspan[^>]*?( x="[^"]*" y="[^"]*" '
-                  r'text-anchor="[^"]*")[^>]*>.*?<tspan font-size="([^"]*)">([^<]*)</tspan>'
-                  r'.*?</text>', r'<text\1 font-size="\2">\3</text>', page, flags=re.DOTALL)
+    """Write title and page number as one text with its own place, which all readers centre."""
+    def join(match: re.Match) -> str:
+        place = re.search(r' x="[^"]*" y="[^"]*" text-anchor="[^"]*"', match[0])
+        pieces = re.findall(r'<tspan font-size="([^"]*)">([^<]*)</tspan>', match[0])
+        if not place or not pieces:
+            return match[0]
+        words = "".join(text for _, text in pieces)
+        return f'<text{place[0]} font-size="{pieces[0][0]}">{words}</text>'
+
+    return re.sub(r'<text font-size="0px">.*?</text>', join, page, flags=re.DOTALL)
 
 
 def _plain_note(page: str) -> str:
-    """The quarter note of the metronome mark in a font that typst brings along."""
-    return re.sub(r'<tspan font-family="Leipzig"([^>]*)>\ueca5',
+    """The note of the metronome mark in a font that typst brings along."""
+    page = re.sub(r'<tspan font-family="Leipzig"([^>]*)>\ueca5',
                   '<tspan font-family="DejaVu Sans Mono"\\1>\u2669', page)
+    return page.replace("\uecb7", ".")

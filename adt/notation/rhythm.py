@@ -26,7 +26,7 @@ _SNARE = {38}
 _DRUMS = {38, 43, 47, 50}
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Stroke:
     """One written hit: its piece and how it is played."""
 
@@ -39,16 +39,12 @@ class Stroke:
 
 @dataclass
 class Bar:
-    """One bar: place in quarter notes → strokes; `length` quarters; pickup if incomplete.
-
-    A bar is a repeat where it is played like the one before.
-    """
+    """One bar: place in quarter notes → strokes; `length` quarters; pickup if incomplete."""
 
     length: Fraction
     beat: Fraction = Fraction(1)
     pickup: bool = False
     slots: dict[Fraction, list[Stroke]] = field(default_factory=dict)
-    repeat: bool = False
 
     @property
     def signature(self) -> tuple[int, int]:
@@ -101,7 +97,7 @@ def write_rhythm(transcription: Transcription, beats: Beats) -> Rhythm:
         hits[k].piece, ghost=marks[k] < 0, accent=marks[k] > 0, flam=k in flams))
     swings = found.swing is not None and found.swing.ratio >= SWING
     tempi = {max(0, bisect.bisect_right(firsts, at) - 1): tempo
-             for at, tempo in tempo_changes(beats)}
+             for at, tempo in tempo_changes(beats, times)}
     return Rhythm(bars, tempi, found.swing.level if swings else 0)
 
 
@@ -183,7 +179,7 @@ def _bars(beats: Beats, slots, stroke) -> tuple[list[Bar], list[int]]:
             if found.piece.startswith("hihat"):
                 strokes[k] = replace(found, closing=was_open and found.piece == "hihat_closed")
                 was_open = found.piece == "hihat_open"
-        bars[place].slots[(offset - edges[place]) * unit] = sorted(strokes)
-    for before, bar in zip(bars, bars[1:], strict=False):
-        bar.repeat = bool(bar.slots) and (bar.slots, bar.length) == (before.slots, before.length)
+        bars[place].slots[(offset - edges[place]) * unit] = strokes
+    if bars[0].pickup and not bars[0].slots and len(bars) > 1:
+        del bars[0], edges[0]
     return bars, edges[:-1]

@@ -104,8 +104,6 @@ def _score(transcription: Transcription, rhythm: Rhythm, title: str | None):
 def to_musicxml(transcription: Transcription, *, title: str | None = None,
                 tempo: float | None = None) -> str:
     """The drum part as MusicXML; parameters and errors as in `to_score`.
-
-    A bar like the one before is shown as a repeat sign; its notes are in the file.
     Every note names its instrument, whose ``midi-unpitched`` is the General MIDI key
     counted from 1, as MusicXML counts.
     """
@@ -115,7 +113,6 @@ def to_musicxml(transcription: Transcription, *, title: str | None = None,
     exporter = GeneralObjectExporter(score)
     exporter.makeNotation = False
     root = ET.fromstring(exporter.parse())
-    _mark_repeats(root.findall("part/measure"), rhythm)
     _name_instruments(root, {class_note(hit.piece) for hit in transcription})
     pickup = root.find("part/measure[@number='0']")
     if pickup is not None:
@@ -131,23 +128,6 @@ def to_musicxml(transcription: Transcription, *, title: str | None = None,
             '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
             '"http://www.musicxml.org/dtds/partwise.dtd">\n'
             + ET.tostring(root, encoding="unicode") + "\n")
-
-
-def _mark_repeats(measures: list[ET.Element], rhythm: Rhythm) -> None:
-    """Show bars like the one before as a repeat sign, but for the first of a system."""
-    shown = [bar.repeat and not _begins_system(number, rhythm)
-             for number, bar in enumerate(rhythm.bars)]
-    for number, measure in enumerate(measures):
-        kind = {(False, True): "start", (True, False): "stop"}.get(
-            (shown[number - 1], shown[number]))
-        if number == 0 or kind is None:
-            continue
-        attributes = measure.find("attributes")
-        if attributes is None:
-            attributes = ET.Element("attributes")
-            measure.insert(1 if measure.find("print") is not None else 0, attributes)
-        style = ET.SubElement(attributes, "measure-style")
-        ET.SubElement(style, "measure-repeat", type=kind).text = "1" if kind == "start" else None
 
 
 def _library():

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from .errors import OutputError
+from .errors import ConfigError, OutputError
 from .frames import HOP, SAMPLE_RATE
 from .output import atomic_path
 from .vocabulary import PIECES
 
-__all__ = ["plot"]
+__all__ = ["SUFFIXES", "check", "plot"]
+
+#: Suffixes of pictures.
+SUFFIXES = (".png", ".svg", ".pdf")
+_MISSING = "a picture needs the library matplotlib; pip install 'adt[plot]'"
+_INCHES = 0.35  # width of a second
+_WIDTHS = (12.0, 150.0)  # least and most, inches
+
+
+def check(path: Path | str) -> None:
+    """Raise before any work is done if a picture cannot be drawn.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is not installed or the suffix is none of `SUFFIXES`.
+    """
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{path}: pictures end in {', '.join(SUFFIXES)}")
+    if find_spec("matplotlib") is None:
+        raise ConfigError(_MISSING)
 
 
 def plot(activations, transcription, path: Path | str, bands: np.ndarray | None = None,
          start: float = 0.0, end: float | None = None) -> Path:
-    """Draw a lane of activation for each piece, with the hits on it.
+    """Draw a lane of activation for each piece, with the hits on it and the bar lines.
 
     Parameters
     ----------
@@ -43,12 +64,13 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise OutputError("a picture needs matplotlib; pip install matplotlib") from error
+        raise OutputError(_MISSING) from error
     end = activations.duration if end is None else end
     rows = slice(max(0, int(start * SAMPLE_RATE / HOP)), int(end * SAMPLE_RATE / HOP) + 1)
     onset = activations.onset[rows]
     times = (rows.start + np.arange(len(onset))) * HOP / SAMPLE_RATE
-    figure = Figure(figsize=(12, 6 if bands is None else 8), layout="constrained")
+    width = float(np.clip(_INCHES * (end - start), *_WIDTHS))
+    figure = Figure(figsize=(width, 6 if bands is None else 8), layout="constrained")
     FigureCanvasAgg(figure)
     if bands is None:
         lanes = figure.subplots()
@@ -65,6 +87,10 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         hits = [h for h in transcription if h.piece == piece and start <= h.time < end]
         lanes.vlines([h.time for h in hits], lane,
                      [lane + 0.9 * h.velocity / 127 for h in hits], color="tab:red")
+    if transcription.beats is not None:
+        downbeats = transcription.beats.downbeats
+        lanes.vlines(downbeats[(downbeats >= start) & (downbeats < end)], 0, len(PIECES),
+                     color="0.8", linewidth=0.8, zorder=0)
     lanes.set(xlim=(start, end), ylim=(0, len(PIECES)), xlabel="time (s)",
               yticks=np.arange(len(PIECES)) + 0.4, yticklabels=PIECES)
     path = Path(path)

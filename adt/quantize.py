@@ -12,7 +12,7 @@ from .grid import Swing, late, place
 from .tempo import even
 from .transcription import Hit, Transcription
 
-__all__ = ["GRIDS", "AUTO", "check_grid", "quantize"]
+__all__ = ["GRIDS", "AUTO", "check_grid", "divided_by_three", "quantize"]
 
 #: Places in a quarter note of each grid; T is for triplets.
 GRIDS: Mapping[str, int] = MappingProxyType(
@@ -119,6 +119,19 @@ def quantize(transcription: Transcription, grid: str = "1/16",
             loudest[slot, hit.piece] = Hit(time, hit.piece, hit.velocity, hit.confidence)
     return Transcription(list(loudest.values()), transcription.duration, transcription.source,
                          transcription.classes, beats=beats)
+
+
+def divided_by_three(transcription: Transcription) -> bool:
+    """Whether most beats that are divided are so by three, or swing like triplets."""
+    if not len(transcription):
+        return False
+    places = transcription.beats.position_of([hit.time for hit in transcription])
+    found = _recognised(transcription, places, None)
+    inner = np.array([place % 1 != 0 for place in found.written])
+    three = np.array([place.denominator % 3 == 0 for place in found.written])
+    if found.swing is not None and found.swing.ratio > 0.6:
+        three |= found.swung
+    return bool(inner.any() and three[inner].mean() > 0.5)
 
 
 def _recognised(transcription: Transcription, places: np.ndarray, swing: float | None):

@@ -92,3 +92,20 @@ def test_jams_with_beats_validates(tmp_path):
     loaded = jams.load(str(song.save(tmp_path / "a.jams")), validate=True, strict=True)
     (beats,) = loaded.search(namespace="beat")
     assert [(o.time, o.value) for o in beats.data] == [(0.5, 1), (1.0, 2), (1.5, 3)]
+
+
+@pytest.mark.parametrize("compound", [False, True])
+def test_beats_come_back_from_jams(tmp_path, compound):
+    pytest.importorskip("jams")
+    from adt import Beats
+    beats = Beats([0.2, 0.7, 1.2, 1.7], [4, 1, 2, 3], compound)
+    song = Transcription([Hit(0.2, "kick")], 2.0, beats=beats)
+    assert Transcription.load(song.save(tmp_path / "a.jams")).beats == beats
+    plain = Transcription(song.hits, 2.0)
+    assert Transcription.load(plain.save(tmp_path / "b.jams")).beats is None
+
+
+def test_further_hats_of_ezdrummer_are_read():
+    pieces = note_map("ezdrummer").to_piece
+    assert {pieces[n] for n in (22, 42, 61, 62, 63)} == {"hihat_closed"}
+    assert {pieces[n] for n in (26, 46, 60)} == {"hihat_open"}

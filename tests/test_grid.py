@@ -7,7 +7,7 @@ import pytest
 
 from adt.errors import ConfigError
 from adt.grid import Swing, late, place
-from adt.quantize import quantize
+from adt.quantize import divided_by_three, quantize
 from adt.tempo import regular_beats
 from adt.transcription import Hit, Transcription
 
@@ -124,3 +124,10 @@ def test_swing_that_makes_no_sense(options, words):
     _, song = performance(rock([1 / 2]), beats=2)
     with pytest.raises(ConfigError, match=words):
         quantize(song, *options)
+
+
+@pytest.mark.parametrize("feel", FEELS)
+def test_beats_divided_by_three(feel):
+    _, song = performance(FEELS[feel][0])
+    assert divided_by_three(song) == (feel in ("triplets", "swing 62", "swing 66",
+                                               "swung sixteenths 66"))

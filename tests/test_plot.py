@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from adt import Hit, Transcription
-from adt.errors import OutputError
+from adt.beats import Beats
+from adt.errors import ConfigError, OutputError
 from adt.inference import Activations
-from adt.plot import plot
+from adt.plot import check, plot
 
 pytest.importorskip("matplotlib")
 
@@ -28,3 +29,21 @@ def test_unknown_suffix(tmp_path):
     with pytest.raises(OutputError, match="a.xyz"):
         plot(Activations(zeros, zeros, zeros, 0.1), Transcription([], 0.1), tmp_path / "a.xyz")
     assert not list(tmp_path.iterdir())
+
+
+def test_bar_lines_are_drawn(tmp_path):
+    from matplotlib.image import imread
+    zeros = np.zeros((201, 9), np.float32)
+    activations = Activations(zeros, zeros, zeros, 2.0)
+    plain = plot(activations, Transcription([], 2.0), tmp_path / "a.png")
+    song = Transcription([], 2.0, beats=Beats([0.5, 1.0, 1.5], [4, 1, 2]))
+    assert (imread(plain) != imread(plot(activations, song, tmp_path / "b.png"))).any()
+
+
+def test_what_cannot_be_drawn_is_said_before(monkeypatch):
+    check("song.PNG")
+    with pytest.raises(ConfigError, match="song.gif: pictures end in .png"):
+        check("song.gif")
+    monkeypatch.setattr("adt.plot.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"adt\[plot\]"):
+        check("song.png")

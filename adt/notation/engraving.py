@@ -101,4 +101,4 @@ def _plain_note(page: str) -> str:
     """The note of the metronome mark in a font that typst brings along."""
     page = re.sub(r'<tspan font-family="Leipzig"([^>]*)>\ueca5',
                   '<tspan font-family="DejaVu Sans Mono"\\1>\u2669', page)
-    return page.replace("\uecb7", ".")
+    return re.sub(r"\s*\uecb7", ".", page)

@@ -122,14 +122,14 @@ def quantize(transcription: Transcription, grid: str = "1/16",
 
 
 def divided_by_three(transcription: Transcription) -> bool:
-    """Whether most beats that are divided are so by three, or swing like triplets."""
+    """Whether most beats that are divided are so by three, or eighths that swing like them."""
     if not len(transcription):
         return False
     places = transcription.beats.position_of([hit.time for hit in transcription])
     found = _recognised(transcription, places, None)
     inner = np.array([place % 1 != 0 for place in found.written])
     three = np.array([place.denominator % 3 == 0 for place in found.written])
-    if found.swing is not None and found.swing.ratio > 0.6:
+    if found.swing is not None and found.swing.level == 8 and found.swing.ratio > 0.6:
         three |= found.swung
     return bool(inner.any() and three[inner].mean() > 0.5)
 

@@ -36,7 +36,7 @@ def check(path: Path | str) -> None:
 
 
 def plot(activations, transcription, path: Path | str, bands: np.ndarray | None = None,
-         start: float = 0.0, end: float | None = None) -> Path:
+         start: float = 0.0, end: float | None = None, beats=None) -> Path:
     """Draw a lane of activation for each piece, with the hits on it and the bar lines.
 
     Parameters
@@ -50,6 +50,8 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         Band powers (`adt.Transcriber.bands`), drawn above as a spectrogram.
     start, end : float
         Seconds; the whole recording by default.
+    beats : adt.Beats, optional
+        Whose bars are drawn; by default those of the transcription.
 
     Returns
     -------
@@ -83,12 +85,14 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         above.set_ylabel("band")
     for lane, piece in enumerate(PIECES):
         lanes.fill_between(times, lane, lane + 0.9 * onset[:, lane], color="tab:blue",
-                           alpha=0.35, linewidth=0)
+                           alpha=0.7, linewidth=0, zorder=3)
         hits = [h for h in transcription if h.piece == piece and start <= h.time < end]
         lanes.vlines([h.time for h in hits], lane,
-                     [lane + 0.9 * h.velocity / 127 for h in hits], color="tab:red")
-    if transcription.beats is not None:
-        downbeats = transcription.beats.downbeats
+                     [lane + 0.9 * h.velocity / 127 for h in hits], color="tab:red",
+                     linewidth=1.0)
+    beats = transcription.beats if beats is None else beats
+    if beats is not None:
+        downbeats = beats.downbeats
         lanes.vlines(downbeats[(downbeats >= start) & (downbeats < end)], 0, len(PIECES),
                      color="0.8", linewidth=0.8, zorder=0)
     lanes.set(xlim=(start, end), ylim=(0, len(PIECES)), xlabel="time (s)",

@@ -32,6 +32,8 @@ from .network import aligned, chunks, load_network, pick_device
 from .output import atomic_path
 from .peaks import DEFAULT_THRESHOLD, pick_peaks
 from .transcription import Hit, Transcription
+from .velocity import GROUPS, VelocityNet, refine
+from .velocity import levels as group_levels
 from .vocabulary import PIECES, STEMS
 
 Progress = Callable[[float], None]
@@ -58,6 +60,9 @@ class Activations:
         Of the audio, seconds.
     source : str
         Where the audio came from.
+    levels : ndarray of float16, shape (frames, 6 or 1, GROUPS), optional
+        Levels of the stems and the mixture, see `adt.velocity`. Without them velocities
+        are those of the detectors.
     """
 
     onset: np.ndarray
@@ -65,13 +70,15 @@ class Activations:
     offset: np.ndarray
     duration: float
     source: str = ""
+    levels: np.ndarray | None = None
 
     def save(self, path: Path | str) -> Path:
         """Write as ``.npz`` (with the names of the columns under ``pieces``)."""
+        levels = {} if self.levels is None else {"levels": self.levels}
         with atomic_path(path) as temporary, open(temporary, "wb") as handle:
             np.savez_compressed(
                 handle, onset=self.onset, velocity=self.velocity, offset=self.offset,
-                duration=self.duration, source=self.source, pieces=np.array(PIECES))
+                duration=self.duration, source=self.source, pieces=np.array(PIECES), **levels)
         return Path(path)
 
     @classmethod
@@ -91,7 +98,12 @@ class Activations:
                 if len({(2, len(PIECES)), *((a.ndim, a.shape[-1]) for a in arrays)}) > 1 \
                         or len({len(a) for a in arrays}) > 1:
                     raise ValueError(f"its shapes are {[a.shape for a in arrays]}")
-                return cls(*arrays, float(data["duration"]), str(data["source"]))
+                levels = data["levels"] if "levels" in data else None
+                if levels is not None and (
+                        levels.shape[1:] not in ((1, GROUPS), (len(STEMS) + 1, GROUPS))
+                        or len(levels) != len(arrays[0])):
+                    raise ValueError(f"its levels are of shape {levels.shape}")
+                return cls(*arrays, float(data["duration"]), str(data["source"]), levels)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile,
                 zlib.error) as error:
             raise DataError(f"{path}: not an activations file of adt ({error}); "
@@ -109,7 +121,7 @@ class Transcriber:
         ``cpu``, ``cuda``, ``mps`` or ``auto``.
     thresholds : mapping of stem to float, optional
         Strokes with less activation are no hits; by default those stored with the weights.
-    bank, detectors : str or path, optional
+    bank, detectors, velocity : str or path, optional
         Weights, by the name of a packaged model or a file.
 
     Examples
@@ -120,7 +132,8 @@ class Transcriber:
 
     def __init__(self, demix: bool = True, device: str = "cpu", *,
                  thresholds: Mapping[str, float] | None = None,
-                 bank: Path | str | None = None, detectors: Path | str | None = None):
+                 bank: Path | str | None = None, detectors: Path | str | None = None,
+                 velocity: Path | str | None = None):
         self.demix = demix
         self.device = pick_device(device)
         name = detectors or ("detectors" if demix else "detectors_mixture")
@@ -131,6 +144,8 @@ class Transcriber:
                                f"not for demix={demix}; choose others with detectors=")
         self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
             if demix else None
+        self.dynamics = load_network(VelocityNet, "velocity", velocity or "velocity",
+                                     torch.device("cpu"))[0]
         unknown = sorted(set(thresholds or ()) - set(STEMS))
         if unknown:
             raise ConfigError(f"no stem {unknown[0]!r} to give a threshold; there are "
@@ -197,17 +212,20 @@ class Transcriber:
         """Band powers → activations, in chunks whose borders leave no trace."""
         level = reference_level(bands)
         out = np.zeros((3, len(bands), len(PIECES)), np.float32)
+        n_sources = 1 if self.bank is None else len(STEMS) + 1
+        levels = np.zeros((len(bands), n_sources, GROUPS), np.float16)
         for read, keep in chunks(len(bands)):
             decibel = aligned(to_decibel(bands[read], level))
             mixture = torch.from_numpy(decibel)[None].to(self.device)
             stems = None if self.bank is None else stem_decibel(mixture, self.bank(mixture))
             part = self.network(mixture, stems)[0]
             part[:2] = part[:2].sigmoid()
-            start = read.start + keep.start
-            out[:, start:start + keep.stop - keep.start] = part[:, keep].cpu().numpy()
+            kept = slice(read.start + keep.start, read.start + keep.stop)
+            out[:, kept] = part[:, keep].cpu().numpy()
+            levels[kept] = group_levels(mixture, stems)[0, keep].cpu().numpy()
             if progress:
                 progress((read.start + keep.stop) / len(bands))
-        return Activations(out[0], out[1], out[2], duration, source)
+        return Activations(out[0], out[1], out[2], duration, source, levels)
 
     def activations(self, path_or_array, sr: int | None = None,
                     progress: Progress | None = None) -> Activations:
@@ -232,9 +250,11 @@ class Transcriber:
         return self.bands_to_activations(bands, duration, source, thinking)
 
     def hits(self, activations: Activations) -> Transcription:
-        """Activations → hits: peak picking with this model's thresholds."""
+        """Activations → hits: peak picking with this model's thresholds, then velocities."""
         picked = pick_peaks(activations.onset, activations.velocity, activations.offset,
                             self.thresholds)
+        if activations.levels is not None:
+            picked = refine(self.dynamics, activations.levels, picked)
         hits = [Hit(min(time, activations.duration), PIECES[piece],
                     int(np.clip(round(velocity * 127), 1, 127)), confidence)
                 for time, piece, velocity, confidence in picked]

@@ -79,3 +79,10 @@ def bank(**settings):
 def detectors(**settings):
     """Train the onset detectors."""
     _train("detectors", **settings)
+
+
+@command.command(context_settings=options.SETTINGS)
+@_training_options("velocity")
+def velocity(**settings):
+    """Train what tells velocities from levels within a song."""
+    _train("velocity", **settings)

@@ -5,7 +5,7 @@ Functions are imported when first used: `adt train` lists its options without to
 
 from __future__ import annotations
 
-__all__ = ["train_bank", "train_detectors"]
+__all__ = ["train_bank", "train_detectors", "train_velocity"]
 
 
 def __getattr__(name: str):
@@ -15,4 +15,7 @@ def __getattr__(name: str):
     if name == "train_detectors":
         from .detectors import train_detectors
         return train_detectors
+    if name == "train_velocity":
+        from .velocity import train_velocity
+        return train_velocity
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,215 @@
+"""Training of the velocities told from levels: `adt train velocity`.
+
+Long clips of whole performances go through the finished bank and detectors; the hits found
+are matched with the strokes played, and a small network learns their velocities from
+`adt.velocity.features`. Parts of the clips count as songs of their own, so that it learns what
+a few hits are worth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from separation.bank import UNetBank
+
+from ..detectors import OnsetDetectors, stem_decibel
+from ..frames import FRAME_RATE
+from ..network import aligned, load_network, pick_device
+from ..peaks import pick_peaks
+from ..scoring import WINDOW
+from ..velocity import N_FEATURES, VelocityNet, features, levels
+from ..vocabulary import PIECES
+from ..weights import save_weights
+from . import provenance
+from .dataset import Clips, training_maker, validation_clips
+
+
+@dataclass
+class Heard:
+    """Hits that were found in one clip, and the velocities of the strokes they match.
+
+    Attributes
+    ----------
+    level : ndarray, shape (frames, sources, groups)
+    hits : ndarray, shape (n, 4)
+        Time, piece, velocity and confidence.
+    truth : ndarray, shape (n,)
+        Velocity played, 0..1; NaN for a hit that nobody played.
+    """
+
+    level: np.ndarray
+    hits: np.ndarray
+    truth: np.ndarray
+
+    def features(self, start: float = 0.0, stop: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
+        """Features and velocities of the matched hits, as if nothing else were in the song."""
+        inside = (self.hits[:, 0] >= start) & (self.hits[:, 0] < stop)
+        times, pieces, velocity, confidence = self.hits[inside].T
+        known = np.isfinite(self.truth[inside])
+        if not known.any():
+            return np.zeros((0, N_FEATURES), np.float32), np.zeros(0)
+        x = features(self.level, times, pieces.astype(np.int64), velocity, confidence)
+        return x[known], self.truth[inside][known]
+
+
+def _strokes(clip: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times, pieces and velocities of the strokes of a clip, from its frame-wise labels."""
+    near = (clip["offset"] > -0.5) & (clip["offset"] <= 0.5) & (clip["onset"] > 0.75)
+    frames, pieces = np.nonzero(near)
+    times = (frames + clip["offset"][frames, pieces]) / FRAME_RATE
+    return times, pieces, clip["velocity"][frames, pieces]
+
+
+class Listener:
+    """Bank and both detectors, as they are used for transcribing."""
+
+    def __init__(self, config: dict, device: torch.device):
+        self.device = device
+        self.bank = load_network(UNetBank, "bank", config["bank"] or "bank", device)[0]
+        self.detectors = {
+            demix: load_network(OnsetDetectors, "detectors", config[name] or name, device)[0]
+            for demix, name in ((True, "detectors"), (False, "detectors_mixture"))}
+
+    @torch.inference_mode()
+    def __call__(self, clip: dict) -> dict[bool, Heard]:
+        """What is heard in a clip with demixing and without."""
+        from mir_eval.util import match_events
+
+        n = len(clip["mixture"])
+        mixture = torch.from_numpy(aligned(clip["mixture"]))[None].to(self.device)
+        stems = stem_decibel(mixture, self.bank(mixture))
+        times, pieces, velocities = _strokes(clip)
+        result = {}
+        for demix, network in self.detectors.items():
+            out = network(mixture, stems if demix else None)[0, :, :n]
+            out[:2] = out[:2].sigmoid()
+            hits = np.array(pick_peaks(*out.cpu().numpy())).reshape(-1, 4)
+            truth = np.full(len(hits), np.nan)
+            for piece in range(len(PIECES)):
+                ours, theirs = np.flatnonzero(pieces == piece), np.flatnonzero(hits[:, 1] == piece)
+                if len(ours) and len(theirs):
+                    for i, j in match_events(times[ours], hits[theirs, 0], WINDOW):
+                        truth[theirs[j]] = velocities[ours[i]]
+            level = levels(mixture, stems if demix else None)[0, :n].cpu().numpy()
+            result[demix] = Heard(level, hits, truth)
+        return result
+
+
+def _table(heard: list[Heard], config: dict, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Features and velocities of all clips and of parts of them."""
+    rows = []
+    for clip in heard:
+        rows.append(clip.features())
+        length = len(clip.level) / FRAME_RATE
+        for _ in range(config["crops"]):
+            seconds = rng.uniform(*config["crop_seconds"])
+            start = rng.uniform(0, max(0.0, length - seconds))
+            rows.append(clip.features(start, start + seconds))
+    return np.concatenate([x for x, _ in rows]), np.concatenate([y for _, y in rows])
+
+
+def _fit(model: VelocityNet, demix: bool, x: np.ndarray, y: np.ndarray, config: dict) -> None:
+    """Train the members for stems or for the mixture, in place, each on its own batches."""
+    name = "stems" if demix else "mixture"
+    getattr(model, f"{name}_mean").copy_(torch.from_numpy(x.mean(axis=0)))
+    getattr(model, f"{name}_scale").copy_(torch.from_numpy(x.std(axis=0) + 0.05))
+    settings = config["train"]
+    rate, steps = settings["learning_rate"], settings["steps"]
+    mean, scale = (getattr(model, f"{name}_{what}") for what in ("mean", "scale"))
+    inputs = ((torch.from_numpy(x) - mean) / scale).clamp(-5, 5)
+    target = torch.from_numpy(y).float()
+    model.train()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for such small tensors more only wait for each other
+    for member in getattr(model, name):
+        optimiser = torch.optim.AdamW(member.parameters(), rate,
+                                      weight_decay=settings["weight_decay"])
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1)
+        for _ in range(steps):
+            rows = torch.randint(len(inputs), (settings["batch"],))
+            loss = torch.nn.functional.smooth_l1_loss(
+                member(inputs[rows])[:, 0].sigmoid(), target[rows], beta=config["loss"]["beta"])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    torch.set_num_threads(threads)
+    model.eval()
+
+
+@torch.inference_mode()
+def validate(model: VelocityNet, heard: dict[bool, list[Heard]]) -> dict[str, float]:
+    """Median over pieces of the correlation of velocities, before (``network``) and after."""
+    figures = {}
+    for demix, clips in heard.items():
+        before, after = [], []
+        rows = [clip.features() for clip in clips]
+        told = np.concatenate([model(torch.from_numpy(x), demix).numpy() for x, _ in rows])
+        guess = np.concatenate([c.hits[np.isfinite(c.truth), 2] for c in clips])
+        pieces = np.concatenate([c.hits[np.isfinite(c.truth), 1] for c in clips])
+        truth = np.concatenate([y for _, y in rows])
+        for piece in range(len(PIECES)):
+            mine = pieces == piece
+            if mine.sum() >= 3 and truth[mine].std() > 0:
+                before.append(np.corrcoef(truth[mine], guess[mine])[0, 1])
+                after.append(np.corrcoef(truth[mine], told[mine])[0, 1])
+        name = "stems" if demix else "mixture"
+        if after:
+            figures[f"r_{name}_network"] = float(np.median(before))
+            figures[f"r_{name}"] = float(np.median(after))
+    return figures
+
+
+def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
+                   device: str = "auto") -> Path:
+    """Train on what the finished bank and detectors hear, and write weights.
+
+    Parameters
+    ----------
+    config : dict
+        From ``configs/velocity.yaml``.
+    data, out : path
+    resume : bool
+        Without meaning here: it takes minutes.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``; of bank and detectors.
+
+    Returns
+    -------
+    Path
+        The weights file.
+    """
+    from tqdm import tqdm
+
+    target, settings = pick_device(device), config["train"]
+    torch.manual_seed(settings["seed"])
+    listener = Listener(config, target)
+    maker = training_maker(config, Path(data))
+    workers = config["data"]["workers"]
+    loader = torch.utils.data.DataLoader(
+        Clips(maker, settings["seed"], stop=settings["clips"]), batch_size=None,
+        num_workers=workers, multiprocessing_context="fork" if workers else None)
+    heard: dict[bool, list[Heard]] = {True: [], False: []}
+    for clip in tqdm(loader, desc="listening", total=settings["clips"], disable=None):
+        for demix, found in listener({k: v.numpy() for k, v in clip.items()}).items():
+            heard[demix].append(found)
+    model = VelocityNet(**config["model"])
+    for demix, clips in heard.items():
+        x, y = _table(clips, settings, np.random.default_rng(settings["seed"]))
+        if len(y):
+            _fit(model, demix, x, y, config)
+    unseen: dict[bool, list[Heard]] = {True: [], False: []}
+    for clip in validation_clips(config, Path(data), config["data"]["validation_clips"]):
+        for demix, found in listener(vars(clip)).items():
+            unseen[demix].append(found)
+    figures = validate(model, unseen)
+    print(figures, flush=True)
+    path = Path(out) / f"{config['name']}.safetensors"
+    save_weights(path, model.state_dict(), {
+        "kind": "velocity", "name": config["name"], "model": config["model"],
+        "metrics": {"validation": figures}, **provenance.describe(config, maker)})
+    return path

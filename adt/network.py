@@ -1,9 +1,17 @@
-"""Running networks over long signals: loading, batch-norm fusion, chunks with margins."""
+"""Running networks over long signals: loading, batch-norm fusion, chunks with margins.
+
+On a CPU every thread works on a chunk of its own, which is faster than all threads on
+one: they need not wait for each other after each layer. On a GPU chunks run in batches.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from threading import Barrier
+from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +23,9 @@ from .weights import REMEDY, load_weights
 #: Frames of context around a chunk. More than the networks together can see, so that
 #: what is kept of a chunk does not depend on where the chunk was cut.
 MARGIN = 224
-CHUNK = 3840  #: frames kept of a chunk
+CHUNK = 3840  #: frames kept of a chunk, at most
+_SHORT_CHUNK = 512  #: signals are not shared out among threads in smaller pieces
+BATCH = 16  #: chunks that a GPU takes at once
 MULTIPLE = 8  #: frames that chunks are aligned to (the bank's deepest stride)
 
 
@@ -80,15 +90,26 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
     return model.requires_grad_(False), description
 
 
-def chunks(n_frames: int, chunk: int = CHUNK,
+def chunks(n_frames: int, chunk: int | None = None,
            margin: int = MARGIN) -> Iterator[tuple[slice, slice]]:
     """Cut frames into chunks with margins.
+
+    Parameters
+    ----------
+    n_frames : int
+    chunk : int, optional
+        Frames to keep of each; by default `CHUNK`, or less where that gives every
+        thread a share of a short signal.
+    margin : int
 
     Yields
     ------
     (slice, slice)
         Frames to read, and which of the frames read to keep.
     """
+    if chunk is None:
+        share = -(-n_frames // (MULTIPLE * torch.get_num_threads())) * MULTIPLE
+        chunk = min(CHUNK, max(_SHORT_CHUNK, share))
     for start in range(0, n_frames, chunk):
         stop = min(n_frames, start + chunk)
         low, high = max(0, start - margin), min(n_frames, stop + margin)
@@ -99,3 +120,39 @@ def aligned(frames: np.ndarray) -> np.ndarray:
     """Repeat the last frame until the number of frames is a multiple of `MULTIPLE`."""
     short = -len(frames) % MULTIPLE
     return np.pad(frames, ((0, short), (0, 0)), mode="edge") if short else frames
+
+
+def in_batches(pieces: Iterable[tuple[slice, slice]],
+               device: torch.device) -> Iterator[list[tuple[slice, slice]]]:
+    """Gather consecutive chunks of one length: `BATCH` on a GPU, single ones on a CPU."""
+    size = 1 if device.type == "cpu" else BATCH
+    for _, equal in groupby(pieces, key=lambda piece: piece[0].stop - piece[0].start):
+        while batch := list(islice(equal, size)):
+            yield batch
+
+
+_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+
+
+def in_parallel(function: Callable[[_Item], _Result],
+                items: Iterable[_Item]) -> Iterator[_Result]:
+    """Results of a function in the order of the items, several at work at a time.
+
+    As many threads as torch uses, each with one thread of torch's own. Items are taken
+    only a few ahead of the results, so that memory does not grow with their number.
+    """
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, "adt", torch.set_num_threads, (1,))
+    try:
+        everyone = Barrier(threads)
+        list(pool.map(lambda _: everyone.wait(), range(threads)))
+        torch.set_num_threads(threads)  # what the pool set is the default of new threads too
+        waiting = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > threads + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

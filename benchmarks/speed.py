@@ -154,7 +154,7 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
 
     from adt.audio import stream
     from adt.features import audio_to_bands, reference_level, to_decibel
-    from adt.network import aligned, chunks
+    from adt.network import aligned, chunks, in_parallel
     times = {}
     times["decode"], blocks = median_time(lambda: list(stream(path)), runs)
     audio = torch.from_numpy(np.concatenate(blocks, axis=1))
@@ -165,15 +165,15 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     level = reference_level(bands)
     mixtures = [aligned(to_decibel(bands[read], level)) for read, _ in chunks(len(bands))]
     times["bank"], stems = median_time(
-        lambda: [transcriber.stems(mixture) for mixture in mixtures], runs)
+        lambda: list(in_parallel(transcriber.stems, mixtures)), runs)
 
     @torch.inference_mode()
-    def detect():
-        for mixture, stem in zip(mixtures, stems):
-            inputs = (torch.from_numpy(a)[None].to(transcriber.device) for a in (mixture, stem))
-            transcriber.network(*inputs).cpu()
+    def detect(inputs):
+        inputs = (torch.from_numpy(a)[None].to(transcriber.device) for a in inputs)
+        return transcriber.network(*inputs).cpu()
 
-    times["detectors"], _ = median_time(detect, runs)
+    times["detectors"], _ = median_time(
+        lambda: list(in_parallel(detect, zip(mixtures, stems))), runs)
     activations = transcriber.bands_to_activations(bands, 0.0)
     times["peaks"], _ = median_time(lambda: transcriber.hits(activations), runs)
     return times

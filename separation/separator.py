@@ -8,8 +8,8 @@ residual sum to the input exactly.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
@@ -30,7 +30,7 @@ from adt.features import (
     window,
 )
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
-from adt.network import aligned, load_network, pick_device
+from adt.network import aligned, in_parallel, load_network, pick_device
 from adt.vocabulary import STEMS
 
 from .bank import UNetBank, masks
@@ -171,21 +171,23 @@ class Separator:
                 total += block.shape[1]
                 yield block
 
+        def work(job):
+            channel, keep, first = job
+            shares = self.shares(to_decibel(band_power(channel), level))[:-1, keep]
+            return first, [overlap_add(share, channel[keep]) for share in shares]
+
+        jobs = ((channel, keep, first) for spectra, keep, first
+                in _windows(stream_spectra(counted())) for channel in spectra)
         tail, given = None, 0
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for spectra, keep, first in _windows(stream_spectra(counted())):
-                jobs = [
-                    (share, channel[keep]) for channel in spectra
-                    for share in self.shares(to_decibel(band_power(channel), level))[:-1, keep]]
-                added = np.stack(list(pool.map(overlap_add, *zip(*jobs))))
-                added = added.reshape(len(spectra), len(STEMS), -1).swapaxes(0, 1)
-                if tail is not None:
-                    added[..., : tail.shape[-1]] += tail
-                done = (keep.stop - keep.start) * HOP
-                ready, tail = added[..., :done], added[..., done:]
-                ready /= _normaliser(first, first + keep.stop - keep.start)
-                yield from self._trim(ready, first * HOP, total)
-                given = first * HOP + done
+        for first, channels in groupby(in_parallel(work, jobs), key=lambda done: done[0]):
+            added = np.array([stems for _, stems in channels]).swapaxes(0, 1)
+            if tail is not None:
+                added[..., : tail.shape[-1]] += tail
+            frames = 1 + (added.shape[-1] - N_FFT) // HOP
+            ready, tail = added[..., :frames * HOP], added[..., frames * HOP:]
+            ready /= _normaliser(first, first + frames)
+            yield from self._trim(ready, first * HOP, total)
+            given = (first + frames) * HOP
         if tail is not None:
             frames = given // HOP
             tail /= _normaliser(frames, frames + _HOPS, frames)[: tail.shape[-1]]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from adt import network
 from adt.errors import AudioError, ConfigError, OutputError
 from adt.features import N_BANDS, band_filters
 from adt.frames import HOP, SAMPLE_RATE
@@ -96,9 +97,12 @@ def test_blocks_of_any_size_give_the_same(small):
 
 
 def test_threads_change_nothing(small, monkeypatch):
-    audio = beat(SAMPLE_RATE)
+    audio = beat(3 * SAMPLE_RATE)
+    monkeypatch.setattr(separator, "_PASS", 64)
     one = small(audio, SAMPLE_RATE)
-    monkeypatch.setattr(separator.torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(separator, "_PASS", 64)
+    monkeypatch.setattr(network.torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(network.torch, "set_num_threads", lambda n: None)
     three = small(audio, SAMPLE_RATE)
     for name in STEMS:
         np.testing.assert_array_equal(one[name], three[name])
@@ -254,6 +258,7 @@ def test_unusable_outputs_are_named(packaged, tmp_path):
 
 def test_memory_does_not_grow_with_length(packaged, tmp_path, monkeypatch):
     monkeypatch.setattr(Separator, "shares", only("kick"))
+    monkeypatch.setattr(separator, "_PASS", 240)
 
     def peak(seconds):
         path = write(tmp_path / f"{seconds}.wav", beat(seconds * SAMPLE_RATE, 1))

@@ -17,6 +17,7 @@ from .vocabulary import PIECES, STEMS
 if TYPE_CHECKING:
     from separation import separate, separate_file
 
+    from .beat_tracking import BeatTracker, track_beats
     from .beats import Beats
     from .inference import Activations, Transcriber, transcribe
     from .transcription import Hit, Transcription
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "PIECES", "STEMS", "Activations", "AdtError", "Beats", "Hit", "Transcriber", "Transcription",
-    "separate", "separate_file", "transcribe",
+    "PIECES", "STEMS", "Activations", "AdtError", "BeatTracker", "Beats", "Hit", "Transcriber",
+    "Transcription", "separate", "separate_file", "track_beats", "transcribe",
 ]
 
 _HOME = {
-    "Beats": "adt.beats",
+    "Beats": "adt.beats", "BeatTracker": "adt.beat_tracking",
+    "track_beats": "adt.beat_tracking",
     "Activations": "adt.inference", "Transcriber": "adt.inference",
     "transcribe": "adt.inference", "Hit": "adt.transcription",
     "Transcription": "adt.transcription", "separate": "separation",

@@ -13,6 +13,7 @@ SAMPLE_RATE = 44_100  #: samples per second inside the models
 HOP = 441  #: samples between frames (10 ms)
 N_FFT = 2_048  #: window length of the shared STFT, samples (46 ms)
 FRAME_RATE = SAMPLE_RATE / HOP  #: frames per second (100)
+BEAT_FRAME_RATE = FRAME_RATE / 2  #: frames per second of the beat tracker (50)
 
 
 def n_frames(n_samples: int) -> int:

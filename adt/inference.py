@@ -7,6 +7,7 @@ Each step is callable alone; `transcribe` climbs them all:
 - `Transcriber.stems`: bands → stems' bands (no audio is synthesised)
 - `Transcriber.bands_to_activations`: bands → `Activations`
 - `Transcriber.hits`: activations → `adt.Transcription`
+- `Transcriber.with_beats`: the same with beats and bars
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .detectors import OnsetDetectors, stem_decibel
 from .errors import ConfigError, DataError, WeightsError
 from .features import audio_to_bands, reference_level, to_decibel
 from .frames import SAMPLE_RATE
-from .network import aligned, chunks, load_network, pick_device
+from .network import aligned, chunks, in_batches, in_parallel, load_network, pick_device
 from .output import atomic_path
 from .peaks import DEFAULT_THRESHOLD, pick_peaks
 from .transcription import Hit, Transcription
@@ -123,6 +124,8 @@ class Transcriber:
         Strokes with less activation are no hits; by default those stored with the weights.
     bank, detectors, velocity : str or path, optional
         Weights, by the name of a packaged model or a file.
+    beats : bool
+        Track beats too, when called as a whole.
 
     Examples
     --------
@@ -133,8 +136,10 @@ class Transcriber:
     def __init__(self, demix: bool = True, device: str = "cpu", *,
                  thresholds: Mapping[str, float] | None = None,
                  bank: Path | str | None = None, detectors: Path | str | None = None,
-                 velocity: Path | str | None = None):
-        self.demix = demix
+                 velocity: Path | str | None = None,
+                 beats: bool = True):
+        self.demix, self.beats = demix, beats
+        self._tracker = None
         self.device = pick_device(device)
         name = detectors or ("detectors" if demix else "detectors_mixture")
         self.network, self.description = load_network(
@@ -207,6 +212,14 @@ class Transcriber:
         return stems[0, :, : len(decibel)].cpu().numpy()
 
     @torch.inference_mode()
+    def _listen(self, decibel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of a batch (chunks, frames, bands): what is in `Activations`, chunks first."""
+        mixture = torch.from_numpy(decibel).to(self.device)
+        stems = None if self.bank is None else stem_decibel(mixture, self.bank(mixture))
+        heard = self.network(mixture, stems)
+        heard[:, :2] = heard[:, :2].sigmoid()
+        return heard.cpu().numpy(), group_levels(mixture, stems).cpu().numpy()
+
     def bands_to_activations(self, bands: np.ndarray, duration: float, source: str = "",
                              progress: Progress | None = None) -> Activations:
         """Band powers → activations, in chunks whose borders leave no trace."""
@@ -214,17 +227,18 @@ class Transcriber:
         out = np.zeros((3, len(bands), len(PIECES)), np.float32)
         n_sources = 1 if self.bank is None else len(STEMS) + 1
         levels = np.zeros((len(bands), n_sources, GROUPS), np.float16)
-        for read, keep in chunks(len(bands)):
-            decibel = aligned(to_decibel(bands[read], level))
-            mixture = torch.from_numpy(decibel)[None].to(self.device)
-            stems = None if self.bank is None else stem_decibel(mixture, self.bank(mixture))
-            part = self.network(mixture, stems)[0]
-            part[:2] = part[:2].sigmoid()
-            kept = slice(read.start + keep.start, read.start + keep.stop)
-            out[:, kept] = part[:, keep].cpu().numpy()
-            levels[kept] = group_levels(mixture, stems)[0, keep].cpu().numpy()
+
+        def listen(batch):
+            decibel = [aligned(to_decibel(bands[read], level)) for read, _ in batch]
+            return batch, *self._listen(np.stack(decibel))
+
+        batches = in_batches(chunks(len(bands)), self.device)
+        for batch, heard, loud in in_parallel(listen, batches):
+            for i, (read, keep) in enumerate(batch):
+                kept = slice(read.start + keep.start, read.start + keep.stop)
+                out[:, kept], levels[kept] = heard[i][:, keep], loud[i][keep]
             if progress:
-                progress((read.start + keep.stop) / len(bands))
+                progress(kept.stop / len(bands))
         return Activations(out[0], out[1], out[2], duration, source, levels)
 
     def activations(self, path_or_array, sr: int | None = None,
@@ -260,14 +274,36 @@ class Transcriber:
                 for time, piece, velocity, confidence in picked]
         return Transcription(hits, activations.duration, activations.source)
 
+    def with_beats(self, hits: Transcription, metre: int | None = None,
+                   first_beat: float | None = None) -> Transcription:
+        """Hits → the same hits with beats, where something regular is struck.
+
+        Parameters
+        ----------
+        hits : Transcription
+            Of nine pieces.
+        metre : int, optional
+            Beats a bar, where it is known.
+        first_beat : float, optional
+            Time of a downbeat in seconds, where one is known.
+        """
+        if self._tracker is None:
+            from .beat_tracking import BeatTracker
+            self._tracker = BeatTracker(device=self.device)
+        beats = self._tracker(hits, metre, first_beat)
+        return Transcription(hits.hits, hits.duration, hits.source, hits.classes,
+                             beats=beats if len(beats) > 1 else None)
+
     def __call__(self, path_or_array, sr: int | None = None,
                  progress: Progress | None = None) -> Transcription:
-        """Audio → hits."""
-        return self.hits(self.activations(path_or_array, sr, progress))
+        """Audio → hits, with beats unless made with ``beats=False``."""
+        hits = self.hits(self.activations(path_or_array, sr, progress))
+        return self.with_beats(hits) if self.beats else hits
 
 
 def transcribe(path_or_array, sr: int | None = None, demix: bool = True, *,
-               device: str = "cpu", progress: Progress | None = None) -> Transcription:
+               beats: bool = True, device: str = "cpu",
+               progress: Progress | None = None) -> Transcription:
     """Transcribe the drums of a recording.
 
     Parameters
@@ -277,6 +313,8 @@ def transcribe(path_or_array, sr: int | None = None, demix: bool = True, *,
         Sample rate of an array, Hz.
     demix : bool
         Separate the drums before detecting onsets.
+    beats : bool
+        Track beats and bars too.
     device : str
     progress : callable, optional
         Gets the share done, 0..1.
@@ -294,4 +332,4 @@ def transcribe(path_or_array, sr: int | None = None, demix: bool = True, *,
     --------
     >>> adt.transcribe("song.mp3").save("song.mid")     # doctest: +SKIP
     """
-    return Transcriber(demix, device)(path_or_array, sr, progress)
+    return Transcriber(demix, device, beats=beats)(path_or_array, sr, progress)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adt.errors import ConfigError, OutputError
 
-from . import report, separation, speed, transcription
+from . import beats, report, separation, speed, transcription
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     renders = ("--kits", args.kits, "--groove", args.groove) if args.kits else ()
     if args.data:
         run(transcription, "transcription", "--data", args.data)
+        run(beats, "beats", "--data", args.data)
     if renders:
         run(transcription, "renders", *renders)
         run(separation, "separation", *renders)

@@ -52,3 +52,20 @@ def small_detectors(tmp_path_factory):
         save_weights(files[demix], _random(model, model.heads),
                      {"kind": "detectors", "model": settings})
     return files
+
+
+@pytest.fixture(scope="session")
+def small_beat_networks(tmp_path_factory):
+    """Weights files of untrained beat and bar networks, by name."""
+    import torch
+
+    from adt.bar_network import BarNetwork
+    from adt.beat_network import BeatNetwork
+    from adt.weights import save_weights
+
+    torch.manual_seed(2)
+    folder, settings, files = tmp_path_factory.mktemp("weights"), {"width": 4, "dilations": [1]}, {}
+    for name, kind in (("beats", BeatNetwork), ("bars", BarNetwork)):
+        files[name] = folder / f"{name}.safetensors"
+        save_weights(files[name], kind(**settings).state_dict(), {"kind": name, "model": settings})
+    return files

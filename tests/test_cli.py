@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from adt import audio, weights
+from adt.beats import Beats
 from adt.cli import batch, console, main
 from adt.errors import OutputError
 from adt.transcription import Hit, Transcription
@@ -52,6 +53,13 @@ class StubTranscriber:
     def hits(self, activations):
         hits = [Hit(0.1 * k, piece, 100, 0.9) for k, piece in enumerate(PIECES)]
         return Transcription(hits, activations.duration)
+
+    def with_beats(self, hits, metre=None, first_beat=None):
+        if hits.duration < 0.9:
+            return hits
+        metre = metre or 2
+        return Transcription(hits.hits, hits.duration, beats=Beats(
+            (first_beat or 0.0) + 0.3 * np.arange(2 * metre), np.arange(2 * metre) % metre + 1))
 
 
 def stub_separate_file(path, folder, *, residual=False, wiener=None, device="cpu",
@@ -629,6 +637,36 @@ def test_demo_passes_its_options_on(monkeypatch, capsys):
     assert capsys.readouterr().out == "F 0.9\n"
 
 
+# ---- beats --------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("options, metre, first", [
+    ([], 2, 0.0), (["--time-signature", "3/4"], 3, 0.0), (["--first-beat", "0.2"], 2, 0.2),
+    (["--tempo", "300", "--time-signature", "3/4", "--first-beat", "0.1"], 3, 0.1)])
+def test_beats_are_tracked_or_given(stub, capsys, options, metre, first):
+    song("a.wav", 3.0)
+    assert main(["transcribe", "a.wav", "-o", "a.mid", *options]) == 0
+    beats = Transcription.load("a.mid").beats
+    assert beats.metre == metre
+    assert beats.downbeats[0] == pytest.approx(first, abs=1e-3)
+
+
+def test_no_beats(stub, capsys):
+    song("a.wav", 3.0)
+    assert main(["transcribe", "a.wav", "-o", "a.mid", "--no-beats"]) == 0
+    assert Transcription.load("a.mid").beats is None
+    for option in (["--tempo", "100"], ["--quantize", "1/16"], ["--first-beat", "0.3"]):
+        assert main(["transcribe", "a.wav", "-o", "b.mid", "--no-beats", *option]) == 1
+        one_line(capsys, "--no-beats", option[0])
+    assert files(".") == ["a.mid", "a.wav"]
+
+
+def test_quantizing_needs_beats(stub, capsys):
+    song("a.wav", 0.5)
+    assert main(["transcribe", "a.wav", "-o", "a.mid", "--quantize", "1/16"]) == 1
+    one_line(capsys, "too little is struck", "--tempo")
+    assert files(".") == ["a.wav"]
+
+
 # ---- the real path, with untrained models ------------------------------------------------
 
 @pytest.fixture(scope="module")
@@ -636,15 +674,19 @@ def untrained(tmp_path_factory):
     """Folder of small models with weights drawn at random."""
     import torch
 
+    from adt.bar_network import BarNetwork
+    from adt.beat_network import BeatNetwork
     from adt.detectors import OnsetDetectors
     from separation import UNetBank
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models")
+    beats = {"width": 4, "dilations": [1]}
     small = {"front": [4, 4, 4, 4], "width": 8, "dilations": [1, 2]}
     for name, kind, make, model in [
             ("bank", "bank", UNetBank, {"widths": [4, 4, 8, 8]}),
             ("detectors", "detectors", OnsetDetectors, {"demix": True, **small}),
-            ("detectors_mixture", "detectors", OnsetDetectors, {"demix": False, **small})]:
+            ("detectors_mixture", "detectors", OnsetDetectors, {"demix": False, **small}),
+            ("beats", "beats", BeatNetwork, beats), ("bars", "bars", BarNetwork, beats)]:
         description = {"kind": kind, "model": model, "training_data": [], "licence": "none",
                        "metrics": {}}
         weights.save_weights(

@@ -195,16 +195,18 @@ def test_bad_audio_is_refused(transcriber, tmp_path):
             transcriber(*arguments)
 
 
-def test_transcribe_uses_the_packaged_names(small_bank, small_detectors, tmp_path, monkeypatch):
+def test_transcribe_uses_the_packaged_names(small_bank, small_detectors, small_beat_networks,
+                                            tmp_path, monkeypatch):
     velocity = weights.find("velocity")
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     with pytest.raises(WeightsError, match="no such weights"):
         adt.transcribe(beat(0.5), SAMPLE_RATE)
     for name, file in (("bank", small_bank), ("detectors", small_detectors[True]),
-                       ("detectors_mixture", small_detectors[False]), ("velocity", velocity)):
+                       ("detectors_mixture", small_detectors[False]),
+                       *small_beat_networks.items(), ("velocity", velocity)):
         (tmp_path / f"{name}.safetensors").write_bytes(file.read_bytes())
     assert [name for name, _ in weights.available()] == [
-        "bank", "detectors", "detectors_mixture", "velocity"]
+        "bank", "bars", "beats", "detectors", "detectors_mixture", "velocity"]
     for demix in (True, False):
         ours = Transcriber(demix, bank=small_bank, detectors=small_detectors[demix])
         assert list(adt.transcribe(beat(0.5), SAMPLE_RATE, demix)) == \

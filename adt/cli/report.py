@@ -23,7 +23,7 @@ _SUFFIXES = (".html", ".htm")
 @click.option("--demix/--no-demix", default=True,
               help="Separate the drums before detecting onsets.")
 @click.option("--stems/--no-stems", default=True, help="Embed the drum stems.")
-@click.option("--sound/--no-audio", "sound", default=True,
+@click.option("--audio/--no-audio", "sound", default=True,
               help="Embed the audio; without it the page still plays the hits.")
 @click.option("--notation/--no-notation", default=True,
               help="Embed the score, if the libraries for it are installed.")
@@ -34,7 +34,7 @@ _SUFFIXES = (".html", ".htm")
 @options.skip_existing
 @options.force
 def command(inputs, out, demix, stems, sound, notation, classes, tempo, time_signature,
-            first_beat, beats, device, skip_existing, force):
+            first_beat, beats, no_beats, device, skip_existing, force):
     """Write a page on each song: waveform, hits, score, stems to listen to, downloads.
 
     The page is one HTML file that needs no network. IN are audio files (wav, flac, ogg,
@@ -42,7 +42,8 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, time_sig
     """
     batch = Batch(inputs)
     file = _as_file(out, len(batch))
-    with_beats = timing.Timing(tempo, time_signature, first_beat, beats, n_inputs=len(batch))
+    with_beats = timing.Timing(tempo, time_signature, first_beat, beats, no_beats,
+                               n_inputs=len(batch))
 
     def target(job: Job) -> Path:
         return file or Path(out or "") / f"{job.name}.html"
@@ -68,7 +69,8 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, time_sig
         except OSError as problem:
             raise OutputError(f"{page.parent}: cannot be made ({problem.strerror});"
                               " choose another place with -o") from None
-        hits = with_beats(transcriber(job.source, progress=share(progress, 0.0, 0.25)))
+        listened = transcriber.activations(job.source, progress=share(progress, 0.0, 0.25))
+        hits = with_beats(transcriber.hits(listened), transcriber)
         write_report(job.source, page, transcription=hits, stems=stems, sound=sound,
                      notation=notation, classes=int(classes), separator=separator,
                      progress=share(progress, 0.25, 1.0))

@@ -1,33 +1,36 @@
-"""Options with which a user says where the beats are."""
+"""Beats of the commands: tracked, or as the user says they are."""
 
 from __future__ import annotations
 
 import click
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 
 _OPTIONS = (
     click.option("--tempo", metavar="BPM", type=float, default=None,
-                 help="Tempo of the song: bar lines of the MIDI file follow it.  [default: none]"),
-    click.option("--time-signature", metavar="N/4", default=None,
-                 help="With --tempo: beats a bar.  [default: 4/4]"),
+                 help="Steady tempo of the song, instead of beats that are tracked."),
+    click.option("--time-signature", metavar="N/D", default=None,
+                 help="Such as 3/4 or 6/8; in 6/8, 9/8 and 12/8 a beat is three eighths."
+                      "  [default: tracked; with --tempo 4/4]"),
     click.option("--first-beat", metavar="SECONDS", type=float, default=None,
-                 help="With --tempo: time of a first beat of a bar.  [default: 0]"),
+                 help="Time of a first beat of a bar.  [default: tracked; with --tempo 0]"),
     click.option("--beats", metavar="FILE", type=click.Path(),
                  help="File of the song's beats, lines of time<TAB>place in the bar, instead of"
-                      " --tempo."),
+                      " beats that are tracked."),
+    click.option("--no-beats", is_flag=True,
+                 help="Do without beats: MIDI of 120 beats per minute, no bars."),
 )
 
 
 def given(command):
-    """Options ``--tempo``, ``--time-signature``, ``--first-beat`` and ``--beats``."""
+    """Options ``--tempo``, ``--time-signature``, ``--first-beat``, ``--beats``, ``--no-beats``."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 class Timing:
-    """Beats that the user gave, and the grid they want.
+    """Beats that the user gave or wants tracked, and the grid they want.
 
     Raises
     ------
@@ -38,45 +41,96 @@ class Timing:
     """
 
     def __init__(self, tempo: float | None, time_signature: str | None,
-                 first_beat: float | None, beats: str | None, quantize: str | None = None, *,
-                 n_inputs: int):
+                 first_beat: float | None, beats: str | None, no_beats: bool = False,
+                 quantize: str | None = None, swing: str | None = None, *, n_inputs: int):
         from ..tempo import regular_beats
-        if tempo is None and (time_signature, first_beat) != (None, None):
-            raise ConfigError("--time-signature and --first-beat go with --tempo; add it")
+        from ..tempo import time_signature as read
+        given = {"--tempo": tempo, "--beats": beats, "--time-signature": time_signature,
+                 "--first-beat": first_beat, "--quantize": quantize, "--swing": swing}
+        given = [name for name, value in given.items() if value is not None]
+        if no_beats and given:
+            raise ConfigError(f"--no-beats and {given[0]} exclude each other; drop one of them")
         if tempo is not None and beats is not None:
             raise ConfigError("--tempo and --beats exclude each other; drop one of them")
+        self._metre, self._compound = read(time_signature) if time_signature else (None, False)
+        if beats is not None and ((time_signature and not self._compound)
+                                  or first_beat is not None):
+            raise ConfigError("--time-signature and --first-beat do not go with --beats, whose "
+                              "file says where the bars are; leave them out")
         if beats is not None and n_inputs > 1:
             raise ConfigError(f"--beats is of one song, not of {n_inputs}; give one input")
-        if quantize is not None and tempo is None and beats is None:
-            raise ConfigError("--quantize needs to know the beats; add --tempo or --beats")
+        if first_beat is not None and not 0 <= first_beat < float("inf"):
+            raise ConfigError(f"first beat {first_beat}: expected seconds from 0")
         self._beats, self._regular = None, None
+        self.tracked = not no_beats and tempo is None and beats is None
+        self._first = first_beat
         if beats is not None:
             from ..beats import Beats
             self._beats = Beats.load(beats)
             if len(self._beats) < 2:
                 raise ConfigError(f"{beats}: {len(self._beats)} beats; two at least are needed")
+            if self._compound:
+                self._beats = _in_compound(self._beats, self._metre, beats)
         if tempo is not None:
-            metre, _, unit = (time_signature or "4/4").partition("/")
-            if unit != "4" or not metre.isdigit():
-                raise ConfigError(f"--time-signature {time_signature}: expected quarters a bar,"
-                                  " such as 3/4")
             self._regular = lambda duration: regular_beats(
-                tempo, duration, first_beat=first_beat or 0.0, metre=int(metre))
+                tempo, duration, first_beat=first_beat or 0.0, metre=self._metre or 4,
+                compound=self._compound)
             self._regular(1.0)
-        self._grid = quantize
+        self._grid, self._swing = quantize, swing
         if quantize is not None:
-            from ..quantize import GRIDS
-            if quantize not in GRIDS:
-                raise ConfigError(f"--quantize {quantize}: choose one of {', '.join(GRIDS)}")
+            from ..quantize import check_grid
+            check_grid(quantize, swing)
+        elif swing is not None:
+            raise ConfigError("--swing goes with --quantize, such as --quantize auto; add it")
 
-    def __call__(self, hits):
-        """The hits with beats, and on the grid if there is to be one."""
-        beats = self._regular(hits.duration) if self._regular else self._beats
-        if beats is None:
-            return hits
+    def __call__(self, hits, transcriber):
+        """The hits with beats, and on the grid if there is to be one.
+
+        Raises
+        ------
+        DataError
+            If there is to be a grid, but too little is struck to find the beats.
+        """
         from ..transcription import Transcription
-        hits = Transcription(hits.hits, hits.duration, hits.source, hits.classes, beats=beats)
+        if self.tracked:
+            hits = self._track(hits, transcriber)
+        else:
+            beats = self._regular(hits.duration) if self._regular else self._beats
+            hits = Transcription(hits.hits, hits.duration, hits.source, hits.classes, beats=beats)
         if self._grid is None:
             return hits
+        if hits.beats is None:
+            raise DataError(f"{hits.source}: too little is struck to find the beats that "
+                            "--quantize needs; give --tempo or --beats")
         from ..quantize import quantize
-        return quantize(hits, self._grid)
+        return quantize(hits, self._grid, self._swing)
+
+    def _track(self, hits, transcriber):
+        """Hits with tracked beats; of a compound metre the tracker may find the eighths."""
+        from ..quantize import divided_by_three
+        from ..transcription import Transcription
+        found = transcriber.with_beats(hits, metre=self._metre, first_beat=self._first)
+        if not self._compound or found.beats is None:
+            return found
+        if found.beats.tempo > _FASTEST and not divided_by_three(found):
+            found = transcriber.with_beats(hits, metre=3 * self._metre, first_beat=self._first)
+        beats = _in_compound(found.beats, self._metre, hits.source)
+        return Transcription(hits.hits, hits.duration, hits.source, hits.classes, beats=beats)
+
+
+#: Beats faster than this, a minute, are eighths unless they are divided by three.
+_FASTEST = 130.0
+
+
+def _in_compound(beats, metre: int, name: str):
+    """Beats of three eighths, of those or of the eighths themselves."""
+    from ..beats import Beats
+    if beats.metre == 3 * metre:
+        try:
+            return beats.by_threes()
+        except ValueError as error:
+            raise ConfigError(f"{name}: {error}") from error
+    if beats.metre == metre:
+        return Beats(beats.times, beats.positions, compound=True)
+    raise ConfigError(f"{name}: {beats.metre} beats a bar; --time-signature {3 * metre}/8 needs "
+                      f"{metre} (of three eighths) or {3 * metre} (eighths)")

@@ -1,4 +1,4 @@
-"""``adt train``: the bank and the detectors."""
+"""``adt train``: the bank, the detectors, the beat and bar networks."""
 
 from __future__ import annotations
 
@@ -86,3 +86,17 @@ def detectors(**settings):
 def velocity(**settings):
     """Train what tells velocities from levels within a song."""
     _train("velocity", **settings)
+
+
+@command.command(context_settings=options.SETTINGS)
+@_training_options("beats")
+def beats(**settings):
+    """Train the beat network."""
+    _train("beats", **settings)
+
+
+@command.command(context_settings=options.SETTINGS)
+@_training_options("bars")
+def bars(**settings):
+    """Train the network that finds the bars."""
+    _train("bars", **settings)

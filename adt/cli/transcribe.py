@@ -34,8 +34,11 @@ from .console import share
 @click.option("--split-tracks", is_flag=True, help="One MIDI track for each piece.")
 @timing.given
 @click.option("--quantize", metavar="GRID", default=None,
-              help="Move hits to a grid between the beats: 1/4, 1/8, 1/16, 1/32, 1/8T, 1/16T;"
-                   " needs --tempo or --beats.  [default: as played]")
+              help="Move hits to a grid between the beats: 1/4, 1/8, 1/16, 1/32, 1/8T, 1/16T,"
+                   " or auto: recognised beat by beat.  [default: as played]")
+@click.option("--swing", metavar="PERCENT", default=None,
+              help="With --quantize 1/8, 1/16 or auto: where the second of two notes begins, 50"
+                   " (even) to 75 percent of both, or auto.  [default: auto with --quantize auto]")
 @click.option("--calibrate", metavar="FILE", type=click.Path(),
               help="Corrected transcription of a part of the song: it is taken as it is, and"
                    " sets the thresholds for the rest.")
@@ -43,21 +46,23 @@ from .console import share
               help="The part that was corrected, in seconds.  [default: 0 to the end of FILE]")
 @click.option("--activations", is_flag=True,
               help="Also write the detectors' activations, as NAME.npz beside the output.")
+@click.option("--plot", "picture", metavar="FILE", type=click.Path(),
+              help="Also draw spectrogram, activations and hits, as FILE.png, .svg or .pdf.")
 @options.device("cpu")
 @options.skip_existing
 @options.force
 def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, tempo,
-            time_signature, first_beat, beats, quantize, calibrate, calibrate_range, activations,
-            device, skip_existing, force):
+            time_signature, first_beat, beats, no_beats, quantize, swing, calibrate, calibrate_range,
+            activations, picture, device, skip_existing, force):
     """Transcribe the drums of songs or drum tracks.
 
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
     """
     batch = Batch(inputs, lambda file: bool(stems) and outputs.is_stem(file, Path(stems)))
-    plan = _Plan(out, format, stems, activations, len(batch))
+    plan = _Plan(out, format, stems, activations, picture, len(batch))
     midi_options = plan.midi_options(note_map, split_tracks)
     corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch))
-    with_beats = timing.Timing(tempo, time_signature, first_beat, beats, quantize,
+    with_beats = timing.Timing(tempo, time_signature, first_beat, beats, no_beats, quantize, swing,
                                n_inputs=len(batch))
     batch.check(lambda job: bool(outputs.pending(
         job.source, plan.targets(job), force, skip_existing)))
@@ -84,7 +89,12 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             found = fit(result, corrected, *part, thresholds=transcriber.thresholds)
             hits = found.transcribe(transcriber, result, corrected)
             console.say(f"{job.source}: {found.describe()}")
-        hits = with_beats(hits)
+        heard = hits
+        hits = with_beats(hits, transcriber)
+        if plan.picture in todo:
+            from ..plot import plot
+            _make_folder(plan.picture)
+            plot(result, heard, plan.picture, transcriber.bands(job.source)[0], beats=hits.beats)
         if int(classes) != 9:
             hits = hits.reduce(int(classes))
         if stems_todo:
@@ -116,13 +126,19 @@ class _Plan:
     """
 
     def __init__(self, out: str | None, format: str | None, stems: str | None,
-                 activations: bool, n_inputs: int):
+                 activations: bool, picture: str | None, n_inputs: int):
         self._file = outputs.as_file(out, format, n_inputs)
         self._folder = Path(out or "")
         suffix = suffix_of(self._file) if self._file else f".{format or 'mid'}"
         check(f"file{suffix}")
         self._suffix = suffix
         self._stems, self._activations = stems, activations
+        self.picture = Path(picture) if picture else None
+        if picture and n_inputs > 1:
+            raise ConfigError(f"--plot is of one song, not of {n_inputs}; give one input")
+        if picture:
+            from ..plot import check as check_picture
+            check_picture(picture)
 
     def midi_options(self, name: str | None, split_tracks: bool) -> dict:
         """Options for `Transcription.save`, checked."""
@@ -153,6 +169,7 @@ class _Plan:
     def targets(self, job: Job) -> list[Path]:
         """Every file that the job writes."""
         extra = [self.activations(job)] if self._activations else []
+        extra += [self.picture] if self.picture else []
         return [self.transcription(job), *extra, *self.stems(job)]
 
 

@@ -1,11 +1,11 @@
-"""Training of the bank and the detectors. Never imported by inference.
+"""Training of the bank, the detectors, the beat and bar networks. Never imported by inference.
 
 Functions are imported when first used: `adt train` lists its options without torch.
 """
 
 from __future__ import annotations
 
-__all__ = ["train_bank", "train_detectors", "train_velocity"]
+__all__ = ["train_bank", "train_bars", "train_beats", "train_detectors", "train_velocity"]
 
 
 def __getattr__(name: str):
@@ -18,4 +18,10 @@ def __getattr__(name: str):
     if name == "train_velocity":
         from .velocity import train_velocity
         return train_velocity
+    if name == "train_bars":
+        from .bars import train_bars
+        return train_bars
+    if name == "train_beats":
+        from .beats import train_beats
+        return train_beats
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,277 @@
+"""From strokes to beats and bars: two networks, each decoded by a hidden Markov model.
+
+Beats are decoded in the state space of Krebs, Böck & Widmer ("An efficient state-space
+model for joint tempo and meter tracking", ISMIR 2015), as `madmom_infer` implements it.
+Then the bar network reads the strokes beat by beat, and a second hidden Markov model gives
+every beat its place in a bar of 2 to 7 beats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .beats import Beats
+from .frames import BEAT_FRAME_RATE
+from .vocabulary import PIECES
+
+if TYPE_CHECKING:
+    from .transcription import Transcription
+
+__all__ = ["BeatTracker", "track_beats"]
+
+MIN_BPM, MAX_BPM = 50.0, 215.0
+METRES = (2, 3, 4, 5, 6, 7)
+#: How common the metres are, before anything is heard.
+_METRE_SHARES = (0.06, 0.14, 0.68, 0.03, 0.06, 0.03)
+_CHANGE = 0.01   # chance that the metre changes at a bar line
+_BREAK = 0.002   # chance that a bar is cut short, or a beat was lost or doubled
+_START = 0.5     # chance that the first beat begins a bar
+_NEUTRAL = 0.4   # activation at a beat that speaks neither for nor against a downbeat
+_TEMPER = 0.5    # weight of one beat's evidence: bars that are alike do not count as many
+_CERTAIN = 1 - 1e-12
+_STROKES = 8     # with fewer strokes there is nothing to track
+_WINDOW, _OVERLAP = 15_000, 1_000  # frames decoded at once (5 minutes), and either side
+
+
+class BeatTracker:
+    """Beat and bar networks and their decoders, loaded once for many songs.
+
+    Parameters
+    ----------
+    device : str
+    beats, bars : str, path or network, optional
+        Weights, by the name of a packaged model or a file, or a network.
+
+    Examples
+    --------
+    >>> song = adt.transcribe("song.mp3")                        # doctest: +SKIP
+    >>> BeatTracker()(song).tempo                                # doctest: +SKIP
+    119.8
+    """
+
+    def __init__(self, device: str = "cpu", *, beats=None, bars=None):
+        from .bar_network import BarNetwork
+        from .beat_network import BeatNetwork
+        from .network import load_network, pick_device
+
+        self.device = pick_device(device)
+        self.beat_network = _network(beats, BeatNetwork, "beats", self.device, load_network)
+        self.bar_network = _network(bars, BarNetwork, "bars", self.device, load_network)
+        self._beat_decoder = None
+
+    def __call__(self, hits: Transcription, metre: int | None = None,
+                 first_beat: float | None = None) -> Beats:
+        """Beats of a transcription; without any where too little is struck.
+
+        Parameters
+        ----------
+        hits : Transcription
+            Of nine pieces.
+        metre : int, optional
+            Beats a bar, where it is known; by default one of 2 to 7 is found.
+        first_beat : float, optional
+            Time of a downbeat in seconds: the nearest beat becomes one.
+
+        Raises
+        ------
+        ValueError
+            If the transcription is of fewer classes.
+        """
+        if hits.classes != len(PIECES):
+            raise ValueError(f"beats are tracked from nine pieces, not from {hits.classes} classes")
+        return self.track([h.time for h in hits], [PIECES.index(h.piece) for h in hits],
+                          [h.velocity / 127 for h in hits], [h.confidence for h in hits],
+                          hits.duration, metre, first_beat)
+
+    def track(self, times, pieces, velocities, confidences, duration: float,
+              metre: int | None = None, first_beat: float | None = None) -> Beats:
+        """Beats of strokes.
+
+        Parameters
+        ----------
+        times : array_like, shape (n,)
+            Seconds.
+        pieces : array_like of int, shape (n,)
+            Indices into `adt.vocabulary.PIECES`.
+        velocities, confidences : array_like, shape (n,)
+            0..1.
+        duration : float
+            Of the recording, seconds.
+        metre : int, optional
+        first_beat : float, optional
+            As when called.
+        """
+        if len(times) < _STROKES:
+            return Beats([], [])
+        strokes = (times, pieces, velocities, confidences)
+        found = self.decode(self.activations(*strokes, duration)[:, 0])
+        if len(found) < 2:
+            return Beats([], [])
+        downbeat = self.downbeats(*strokes, found)
+        if first_beat is not None:
+            downbeat[np.abs(found - first_beat).argmin()] = _CERTAIN
+        return Beats(found, bar_positions(downbeat, METRES if metre is None else (metre,)))
+
+    def activations(self, times, pieces, velocities, confidences,
+                    duration: float) -> np.ndarray:
+        """Probabilities of beat and downbeat.
+
+        Returns
+        -------
+        ndarray of float32, shape (frames, 2)
+            At `adt.frames.BEAT_FRAME_RATE`; frame k is centred at k / 50 s.
+        """
+        import torch
+
+        from .beat_network import rasterise
+        from .network import chunks
+
+        n_frames = int(duration * BEAT_FRAME_RATE) + 1
+        grid = rasterise(times, pieces, velocities, confidences, n_frames)
+        out = np.empty((n_frames, 2), np.float32)
+        for read, keep in chunks(n_frames, chunk=_WINDOW, margin=self.beat_network.margin):
+            with torch.inference_mode():
+                part = self.beat_network(torch.from_numpy(grid[None, :, read]).to(self.device))
+            start = read.start + keep.start
+            out[start:start + keep.stop - keep.start] = (
+                part[0, :, keep].sigmoid().T.cpu().numpy())
+        return out
+
+    def decode(self, activation: np.ndarray) -> np.ndarray:
+        """Activation of beats → times of beats in seconds."""
+        frames = self._beats(activation)
+        times = _between_frames(activation, frames) / BEAT_FRAME_RATE
+        return times[np.concatenate([[True], np.diff(times) > 0.05])] if len(times) else times
+
+    def downbeats(self, times, pieces, velocities, confidences, beats) -> np.ndarray:
+        """Probability that each of some beats is a downbeat.
+
+        Parameters
+        ----------
+        times, pieces, velocities, confidences : array_like, shape (n,)
+            Strokes, as in `track`.
+        beats : array_like, shape (m,)
+            Seconds, two at least.
+
+        Returns
+        -------
+        ndarray of float64, shape (m,)
+        """
+        import torch
+
+        from .bar_network import by_beat
+
+        features = torch.from_numpy(by_beat(times, pieces, velocities, confidences, beats))
+        with torch.inference_mode():
+            logits = self.bar_network(features[None].to(self.device))[0]
+        return logits.double().sigmoid().cpu().numpy()
+
+    def _beats(self, activation: np.ndarray) -> np.ndarray:
+        """Frames of the beats, window by window."""
+        from madmom_infer.features.downbeats import DBNDownBeatTrackingProcessor
+
+        if self._beat_decoder is None:  # a bar of one beat: beats alone
+            self._beat_decoder = DBNDownBeatTrackingProcessor(
+                beats_per_bar=[1], min_bpm=MIN_BPM, max_bpm=MAX_BPM, num_tempi=None,
+                transition_lambda=100, fps=BEAT_FRAME_RATE)
+        found: list[int] = []
+        for start in range(0, len(activation), _WINDOW):
+            low = max(0, start - _OVERLAP)
+            part = activation[low:start + _WINDOW + _OVERLAP]
+            part = part.astype(np.float64) * (1 - 1e-6)
+            both = np.stack([np.full_like(part, 1e-7), part], axis=1)
+            frames = np.rint(self._beat_decoder(both)[:, 0] * BEAT_FRAME_RATE).astype(int) + low
+            frames = frames[(frames >= start) & (frames < start + _WINDOW)].tolist()
+            if found and len(frames) > 1 and frames[0] - found[-1] < (frames[1] - frames[0]) / 2:
+                frames = frames[1:]  # the beat on the border, found from both sides
+            found += frames
+        return np.array(found, dtype=np.int64)
+
+
+def bar_positions(downbeat: np.ndarray, metres: Sequence[int] = METRES) -> np.ndarray:
+    """Place in the bar of every beat, from 1.
+
+    Parameters
+    ----------
+    downbeat : array_like, shape (beats,)
+        Probability that a beat is a downbeat.
+    metres : sequence of int
+        Beats a bar that there may be; one metre is kept unless much speaks for another.
+
+    Returns
+    -------
+    ndarray of int, shape (beats,)
+    """
+    from madmom_infer.ml.hmm import HiddenMarkovModel, ObservationModel, TransitionModel
+
+    class Downbeats(ObservationModel):
+        def log_densities(self, observations):
+            p = np.clip(observations, 0.01, 0.99)
+            odds = _TEMPER * np.log(p / (1 - p) * (1 - _NEUTRAL) / _NEUTRAL)
+            odds[observations == _CERTAIN] = 1e3
+            return np.stack([np.zeros_like(odds), odds], axis=1)
+
+    share = np.array([_METRE_SHARES[METRES.index(m)] if m in METRES else 0.01 for m in metres])
+    share = share / share.sum()
+    offsets = np.concatenate([[0], np.cumsum(metres)[:-1]]).astype(int)
+    place = np.concatenate([np.arange(m) for m in metres])
+    to, source, chance = [], [], []
+    for i, m in enumerate(metres):
+        for p in range(m):
+            last = p == m - 1
+            if not last:
+                to.append(offsets[i] + p + 1), source.append(offsets[i] + p)
+                chance.append(1 - _BREAK)
+            for j, start in enumerate(offsets):
+                stay = (1 - _CHANGE) * (i == j) + _CHANGE * share[j]
+                to.append(start), source.append(offsets[i] + p)
+                chance.append(stay if last else _BREAK * stay)
+    to, source, chance = np.array(to), np.array(source), np.array(chance)
+    initial = np.concatenate([
+        s * np.concatenate([[_START], np.full(m - 1, (1 - _START) / max(1, m - 1))])
+        for s, m in zip(share, metres, strict=True)])
+    model = HiddenMarkovModel(TransitionModel.from_dense(to, source, chance),
+                              Downbeats((place == 0).astype(np.uint32)), initial)
+    path, _ = model.viterbi(np.asarray(downbeat, np.float64))
+    return place[path.astype(int)] + 1
+
+
+def _between_frames(values: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Frames moved to the centre of gravity of the peak around them."""
+    around = frames[:, None] + np.arange(-2, 3)
+    weight = values[np.clip(around, 0, len(values) - 1)] * (around >= 0) * (around < len(values))
+    total = weight.sum(axis=1)
+    return np.where(total > 0.2, (weight * np.maximum(around, 0)).sum(axis=1)
+                    / np.maximum(total, 1e-9), frames)
+
+
+def _network(given, kind: type, name: str, device, load):
+    """A network given as it is, or loaded by a name or path, or the packaged one."""
+    if isinstance(given, kind):
+        return given.to(device)
+    return load(kind, name, given or name, device)[0]
+
+
+def track_beats(hits: Transcription, device: str = "cpu") -> Beats:
+    """Beats and downbeats of a transcription.
+
+    Parameters
+    ----------
+    hits : Transcription
+        Of nine pieces.
+    device : str
+
+    Returns
+    -------
+    Beats
+        Without any where too little is struck.
+
+    Examples
+    --------
+    >>> adt.track_beats(adt.transcribe("song.mp3")).downbeats[:2]   # doctest: +SKIP
+    array([0.31, 2.31])
+    """
+    return BeatTracker(device=device)(hits)

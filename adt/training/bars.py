@@ -1,0 +1,144 @@
+"""Training of the bar network: `adt train bars`.
+
+The same performances as for the beat network, heard with the same errors, with beats
+that are a little out of place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+from ..bar_network import BarNetwork, by_beat
+from ..data.rhythms import Rhythm, cut, generate, stretch
+from ..network import pick_device
+from ..weights import save_weights
+from .beats import described, heard, rhythms
+from .loop import fit
+
+
+class BarClips(torch.utils.data.IterableDataset):
+    """Clips first, first + 1, … of a seed, dealt out to the workers.
+
+    Parameters
+    ----------
+    groove, midi : sequence of Rhythm
+        Whole performances and songs.
+    config : dict
+        From ``configs/bars.yaml``.
+    """
+
+    def __init__(self, groove, midi, config: dict, first: int = 0):
+        self.sources = {"groove": list(groove), "midi": list(midi)}
+        self.settings, self.shares = config["randomise"], config["data"]["shares"]
+        self.seed, self.first = config["train"]["seed"], first
+
+    def _whole(self, rng: np.random.Generator) -> Rhythm:
+        kind = rng.random()
+        for name, among in self.sources.items():
+            if kind < self.shares[name] and among:
+                factor = np.exp(rng.uniform(*np.log(self.settings["stretch"])))
+                return stretch(among[rng.integers(len(among))], factor)
+            kind -= self.shares[name]
+        return generate(rng, rng.uniform(20, 90))
+
+    def clip(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """One clip: ``features`` (216, beats), ``target`` and ``inside`` (beats,)."""
+        low, high = self.settings["beats"]
+        features = None
+        while features is None:
+            whole = self._whole(rng)
+            count = int(rng.integers(low, high + 1))
+            start = 0 if rng.random() < self.settings["begin"] else int(
+                rng.integers(0, max(1, len(whole.beats) - low)))
+            times = whole.beats.times[start:start + count]
+            if len(times) < 8:
+                continue
+            part = cut(whole, times[0] - 0.05, times[-1] + 0.05)
+            if len(part.times) < 8:
+                continue
+            strokes = heard(part, rng, {**self.settings, "seconds": times[-1] - times[0] + 0.1})
+            beats = part.beats.times + rng.uniform(0, 0.012) * rng.standard_normal(len(part.beats))
+            if (np.diff(beats) > 0.05).all():
+                features = by_beat(*strokes, beats)
+        n = features.shape[1]
+        out = {"features": np.zeros((features.shape[0], high), np.float32),
+               "target": np.zeros(high, np.float32), "inside": np.zeros(high, np.float32)}
+        out["features"][:, :n] = features
+        out["target"][:n] = part.beats.positions == 1
+        out["inside"][:n] = 1
+        return out
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        number = self.first + (worker.id if worker else 0)
+        step = worker.num_workers if worker else 1
+        while True:
+            clip = self.clip(np.random.default_rng([self.seed, number]))
+            yield {name: torch.from_numpy(value) for name, value in clip.items()}
+            number += step
+
+
+def validate(model: BarNetwork, checked, settings: dict) -> dict[str, float]:
+    """F-measure of downbeats among known beats, and share of songs of the right metre."""
+    from ..beat_tracking import bar_positions
+
+    scores, right = [], []
+    for number, rhythm in enumerate(checked):
+        rng = np.random.default_rng([78, number])
+        rhythm = cut(rhythm, 0.0, settings["seconds"])
+        if len(rhythm.times) < 8 or len(rhythm.beats) < 8:
+            continue
+        features = by_beat(*heard(rhythm, rng, settings), rhythm.beats.times)
+        with torch.inference_mode():
+            found = bar_positions(model(torch.from_numpy(features)[None])[0].sigmoid().numpy()) == 1
+        truth = rhythm.beats.positions == 1
+        scores.append(2 * (found & truth).sum() / max(1, found.sum() + truth.sum()))
+        right.append(np.diff(np.flatnonzero(found)).tolist()[:1] == [rhythm.beats.metre])
+    return {"downbeat_f": float(np.mean(scores)), "metre": float(np.mean(right))}
+
+
+def train_bars(config: dict, data: Path, out: Path, resume: bool = False,
+               device: str = "auto") -> Path:
+    """Train the bar network and write its weights.
+
+    Parameters
+    ----------
+    config : dict
+        From ``configs/bars.yaml``.
+    data, out : path
+    resume : bool
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+
+    Returns
+    -------
+    Path
+        The weights file.
+    """
+    target = pick_device(device)
+    torch.manual_seed(config["train"]["seed"])
+    groove, songs, checked = rhythms(config, Path(data))
+
+    def loader(first: int):
+        workers = config["data"]["workers"]
+        return torch.utils.data.DataLoader(
+            BarClips(groove, songs, config, first), batch_size=config["train"]["batch"],
+            num_workers=workers, multiprocessing_context="fork" if workers else None)
+
+    def loss(model, batch):
+        each = bce(model(batch["features"]), batch["target"], reduction="none")
+        return {"total": (each * batch["inside"]).sum() / batch["inside"].sum()}
+
+    averaged, figures = fit(
+        BarNetwork(**config["model"]), loss, loader,
+        lambda model: validate(model, checked, config["randomise"]),
+        config["train"], Path(out), target, resume)
+    path = Path(out) / f"{config['name']}.safetensors"
+    save_weights(path, averaged.state_dict(), {
+        "kind": "bars", "metrics": {"validation": figures},
+        **described(config, groove, songs)})
+    return path

@@ -1,0 +1,218 @@
+"""Training of the beat network: `adt train beats`.
+
+Beats are learned from strokes alone. Performances with known beats (Groove, MIDI songs,
+generated parts) are read with the errors of a transcription: strokes missed, invented,
+confused and out of place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+from .. import __version__
+from ..bar_network import BarNetwork
+from ..beat_network import BeatNetwork, rasterise
+from ..beat_tracking import BeatTracker
+from ..data.groove import read_groove
+from ..data.rhythms import Rhythm, cut, generate, read_midi_songs, rhythm_of_groove, stretch
+from ..frames import BEAT_FRAME_RATE
+from ..network import pick_device
+from ..vocabulary import PIECES
+from ..weights import save_weights
+from . import provenance
+from .loop import fit
+
+#: Pieces that a detector takes each piece for.
+_CONFUSED = {"tom_high": ("tom_mid", "snare"), "tom_mid": ("tom_high", "tom_floor"),
+             "tom_floor": ("tom_mid", "kick"), "hihat_closed": ("hihat_open", "ride"),
+             "hihat_open": ("hihat_closed", "crash"), "ride": ("hihat_closed", "crash"),
+             "crash": ("ride", "hihat_open"), "snare": ("hihat_closed", "tom_mid"),
+             "kick": ("tom_floor", "tom_floor")}
+_TAKEN_FOR = np.array([[PIECES.index(q) for q in _CONFUSED[p]] for p in PIECES])
+
+
+def heard(rhythm: Rhythm, rng: np.random.Generator, settings: dict) -> tuple[np.ndarray, ...]:
+    """(times, pieces, velocities, confidences) of a rhythm as detectors would hear it."""
+    times, pieces = rhythm.times, rhythm.pieces.copy()
+    velocities = rhythm.velocities
+    n = len(times)
+    missing = rng.uniform(*settings["miss"], len(PIECES)) * (rng.random(len(PIECES)) < 0.7)
+    if rng.random() < 0.25:
+        missing[rng.integers(len(PIECES))] = rng.uniform(0.6, 1.0)
+    # Quiet strokes are missed first.
+    chance = missing[pieces] * (1.6 - 1.2 * velocities)
+    keep = rng.random(n) >= chance
+    wrong = rng.random(n) < rng.uniform(0, settings["confuse"])
+    pieces[wrong] = _TAKEN_FOR[pieces[wrong], rng.integers(0, 2, int(wrong.sum()))]
+    times = times + rng.uniform(*settings["jitter"]) * rng.standard_normal(n)
+    sure = np.clip(rng.normal(rng.uniform(0.7, 0.97), 0.12, n), 0.15, 1.0)
+    loud = np.clip(velocities * rng.uniform(0.7, 1.2) + rng.uniform(0, 0.2)
+                   * rng.standard_normal(n), 0.03, 1)
+    times, pieces, loud, sure = times[keep], pieces[keep], loud[keep], sure[keep]
+    seconds = settings["seconds"]
+    count = rng.poisson(rng.uniform(0, settings["invent"]) * seconds)
+    false = rng.uniform(0, seconds, count)
+    if len(times) and rng.random() < 0.6:  # many false strokes fall on true ones
+        false = rng.choice(times, count) + 0.005 * rng.standard_normal(count)
+    times = np.concatenate([times, false])
+    pieces = np.concatenate([pieces, rng.choice(len(PIECES), count,
+                                                p=rng.dirichlet(np.full(len(PIECES), 0.5)))])
+    loud = np.concatenate([loud, rng.uniform(0.05, 0.8, count)])
+    sure = np.concatenate([sure, rng.uniform(0.15, 0.9, count)])
+    return times, pieces, loud, sure
+
+
+def targets(rhythm: Rhythm, n_frames: int) -> np.ndarray:
+    """Beats and downbeats of every frame, shape (2, n_frames): 1 at a beat, .5 beside it."""
+    out = np.zeros((2, n_frames), np.float32)
+    for row, times in enumerate((rhythm.beats.times, rhythm.beats.downbeats)):
+        frames = np.rint(times * BEAT_FRAME_RATE).astype(np.int64)
+        for shift, value in ((-1, 0.5), (1, 0.5), (0, 1.0)):
+            at = frames + shift
+            at = at[(at >= 0) & (at < n_frames)]
+            out[row, at] = np.maximum(out[row, at], value)
+    return out
+
+
+class BeatClips(torch.utils.data.IterableDataset):
+    """Clips first, first + 1, … of a seed, dealt out to the workers.
+
+    Parameters
+    ----------
+    groove, midi : sequence of Rhythm
+        Whole performances and songs.
+    config : dict
+        From ``configs/beats.yaml``.
+    """
+
+    def __init__(self, groove, midi, config: dict, first: int = 0):
+        self.groove, self.midi, self.first = list(groove), list(midi), first
+        self.settings, self.shares = config["randomise"], config["data"]["shares"]
+        self.seed = config["train"]["seed"]
+
+    def _rhythm(self, rng: np.random.Generator) -> Rhythm:
+        seconds = self.settings["seconds"]
+        kind = rng.random()
+        for name, among in (("groove", self.groove), ("midi", self.midi)):
+            if kind < self.shares[name] and among:
+                whole = among[rng.integers(len(among))]
+                factor = np.exp(rng.uniform(*np.log(self.settings["stretch"])))
+                whole = stretch(whole, factor)
+                last = float(whole.beats.times[-1]) if len(whole.beats) else 0.0
+                start = rng.uniform(0, max(0.0, last - seconds))
+                start -= rng.uniform(0, 3) * (start == 0)
+                return cut(whole, start, start + seconds)
+            kind -= self.shares[name]
+        return generate(rng, seconds)
+
+    def clip(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """One clip: ``grid`` (18, frames) and ``target`` (2, frames)."""
+        low, high = self.settings["tempo"]
+        while True:
+            rhythm = self._rhythm(rng)
+            if len(rhythm.times) >= 8 and low <= rhythm.beats.tempo <= high:
+                break
+        frames = int(self.settings["seconds"] * BEAT_FRAME_RATE)
+        return {"grid": rasterise(*heard(rhythm, rng, self.settings), frames),
+                "target": targets(rhythm, frames)}
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        number = self.first + (worker.id if worker else 0)
+        step = worker.num_workers if worker else 1
+        while True:
+            clip = self.clip(np.random.default_rng([self.seed, number]))
+            yield {name: torch.from_numpy(value) for name, value in clip.items()}
+            number += step
+
+
+def validate(model: BeatNetwork, rhythms, settings: dict) -> dict[str, float]:
+    """Mean F-measure (±70 ms) of beats on rhythms with simulated errors."""
+    import mir_eval
+
+    tracker = BeatTracker(beats=model, bars=BarNetwork(4, (1,)))
+    scores = []
+    for number, rhythm in enumerate(rhythms):
+        rng = np.random.default_rng([77, number])
+        rhythm = cut(rhythm, 0.0, settings["seconds"])
+        if len(rhythm.times) < 8 or len(rhythm.beats) < 8:
+            continue
+        found = tracker.decode(tracker.activations(
+            *heard(rhythm, rng, settings), settings["seconds"])[:, 0])
+        scores.append(mir_eval.beat.f_measure(rhythm.beats.times, found))
+    return {"beat_f": float(np.mean(scores))}
+
+
+def rhythms(config: dict, data: Path) -> tuple[list[Rhythm], list[Rhythm], list[Rhythm]]:
+    """Performances of Groove and MIDI songs to train on, and both kinds to validate on."""
+    root = data / config["data"]["groove"]
+    groove, checked = ([rhythm_of_groove(p) for p in read_groove(root, split)
+                        if p.beat_type == "beat" and p.duration > shortest]
+                       for split, shortest in (("train", 6), ("validation", 20)))
+    songs = [s for folder in config["data"]["midi"] for s in read_midi_songs(data / folder)]
+    order = np.random.default_rng(0).permutation(len(songs))
+    held = order[: int(config["data"]["held_out"] * len(songs))]
+    rest = np.sort(order[len(held):])
+    return groove, [songs[i] for i in rest], checked + [songs[i] for i in held]
+
+
+def described(config: dict, groove, songs) -> dict:
+    """Hyper-parameters, settings, training data and licence, for the metadata of weights."""
+    return {
+        "name": config["name"], "model": config["model"], "licence": provenance.LICENCE,
+        "adt_version": __version__, "train": config["train"], "randomise": config["randomise"],
+        "training_data": {
+            "performances": f"Groove MIDI Dataset, split train ({len(groove)})",
+            "songs": f"{len(songs)} MIDI songs with drums (Freedoom, and arrangements by MMA)",
+            "generated": "drum parts of adt.data.rhythms"}}
+
+
+def train_beats(config: dict, data: Path, out: Path, resume: bool = False,
+                device: str = "auto") -> Path:
+    """Train the beat network and write its weights.
+
+    Parameters
+    ----------
+    config : dict
+        From ``configs/beats.yaml``.
+    data, out : path
+    resume : bool
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+
+    Returns
+    -------
+    Path
+        The weights file.
+    """
+    target = pick_device(device)
+    torch.manual_seed(config["train"]["seed"])
+    groove, songs, checked = rhythms(config, Path(data))
+
+    def loader(first: int):
+        clips = BeatClips(groove, songs, config, first)
+        workers = config["data"]["workers"]
+        return torch.utils.data.DataLoader(
+            clips, batch_size=config["train"]["batch"], num_workers=workers,
+            multiprocessing_context="fork" if workers else None)
+
+    def loss(model, batch):
+        logits = model(batch["grid"])
+        beat = bce(logits[:, 0], batch["target"][:, 0])
+        downbeat = bce(logits[:, 1], batch["target"][:, 1])
+        return {"total": 10 * (beat + config["loss"]["downbeat"] * downbeat), "beat": beat,
+                "downbeat": downbeat}
+
+    averaged, figures = fit(
+        BeatNetwork(**config["model"]), loss, loader,
+        lambda model: validate(model, checked, config["randomise"]),
+        config["train"], Path(out), target, resume)
+    path = Path(out) / f"{config['name']}.safetensors"
+    save_weights(path, averaged.state_dict(), {
+        "kind": "beats", "metrics": {"validation": figures},
+        **described(config, groove, songs)})
+    return path

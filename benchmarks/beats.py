@@ -1,0 +1,129 @@
+"""Beats and downbeats of annotated recordings, beside librosa and madmom.
+
+    python -m benchmarks.beats --data MDB
+
+Mean over tracks of the figures of `mir_eval.beat` (the first five seconds are left out, as
+is usual): F-measure within ±70 ms, continuity at the annotated metrical level (CMLt) and at
+related ones (AMLt), and the F-measure of downbeats. *annotated strokes* are tracked from
+the annotation instead of a transcription. madmom's network is measured where its weights (not for
+commercial use) can be had: `madmom_infer` downloads them when first asked.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from adt import Beats, BeatTracker, Transcriber, Transcription
+from adt.audio import stream
+from adt.data.mdb import read_mdb
+from adt.errors import ConfigError
+from adt.frames import SAMPLE_RATE
+from adt.transcription import Hit
+from adt.vocabulary import PIECES
+
+from . import report, tables
+
+FIGURES = ("beat F", "CMLt", "AMLt", "downbeat F")
+
+
+def score(truth: Beats, found: Beats) -> list[float]:
+    """The `FIGURES` of one track."""
+    from mir_eval import beat
+
+    reference, estimate = beat.trim_beats(truth.times), beat.trim_beats(found.times)
+    _, total, _, any_level = beat.continuity(reference, estimate)
+    return [beat.f_measure(reference, estimate), total, any_level,
+            beat.f_measure(beat.trim_beats(truth.downbeats), beat.trim_beats(found.downbeats))]
+
+
+def _mono(path: Path) -> np.ndarray:
+    return np.concatenate(list(stream(path)), axis=1).mean(axis=0)
+
+
+def librosa_beats(path: Path) -> Beats:
+    """`librosa.beat.beat_track` (Ellis, 2007); it has no bars."""
+    import librosa
+
+    _, times = librosa.beat.beat_track(y=_mono(path), sr=SAMPLE_RATE, units="time")
+    return Beats(times, np.full(len(times), 2))
+
+
+def madmom_beats() -> Callable[[Path], Beats] | None:
+    """madmom's downbeat network and decoder (Böck et al., 2016), if the weights can be had."""
+    from madmom_infer.features.downbeats import DBNDownBeatTrackingProcessor, RNNDownBeatProcessor
+
+    try:
+        network = RNNDownBeatProcessor()
+    except (OSError, RuntimeError) as error:
+        print(f"madmom's network is left out: {error}")
+        return None
+    decode = DBNDownBeatTrackingProcessor(beats_per_bar=[3, 4], fps=100)
+
+    def track(path: Path) -> Beats:
+        import soundfile
+
+        with tempfile.TemporaryDirectory() as folder:  # it reads WAV files only
+            wav = Path(folder) / "song.wav"
+            soundfile.write(wav, _mono(path), SAMPLE_RATE)
+            found = decode(network(str(wav)))
+        return Beats(found[:, 0], found[:, 1])
+
+    return track
+
+
+def annotated(track) -> Transcription:
+    """The annotated strokes of a track as a transcription."""
+    hits = [Hit(float(t), PIECES[p]) for t, p in zip(track.times, track.pieces, strict=True)]
+    return Transcription(hits, float(track.times[-1]) + 1.0)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the benchmark from the command line."""
+    parser = report.parser("benchmarks.beats", __doc__)
+    parser.add_argument("--data", type=Path, metavar="DIR", required=True,
+                        help="annotated recordings in the layout of MDB Drums, with beats")
+    args = parser.parse_args(argv)
+    tracks = [t for t in read_mdb(args.data) if len(t.beats)]
+    if not tracks:
+        raise ConfigError(f"{args.data}: no track has beats (NAME.beats)")
+    transcriber = {demix: Transcriber(demix, args.device) for demix in (True, False)}
+    tracker = BeatTracker(device=args.device)
+    systems: dict[str, Callable[[Path], Beats]] = {
+        "adt": lambda path: transcriber[True](path).beats or Beats([], []),
+        "adt, no demixing": lambda path: transcriber[False](path).beats or Beats([], []),
+        "librosa": librosa_beats}
+    madmom = madmom_beats()
+    if madmom:
+        systems["madmom RNN"] = madmom
+    figures: dict[str, dict] = {}
+    rows = []
+    for kind, audio in (("drums alone", "drums"), ("songs", "mix")):
+        for name, track_beats in systems.items():
+            begun = time.monotonic()
+            scores = {t.name: score(Beats(t.beats[:, 0], t.beats[:, 1]),
+                                    track_beats(getattr(t, audio))) for t in tracks}
+            figures[f"{kind}, {name}"] = {
+                "mean": np.mean(list(scores.values()), axis=0), "tracks": scores,
+                "seconds": time.monotonic() - begun}
+            rows.append((kind, name))
+    oracle = {t.name: score(Beats(t.beats[:, 0], t.beats[:, 1]), tracker(annotated(t)))
+              for t in tracks}
+    figures["annotated strokes, adt"] = {"mean": np.mean(list(oracle.values()), axis=0),
+                                         "tracks": oracle}
+    rows.append(("annotated strokes", "adt"))
+    table = tables.markdown(("input", "system", *FIGURES), [
+        (kind, name, *(tables.number(x) if not (name == "librosa" and f == FIGURES[3])
+                       else tables.ABSENT
+                       for f, x in zip(FIGURES, figures[f"{kind}, {name}"]["mean"], strict=True)))
+        for kind, name in rows], left=2)
+    report.deliver(args, {"benchmark": "beats", "environment": report.environment(args.device),
+                          "figures": figures}, {"beats": table})
+
+
+if __name__ == "__main__":
+    raise SystemExit(report.run(main))

@@ -1,0 +1,176 @@
+"""Beats from strokes: rasters, decoding, long files, the packaged network, training clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mir_eval
+import numpy as np
+import pytest
+import torch
+
+import adt
+import adt.weights
+from adt.bar_network import by_beat
+from adt.beat_network import BeatNetwork, rasterise
+from adt.beat_tracking import BeatTracker, bar_positions
+from adt.config import load_config
+from adt.data.rhythms import generate, read_midi_songs
+from adt.training.bars import BarClips
+from adt.training.beats import BeatClips, heard, targets
+from adt.transcription import Hit, Transcription
+
+FOLDER = Path(__file__).parents[1] / "configs"
+CONFIG = load_config(FOLDER / "beats.yaml")
+
+
+def groove(tempo: float, bars: int, metre: int = 4, start: float = 0.4) -> Transcription:
+    """A plain rock or waltz groove with a crash every four bars."""
+    beat, hits = 60 / tempo, []
+    for bar in range(bars):
+        at = start + bar * metre * beat
+        hits += [Hit(at + k * beat / 2, "hihat_closed", 70) for k in range(2 * metre)]
+        hits += [Hit(at, "kick", 110)] + ([Hit(at + 2 * beat, "kick", 100)] if metre == 4 else [])
+        hits += [Hit(at + k * beat, "snare", 110) for k in ((1, 3) if metre == 4 else (1, 2))]
+        if bar % 4 == 0:
+            hits.append(Hit(at, "crash", 115))
+    return Transcription(hits, start + bars * metre * beat + 1, "groove")
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    return BeatTracker()
+
+
+def test_rasterise():
+    grid = rasterise([0.02, 0.05, 9.0], [0, 1, 2], [0.5, 1.0, 1.0], [1.0, 0.8, 1.0], 5)
+    assert grid.shape == (18, 5)
+    assert grid[0].tolist() == [0, 1, 0, 0, 0] and grid[9].tolist() == [0, 0.5, 0, 0, 0]
+    np.testing.assert_allclose(grid[1], [0, 0, 0.4, 0.4, 0], atol=1e-6)
+    assert not grid[2].any()  # after the end
+
+
+@pytest.mark.parametrize("tempo, metre", [(92, 4), (128, 4), (170, 4), (132, 3)])
+def test_a_groove(tracker, tempo, metre):
+    song = groove(tempo, 16, metre)
+    beats = tracker(song)
+    truth = 0.4 + 60 / tempo * np.arange(16 * metre)
+    assert mir_eval.beat.f_measure(truth, beats.times) > 0.95
+    near = np.abs(beats.times[:, None] - truth).min(axis=0)
+    assert np.median(near) < 0.012
+    assert beats.metre == metre
+    assert mir_eval.beat.f_measure(truth[::metre], beats.downbeats) > 0.9
+
+
+def test_what_the_user_knows(tracker):
+    song = groove(120, 12)
+    assert tracker(song, metre=3).metre == 3
+    moved = tracker(song, first_beat=0.9)  # the snare on two
+    assert np.abs(moved.downbeats - 0.9).min() < 0.03
+    assert 9 == tracker(song, metre=9).metre
+
+
+def test_too_little_to_track(tracker):
+    assert len(tracker(Transcription([], 10.0))) == 0
+    assert len(tracker(Transcription([Hit(1.0, "kick")], 10.0))) == 0
+    assert adt.track_beats(Transcription([], 0.0)).times.tolist() == []
+    with pytest.raises(ValueError, match="nine pieces"):
+        tracker(groove(120, 4).reduce(5))
+
+
+def test_long_files_have_no_seam(tracker, monkeypatch):
+    song = groove(117, 40)
+    whole = tracker(song)
+    monkeypatch.setattr("adt.beat_tracking._WINDOW", 900)
+    monkeypatch.setattr("adt.beat_tracking._OVERLAP", 500)
+    parts = tracker(song)
+    np.testing.assert_allclose(parts.times, whole.times, atol=0.021)
+    assert parts.positions.tolist() == whole.positions.tolist()
+
+
+def test_bars_are_cut_short_where_a_beat_was_lost():
+    downbeat = np.full(34, 0.04)
+    downbeat[[*range(0, 16, 4), *range(15, 34, 4)]] = 0.8
+    downbeat[12] = 0.8
+    positions = bar_positions(downbeat)
+    assert positions[:15].tolist() == ([1, 2, 3, 4] * 4)[:15]
+    assert positions[15:].tolist() == ([1, 2, 3, 4] * 5)[:19]
+
+
+def test_the_same_beats_every_time(tracker):
+    song = groove(101, 8)
+    assert tracker(song) == tracker(song) == BeatTracker()(song)
+
+
+def test_generated_parts():
+    metres = set()
+    for number in range(40):
+        rhythm = generate(np.random.default_rng(number), 40.0)
+        metres.add(rhythm.beats.metre)
+        assert (np.diff(rhythm.times) >= 0).all() and rhythm.times.min() >= 0
+        assert rhythm.times.max() < 40 and 50 < rhythm.beats.tempo < 230
+        gaps = np.diff(rhythm.beats.positions)
+        assert set(gaps[gaps != 1]) <= {1 - rhythm.beats.metre}
+    assert {2, 3, 4} <= metres
+
+
+def test_training_clips():
+    rhythm = generate(np.random.default_rng(3), 40.0)
+    target = targets(rhythm, 2000)
+    assert target.shape == (2, 2000) and target.max() == 1
+    assert (target[0] == 1).sum() == len(rhythm.beats)
+    assert (target[1] <= target[0]).all()
+    times, pieces, loud, sure = heard(rhythm, np.random.default_rng(0), CONFIG["randomise"])
+    assert len(times) == len(pieces) == len(loud) == len(sure)
+    assert loud.min() > 0 and loud.max() <= 1 and sure.min() > 0 and sure.max() <= 1
+    clips = BeatClips([], [rhythm], CONFIG)
+    a, b = (next(iter(clips)) for _ in range(2))
+    assert all(torch.equal(a[name], b[name]) for name in ("grid", "target"))
+    bars = load_config(FOLDER / "bars.yaml")
+    clip = next(iter(BarClips([], [rhythm], bars)))
+    assert clip["features"].shape == (216, 128) and 24 <= clip["inside"].sum() <= 128
+    assert not (clip["target"] * (1 - clip["inside"])).any() and clip["target"].sum() > 1
+
+
+def test_strokes_by_beat():
+    features = by_beat([0.99, 1.25, 1.99, 0.2, 9.0], [0, 1, 0, 2, 2], [0.5] * 5, [1] * 5,
+                       [1.0, 1.5, 2.0]).reshape(12, 2, 9, 3)
+    assert features[0, 0, 0].tolist() == [1, 0, 1]  # kicks on the first and third beat
+    assert features[6, 1, 1].tolist() == [0.5, 0, 0]  # a snare half way after the first
+    assert features.sum() == 3 * 1.5  # the others are outside
+
+
+def test_midi_songs(tmp_path):
+    song = groove(100, 12)
+    beats = adt.Beats(0.4 + 0.6 * np.arange(48), np.arange(48) % 4 + 1)
+    Transcription(song.hits, song.duration, beats=beats).save(tmp_path / "song.mid")
+    (tmp_path / "broken.mid").write_bytes(b"MThd")
+    (rhythm,) = read_midi_songs(tmp_path)
+    assert len(rhythm.times) == len(song)
+    near = np.abs(rhythm.beats.downbeats[:, None] - beats.downbeats[:8]).min(axis=0)
+    assert near.max() < 2e-3
+    with pytest.raises(adt.AdtError, match="no MIDI songs"):
+        read_midi_songs(tmp_path / "none")
+
+
+def test_training(tmp_path):
+    from adt.training import train_bars, train_beats
+
+    (tmp_path / "midi").mkdir()
+    Transcription(groove(100, 24).hits, 60, beats=adt.Beats(
+        0.4 + 0.6 * np.arange(96), np.arange(96) % 4 + 1)).save(tmp_path / "midi" / "a.mid")
+    (tmp_path / "groove").mkdir()
+    (tmp_path / "groove" / "info.csv").write_text(
+        "drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,audio_filename,"
+        "duration,split\n")
+    changes = [
+        "train.steps=2", "train.batch=2", "train.validate_every=2", "data.workers=0",
+        "data.midi=[midi]", "data.held_out=1.0", "model.width=4", "model.dilations=[1, 2]",
+        "data.shares={groove: 0, midi: 0}"]
+    config = load_config(FOLDER / "beats.yaml", changes)
+    beats = train_beats(config, tmp_path, tmp_path / "run", device="cpu")
+    bars = train_bars(load_config(FOLDER / "bars.yaml", [
+        *changes, "randomise.beats=[8, 16]"]), tmp_path, tmp_path / "run", device="cpu")
+    assert BeatNetwork(4, (1, 2)).margin == 8
+    assert isinstance(BeatTracker(beats=beats, bars=bars)(groove(100, 4)), adt.Beats)
+    assert adt.weights.describe(bars)["training_data"]["songs"].startswith("0 MIDI songs")

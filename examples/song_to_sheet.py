@@ -1,6 +1,6 @@
-"""A song to files that notation programs and editors read: MIDI, CSV and Audacity labels.
+"""A song to sheet music and to files that notation programs and editors read.
 
-    python examples/song_to_sheet.py song.mp3 out/
+    python examples/song_to_sheet.py song.mp3 out/      # .pdf and .musicxml need adt[notation]
 """
 
 import argparse
@@ -16,7 +16,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     song = adt.transcribe(args.song)
-    for suffix in (".mid", ".csv", ".labels.txt"):
+    sheet = (".musicxml", ".pdf") if song.beats is not None else ()  # nothing regular: no bars
+    for suffix in (*sheet, ".mid", ".csv", ".labels.txt"):
         print(song.save(args.out / f"{args.song.stem}{suffix}"))
 
 

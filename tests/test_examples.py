@@ -41,9 +41,10 @@ def test_song_to_daw(folder, tmp_path):
 
 
 def test_song_to_sheet(folder, tmp_path):
+    pytest.importorskip("verovio")
     run("song_to_sheet.py", folder / "demo.wav", tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "demo.csv", "demo.labels.txt", "demo.mid"]
+        "demo.csv", "demo.labels.txt", "demo.mid", "demo.musicxml", "demo.pdf"]
 
 
 def test_evaluate_my_tracks(folder, capsys):

@@ -60,6 +60,9 @@ class OnsetDetectors(nn.Module):
         One residual 1-D layer for each.
     """
 
+    #: What may compute in a shorter format than the last layer.
+    inner_layers = ("front", "flatten", "tcn")
+
     def __init__(self, demix: bool = True, front: Sequence[int] = (16, 32, 32, 32),
                  width: int = 128, dilations: Sequence[int] = (1, 2, 4, 8, 16),
                  n_bands: int = 96):
@@ -98,8 +101,9 @@ class OnsetDetectors(nn.Module):
         x = mixture[:, None]
         if self.demix:
             x = torch.stack([stems, x.expand_as(stems)], dim=2).flatten(1, 2)
-        x = ((x + 40.0) / 20.0).contiguous(memory_format=torch.channels_last)
-        x = self.heads(self.tcn(self.flatten(self.front(x))))
+        x = ((x + 40.0) / 20.0).to(self.front[0][0].weight.dtype,
+                                   memory_format=torch.channels_last)
+        x = self.heads(self.tcn(self.flatten(self.front(x))).to(self.heads.weight.dtype))
         batch, _, frames, _ = x.shape
         x = x.reshape(batch, len(STEMS), 3, _MOST, frames).transpose(1, 2)
         return x.flatten(2, 3)[:, :, _SLOTS].transpose(2, 3).float()

@@ -43,6 +43,9 @@ class UNetBank(nn.Module):
         Divisible by 16.
     """
 
+    #: What may compute in a shorter format than the last layer.
+    inner_layers = ("enter", "down", "deep", "narrow", "up")
+
     def __init__(self, widths: Sequence[int] = (16, 32, 64, 96),
                  stems: Sequence[str] = STEMS, n_bands: int = 96):
         super().__init__()
@@ -74,7 +77,8 @@ class UNetBank(nn.Module):
         Tensor, shape (batch, stems, frames, bands)
         """
         x = (decibel[:, None] + 40.0) / 20.0
-        x = self.enter(x.contiguous(memory_format=torch.channels_last))
+        x = x.to(self.enter[0][0].weight.dtype, memory_format=torch.channels_last)
+        x = self.enter(x)
         skips = []
         for down in self.down:
             skips.append(x)
@@ -84,7 +88,7 @@ class UNetBank(nn.Module):
             skip = skips.pop()
             x = nn.functional.interpolate(narrow(x), size=skip.shape[2:], mode="nearest")
             x = up(x + skip)
-        x = self.leave(x)  # (batch, stems * 2, frames, bands / 2)
+        x = self.leave(x.to(self.leave.weight.dtype))  # (batch, stems * 2, frames, bands / 2)
         batch, _, frames, half = x.shape
         x = x.reshape(batch, len(self.stems), 2, frames, half)
         return x.permute(0, 1, 3, 4, 2).reshape(batch, len(self.stems), frames, 2 * half)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import ConfigError
 from .grid import Swing, late, place
-from .tempo import even
+from .tempo import calm, even
 from .transcription import Hit, Transcription
 
 __all__ = ["GRIDS", "AUTO", "check_grid", "divided_by_three", "quantize"]
@@ -96,13 +96,12 @@ def quantize(transcription: Transcription, grid: str = "1/16",
     times = np.array([hit.time for hit in transcription])
     places = beats.position_of(times)
     if grid == AUTO:
-        known = None if swing in (None, AUTO) else swing / 100
-        slots = _recognised(transcription, places, known).sounding
+        slots = _recognised(transcription, None if swing in (None, AUTO) else swing / 100).sounding
     else:
         pace = GRIDS[grid] * float(beats.unit)  # places a beat
         found = None
         if swing == AUTO:
-            found = _recognised(transcription, places, None).swing
+            found = _recognised(transcription).swing
         elif swing is not None:
             found = Swing(_LEVELS[grid], swing / 100)
         slots = _nearest(places, pace, found)
@@ -125,8 +124,7 @@ def divided_by_three(transcription: Transcription) -> bool:
     """Whether most beats that are divided are so by three, or eighths that swing like them."""
     if not len(transcription):
         return False
-    places = transcription.beats.position_of([hit.time for hit in transcription])
-    found = _recognised(transcription, places, None)
+    found = _recognised(transcription)
     inner = np.array([place % 1 != 0 for place in found.written])
     three = np.array([place.denominator % 3 == 0 for place in found.written])
     if found.swing is not None and found.swing.level == 8 and found.swing.ratio > 0.6:
@@ -134,8 +132,9 @@ def divided_by_three(transcription: Transcription) -> bool:
     return bool(inner.any() and three[inner].mean() > 0.5)
 
 
-def _recognised(transcription: Transcription, places: np.ndarray, swing: float | None):
-    beats = transcription.beats
+def _recognised(transcription: Transcription, swing: float | None = None):
+    beats = calm(transcription.beats)
+    places = beats.position_of([hit.time for hit in transcription])
     period = beats.time_of(np.floor(places) + 1) - beats.time_of(np.floor(places))
     return place(places, [hit.piece for hit in transcription],
                  [hit.velocity for hit in transcription], period,

@@ -141,6 +141,18 @@ def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     return Beats(click, beats.positions, beats.compound)
 
 
+def calm(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
+    """The beats without the jitter of a tracker: means over five, where they are that near."""
+    if len(beats) < 5:
+        return beats
+    times = beats.times.copy()
+    times[2:-2] = np.convolve(times, np.full(5, 0.2), "valid")
+    times = np.where(np.abs(times - beats.times) <= tolerance, times, beats.times)
+    if (np.diff(times) <= 0).any():
+        return beats
+    return Beats(times, beats.positions, beats.compound)
+
+
 def even(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     """The beats as a MIDI file has them: steady (`steady`), or evenly spaced in each bar."""
     if len(beats) < 3 or steady(beats, tolerance) is not beats:

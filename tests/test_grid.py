@@ -5,10 +5,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from adt.beats import Beats
 from adt.errors import ConfigError
 from adt.grid import Swing, late, place
 from adt.quantize import divided_by_three, quantize
-from adt.tempo import regular_beats
+from adt.tempo import calm, regular_beats
 from adt.transcription import Hit, Transcription
 
 F = Fraction
@@ -130,3 +131,25 @@ def test_swing_that_makes_no_sense(options, words):
 def test_beats_divided_by_three(feel):
     _, song = performance(FEELS[feel][0])
     assert divided_by_three(song) == (feel in ("triplets", "swing 62", "swing 66"))
+
+
+@pytest.mark.parametrize("feel", FEELS)
+def test_beats_with_the_jitter_of_a_tracker(feel):
+    pattern, _ = FEELS[feel]
+    meant, song = performance(pattern, beats=64, jitter=0.012)
+    rng = np.random.default_rng(5)
+    times = song.beats.times + rng.normal(0, 0.015, len(song.beats))
+    shaken = Transcription(song.hits, song.duration, beats=Beats(times, song.beats.positions))
+    found = quantize(shaken, "auto")
+    count = (np.array([h.time for h in found]) - 0.5) / (60 / 110)
+    near = np.abs(count[:, None] - np.unique(meant)).min(axis=1)
+    assert (near < 1 / 24).mean() > 0.97 and len(found) > 0.97 * len(song)
+
+
+def test_calm_beats():
+    click = 0.3 + 0.5 * np.arange(40)
+    shaken = click + np.random.default_rng(0).normal(0, 0.01, 40)
+    beats = Beats(shaken, np.arange(40) % 4 + 1)
+    assert np.std(calm(beats).times - click) < 0.75 * np.std(shaken - click)
+    jump = Beats(np.cumsum(np.repeat([0.5, 0.8], 20)), np.arange(40) % 4 + 1)
+    assert np.abs(calm(jump).times - jump.times).max() <= 0.036  # a jump stays where it is

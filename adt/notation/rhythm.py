@@ -10,7 +10,7 @@ import numpy as np
 
 from ..beats import Beats
 from ..grid import place
-from ..tempo import tempo_changes
+from ..tempo import calm, tempo_changes
 from ..transcription import Hit, Transcription
 from ..vocabulary import class_note
 
@@ -80,7 +80,7 @@ def write_rhythm(transcription: Transcription, beats: Beats) -> Rhythm:
         Two hits of one piece on one slot are written once, as the louder.
     """
     hits, flams = _join_flams(transcription.hits)
-    beats = _extended(beats, [hit.time for hit in hits])
+    beats = _extended(calm(beats), [hit.time for hit in hits])
     times = [hit.time for hit in hits]
     places = np.maximum(beats.position_of(times), 0) if hits else np.zeros(0)
     found = place(places, [_line(hit.piece) for hit in hits], [hit.velocity for hit in hits],

@@ -69,3 +69,29 @@ def small_beat_networks(tmp_path_factory):
         files[name] = folder / f"{name}.safetensors"
         save_weights(files[name], kind(**settings).state_dict(), {"kind": name, "model": settings})
     return files
+
+
+@pytest.fixture(scope="session")
+def untrained_models(tmp_path_factory):
+    """Folder with weights of every packaged network, tiny and drawn at random."""
+    import torch
+
+    from adt.bar_network import BarNetwork
+    from adt.beat_network import BeatNetwork
+    from adt.detectors import OnsetDetectors
+    from adt.velocity import VelocityNet
+    from adt.weights import save_weights
+    from separation import UNetBank
+
+    torch.manual_seed(0)
+    folder, beats = tmp_path_factory.mktemp("models"), {"width": 4, "dilations": [1]}
+    for name, kind, make, model in (
+            ("bank", "bank", UNetBank, SMALL_BANK),
+            ("detectors", "detectors", OnsetDetectors, {"demix": True, **SMALL_DETECTORS}),
+            ("detectors_mixture", "detectors", OnsetDetectors,
+             {"demix": False, **SMALL_DETECTORS}),
+            ("velocity", "velocity", VelocityNet, {"hidden": 4, "members": 1}),
+            ("beats", "beats", BeatNetwork, beats), ("bars", "bars", BarNetwork, beats)):
+        save_weights(folder / f"{name}.safetensors", make(**model).state_dict(), {
+            "kind": kind, "model": model, "training_data": [], "licence": "none", "metrics": {}})
+    return folder

@@ -89,12 +89,11 @@ def test_long_files_have_no_seam(tracker, monkeypatch):
 
 
 def test_bars_are_cut_short_where_a_beat_was_lost():
-    downbeat = np.full(34, 0.04)
-    downbeat[[*range(0, 16, 4), *range(15, 34, 4)]] = 0.8
-    downbeat[12] = 0.8
+    downbeat = np.full(98, 0.04)
+    downbeat[[*range(0, 48, 4), *range(47, 98, 4)]] = 0.8
     positions = bar_positions(downbeat)
-    assert positions[:15].tolist() == ([1, 2, 3, 4] * 4)[:15]
-    assert positions[15:].tolist() == ([1, 2, 3, 4] * 5)[:19]
+    assert positions[:47].tolist() == ([1, 2, 3, 4] * 12)[:47]
+    assert positions[47:].tolist() == ([1, 2, 3, 4] * 13)[:51]
 
 
 def test_the_same_beats_every_time(tracker):

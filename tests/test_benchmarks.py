@@ -15,7 +15,7 @@ from adt.synth import write_kit
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import ARTICULATIONS, PIECES, STEMS
 from benchmarks import all as everything
-from benchmarks import clips, confusion, report, separation, speed, tables, transcription
+from benchmarks import beats, clips, confusion, report, separation, speed, tables, transcription
 from benchmarks.velocity import VelocityScores
 
 LABELS = [(0.5, "kick"), (0.5, "hihat_closed"), (1.0, "side_stick"), (1.0, "tambourine"),
@@ -352,22 +352,10 @@ def test_median_time():
 
 
 @pytest.fixture
-def untrained(tmp_path, monkeypatch):
+def untrained(untrained_models, monkeypatch):
     """Weights of small untrained networks in place of the package's own."""
-    import torch
-
     from adt import weights
-    from adt.detectors import OnsetDetectors
-    from separation.bank import UNetBank
-    torch.manual_seed(0)
-    monkeypatch.setattr(weights, "FOLDER", tmp_path / "models")
-    small = {"front": [2, 2, 2, 2], "width": 4, "dilations": [1]}
-    for name, kind, make, model in (
-            ("bank", "bank", UNetBank, {"widths": [2, 2, 2, 2]}),
-            ("detectors", "detectors", OnsetDetectors, {"demix": True, **small}),
-            ("detectors_mixture", "detectors", OnsetDetectors, {"demix": False, **small})):
-        weights.save_weights(tmp_path / "models" / f"{name}.safetensors",
-                             make(**model).state_dict(), {"kind": kind, "model": model})
+    monkeypatch.setattr(weights, "FOLDER", untrained_models)
 
 
 def test_speed_command(untrained, tmp_path, capsys):
@@ -378,7 +366,8 @@ def test_speed_command(untrained, tmp_path, capsys):
     assert result["seconds"] == pytest.approx(1.0)
     assert set(result["stages"]) == set(speed.STAGES)
     assert all(s["times_real_time"] > 0 for s in result["stages"].values())
-    assert set(result["environment"]["weights"]) == {"bank", "detectors", "detectors_mixture"}
+    assert set(result["environment"]["weights"]) == {
+        "bank", "detectors", "detectors_mixture", "velocity", "beats", "bars"}
     printed = capsys.readouterr().out
     assert "| peak picking |" in printed and "A song of 1 s on" in printed
 
@@ -432,12 +421,12 @@ def test_separation_and_recordings_with_real_models(untrained, kit, mdb):
 
 def test_all_passes_options_on(monkeypatch, tmp_path):
     calls = []
-    for module in (transcription, separation, speed):
+    for module in (transcription, beats, separation, speed):
         monkeypatch.setattr(module, "main", lambda argv, m=module.__name__: calls.append(
             (m.split(".")[1], argv)))
     everything.main(["--data", "d", "--kits", "k", "--groove", "g", "--accompaniment", "a",
                      "--results", str(tmp_path / "r"), "--readme", "README.md"])
-    assert [c[0] for c in calls] == ["transcription", "transcription", "separation",
+    assert [c[0] for c in calls] == ["transcription", "beats", "transcription", "separation",
                                      "separation", "speed"]
     assert all("--readme" in c[1] and "--out" in c[1] for c in calls)
     assert (tmp_path / "r").is_dir()

@@ -669,34 +669,9 @@ def test_quantizing_needs_beats(stub, capsys):
 
 # ---- the real path, with untrained models ------------------------------------------------
 
-@pytest.fixture(scope="module")
-def untrained(tmp_path_factory):
-    """Folder of small models with weights drawn at random."""
-    import torch
-
-    from adt.bar_network import BarNetwork
-    from adt.beat_network import BeatNetwork
-    from adt.detectors import OnsetDetectors
-    from separation import UNetBank
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("models")
-    beats = {"width": 4, "dilations": [1]}
-    small = {"front": [4, 4, 4, 4], "width": 8, "dilations": [1, 2]}
-    for name, kind, make, model in [
-            ("bank", "bank", UNetBank, {"widths": [4, 4, 8, 8]}),
-            ("detectors", "detectors", OnsetDetectors, {"demix": True, **small}),
-            ("detectors_mixture", "detectors", OnsetDetectors, {"demix": False, **small}),
-            ("beats", "beats", BeatNetwork, beats), ("bars", "bars", BarNetwork, beats)]:
-        description = {"kind": kind, "model": model, "training_data": [], "licence": "none",
-                       "metrics": {}}
-        weights.save_weights(
-            folder / f"{name}.safetensors", make(**model).state_dict(), description)
-    return folder
-
-
 @pytest.fixture
-def models(untrained, monkeypatch):
-    monkeypatch.setattr(weights, "FOLDER", untrained)
+def models(untrained_models, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", untrained_models)
 
 
 @pytest.mark.parametrize("seconds, rate, channels, value", [
@@ -742,13 +717,13 @@ def test_no_gpu(models, capsys, monkeypatch, arguments):
         one_line(capsys, "cuda", "use cpu")
 
 
-def test_damaged_weights(models, untrained, capsys, monkeypatch, folder):
+def test_damaged_weights(models, untrained_models, capsys, monkeypatch, folder):
     monkeypatch.setattr(weights, "FOLDER", folder)
     song("a.wav")
     assert main(["transcribe", "a.wav"]) == 1
     one_line(capsys, "no such weights")
     for name in ("bank", "detectors"):
-        data = (untrained / f"{name}.safetensors").read_bytes()
+        data = (untrained_models / f"{name}.safetensors").read_bytes()
         Path(f"{name}.safetensors").write_bytes(data[:len(data) // 2])
     assert main(["transcribe", "a.wav"]) == 1
     one_line(capsys, "safetensors", "reinstall")

@@ -19,7 +19,10 @@ from . import options, outputs
               help="Folder that gets NAME.flac (band) and NAME.mid (drums).")
 @click.option("--seconds", metavar="S", type=click.FloatRange(min=1), default=60.0,
               help="How much of each song.")
-def command(midi, soundfont, out, seconds):
+@click.option("--distort", metavar="SHARE", type=click.FloatRange(0, 1), default=0.5,
+              help="Chance that distorted guitars play instead of keyboards and guitars.")
+@click.option("--seed", metavar="N", type=int, default=0, help="Decides which.")
+def command(midi, soundfont, out, seconds, distort, seed):
     """Render the band of MIDI songs, without the drum kit, and keep its drums.
 
     MIDI are files or folders of them. Needs the program fluidsynth. Songs that are
@@ -41,7 +44,7 @@ def command(midi, soundfont, out, seconds):
         if (out / f"{song_name(path, soundfont)}.mid").is_file():
             continue
         try:
-            render_song(path, soundfont, out, seconds)
+            render_song(path, soundfont, out, seconds, distort, seed)
         except DataError as error:
             failed += 1
             click.echo(f"adt: {error}", err=True)

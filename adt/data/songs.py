@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from ..vocabulary import ARTICULATIONS, GM_TO_ARTICULATION
 from .groove import Performance
 
 _INDEX = {name: i for i, name in enumerate(ARTICULATIONS)}
+#: General MIDI programs: pianos, organs and guitars, and the guitars to play them instead.
+_REPLACED = frozenset([*range(0, 8), *range(16, 21), *range(24, 32)])
+_DISTORTED = (27, 29, 30)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,78 @@ def song_name(midi_path: Path | str, soundfont: Path | str) -> str:
     return f"{Path(midi_path).stem}_{Path(soundfont).stem}"
 
 
+def _program() -> str:
+    program = shutil.which("fluidsynth")
+    if program is None:
+        raise ConfigError("rendering with a sound font needs the program fluidsynth; install it "
+                          "(Debian: apt install fluidsynth)")
+    return program
+
+
+def fluidsynth(midi, soundfont: Path | str, stem: Path, seconds: float) -> np.ndarray:
+    """Audio of a `pretty_midi.PrettyMIDI`, shape (samples, 2) float32.
+
+    Parameters
+    ----------
+    midi : pretty_midi.PrettyMIDI
+    soundfont : path
+    stem : Path
+        Of temporary files, without suffix.
+    seconds : float
+        At most this much.
+
+    Raises
+    ------
+    ConfigError
+        If the program ``fluidsynth`` is not installed.
+    subprocess.SubprocessError, OSError, RuntimeError
+        If it fails.
+    """
+    import soundfile
+
+    program = _program()
+    silent, wave = stem.with_suffix(".mid"), stem.with_suffix(".wav")
+    try:
+        midi.write(str(silent))
+        subprocess.run([program, "-ni", "-q", "-g", "0.4", "-r", str(SAMPLE_RATE),
+                        "-F", str(wave), str(soundfont), str(silent)],
+                       check=True, capture_output=True, timeout=600)
+        return soundfile.read(wave, frames=int(seconds * SAMPLE_RATE), dtype="float32",
+                              always_2d=True)[0]
+    finally:
+        silent.unlink(missing_ok=True)
+        wave.unlink(missing_ok=True)
+
+
+def amplify(audio: np.ndarray, drive_db: float, cutoff: float) -> np.ndarray:
+    """A guitar through a distorting amplifier and a cabinet, at the loudness it had.
+
+    Parameters
+    ----------
+    audio : ndarray, shape (samples, channels)
+        At `SAMPLE_RATE`.
+    drive_db : float
+        Level of the loud passages at the tube, dB over where it begins to saturate.
+    cutoff : float
+        Hz; what the cabinet lets through.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples, channels)
+    """
+    from scipy.signal import butter, sosfilt
+
+    loud = float(np.sqrt(np.mean(audio ** 2))) + 1e-9
+    tight = sosfilt(butter(1, 150, "highpass", fs=SAMPLE_RATE, output="sos"), audio, axis=0)
+    tube = np.tanh(tight * (10 ** (drive_db / 20) / loud) + 0.2) - np.tanh(0.2)
+    cabinet = np.concatenate([butter(2, 80, "highpass", fs=SAMPLE_RATE, output="sos"),
+                              butter(4, cutoff, fs=SAMPLE_RATE, output="sos")])
+    wet = sosfilt(cabinet, tube, axis=0)
+    return (wet * (loud / (np.sqrt(np.mean(wet ** 2)) + 1e-9))).astype(np.float32)
+
+
 def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str,
-                seconds: float = 60.0) -> Path | None:
+                seconds: float = 60.0, distort: float = 0.0, seed: int = 0) -> Path | None:
     """Write the beginning of a MIDI song as ``NAME.flac`` (band) and ``NAME.mid`` (drums).
 
     Parameters
@@ -70,6 +144,10 @@ def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str
     folder : path
     seconds : float
         How much of the song.
+    distort : float
+        Chance that keyboards and guitars are played by guitars through `amplify` instead.
+    seed : int
+        With the name of the song it decides whether, and how.
 
     Returns
     -------
@@ -86,10 +164,7 @@ def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str
     import pretty_midi
     import soundfile
 
-    program = shutil.which("fluidsynth")
-    if program is None:
-        raise ConfigError("rendering a band needs the program fluidsynth; install it "
-                          "(Debian: apt install fluidsynth)")
+    _program()
     midi_path, folder = Path(midi_path), Path(folder)
     name = song_name(midi_path, soundfont)
     try:
@@ -97,30 +172,34 @@ def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str
     except Exception as error:  # damaged files fail in mido in many ways
         raise DataError(f"{midi_path}: not a readable MIDI file ({error!r})") from error
     drums = drums_of(midi, name, seconds)
-    band = 0
     for instrument in midi.instruments:
         instrument.notes = [n for n in instrument.notes if n.start < seconds and not (
             instrument.is_drum and n.pitch in GM_TO_ARTICULATION)]
-        band += len(instrument.notes)
-    if band == 0:
+    band = [i for i in midi.instruments if i.notes]
+    if not band:
         return None
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    guitars = [i for i in band if not i.is_drum and i.program in _REPLACED] \
+        if rng.random() < distort else []
+    for instrument in guitars:
+        instrument.program = int(rng.choice(_DISTORTED))
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.flac"
     with atomic_path(target) as temporary:
-        silent, wave = temporary.with_suffix(".mid"), temporary.with_suffix(".wav")
         try:
-            midi.write(str(silent))
-            subprocess.run([program, "-ni", "-q", "-g", "0.4", "-r", str(SAMPLE_RATE),
-                            "-F", str(wave), str(soundfont), str(silent)],
-                           check=True, capture_output=True, timeout=600)
-            audio, rate = soundfile.read(wave, frames=int(seconds * SAMPLE_RATE), dtype="float32")
+            midi.instruments = [i for i in band if i not in guitars]
+            audio = fluidsynth(midi, soundfont, temporary, seconds)
+            if guitars:
+                midi.instruments = guitars
+                wet = amplify(fluidsynth(midi, soundfont, temporary, seconds),
+                              rng.uniform(0, 30), rng.uniform(3500, 9000))
+                if len(wet) > len(audio):
+                    audio, wet = wet, audio
+                audio[:len(wet)] += wet
         except (subprocess.SubprocessError, OSError, RuntimeError) as error:
             raise DataError(f"{midi_path}: fluidsynth could not render it ({error})") from error
-        finally:
-            silent.unlink(missing_ok=True)
-            wave.unlink(missing_ok=True)
         peak = float(np.abs(audio).max(initial=1e-9))
-        soundfile.write(temporary, audio * min(1.0, 0.9 / peak), rate, format="FLAC")
+        soundfile.write(temporary, audio * min(1.0, 0.9 / peak), SAMPLE_RATE, format="FLAC")
     with atomic_path(folder / f"{name}.mid") as temporary:
         write_drums(drums, temporary)
     return target

@@ -11,7 +11,7 @@ from ..data.groove import read_groove
 from ..data.kits import Kit, read_kits
 from ..data.stemgmd import read_stemgmd
 from .oneshots import OneShots
-from .spectral import Clip, ClipMaker, load_accompaniment, load_songs
+from .spectral import Clip, ClipMaker, load_accompaniment, load_percussion, load_songs
 
 _FIELDS = ("mixture", "shares", "onset", "velocity", "offset", "weight")
 
@@ -52,8 +52,10 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
                                 kits=config["data"]["stemgmd_kits"])
     songs = load_songs(data / config["data"]["songs"], progress=True) \
         if config["data"]["songs"] else []
+    percussion = load_percussion(data / config["data"]["percussion"]) \
+        if config["data"]["percussion"] else []
     return ClipMaker(read_groove(groove, "train"), kits, OneShots(kits, progress=True), band,
-                     config["randomise"], recorded, songs)
+                     config["randomise"], recorded, songs, percussion)
 
 
 def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:
@@ -63,7 +65,7 @@ def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:
     """
     kits: list[Kit] = read_kits(data / config["data"]["kits"], "validation")
     band = load_accompaniment([data / config["data"]["accompaniment"][0]])
-    settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5)
+    settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5, absent=0.0)
     maker = ClipMaker(read_groove(data / config["data"]["groove"], "validation"), kits,
                       OneShots(kits), band, settings)
     return [maker(np.random.default_rng([99, n])) for n in range(count)]

@@ -19,6 +19,7 @@ def describe(config: dict, maker: ClipMaker) -> dict:
             "kits": [f"{k.name} ({k.licence}; {k.attribution})" for k in maker.kits],
             "stemgmd": sorted({c.kit for c in maker.recorded}),
             "songs": f"{len(maker.songs)} bands rendered from MIDI, with the drums of the MIDI",
+            "percussion": f"{len(maker.percussion)} instruments of hand percussion, rendered",
             "accompaniment": f"{len(maker.accompaniment)} drumless recordings and renders",
         },
     }

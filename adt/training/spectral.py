@@ -20,14 +20,16 @@ from ..features import N_BANDS, audio_to_bands, band_centres, reference_level, t
 from ..frames import FRAME_RATE, HOP, SAMPLE_RATE
 from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM, PIECES, STEMS
 from . import augment
-from .oneshots import LEAD, POSITIONS, OneShots, warp_matrix
+from .oneshots import LEAD, POSITIONS, OneShots, one_shot, warp_matrix
 
 _STEM_OF = np.array([STEMS.index(PIECE_TO_STEM[ARTICULATION_TO_PIECE[a]]) for a in ARTICULATIONS])
 #: A stroke is heard if in this many bands it adds this share of the power there.
 _BANDS, _AUDIBLE = 4, 0.12
 _FAINT_DB = -68.0  #: bands below this, relative to the clip's level, are as good as silent
 #: weight of frames around a hit that nobody could hear: context may still tell of it
-INAUDIBLE_WEIGHT = 0.4
+INAUDIBLE_WEIGHT = 0.6
+#: which stem is missing where one is (`randomise.absent`): most often the hi-hat
+_ABSENT = (0.05, 0.1, 0.1, 0.5, 0.25)
 #: tilt in dB an octave: cymbals duller than sampled ones, kicks with more click and room
 _TILT = {"hihat": (-7.0, 2.0), "cymbals": (-7.0, 2.0), "kick": (-2.0, 6.0)}
 #: drums that make the snare's wires rattle
@@ -133,6 +135,28 @@ def load_songs(folder: Path | str, progress: bool = False) -> list[tuple[np.ndar
     return result
 
 
+def load_percussion(folder: Path | str) -> list[tuple[float, list[list[np.ndarray]]]]:
+    """Hand percussion: how often each instrument plays, and its strokes soft to loud.
+
+    A stroke is a list of one-shots at `POSITIONS`, the loudest frame of each at 0 dB.
+    """
+    import soundfile
+
+    from ..data.percussion import NOTES, read_percussion
+
+    result = []
+    for note, paths in read_percussion(folder).items():
+        strokes = []
+        for path in paths:
+            audio = soundfile.read(path, dtype="float32", always_2d=True)[0].T
+            loud = np.abs(audio).max(axis=0)
+            onset = int(np.argmax(loud > 0.1 * loud.max()))
+            shots = [one_shot(audio, onset, p) for p in range(POSITIONS)]
+            strokes.append([s / s.sum(axis=1).max() for s in shots])
+        result.append((float(NOTES[note]), strokes))
+    return result
+
+
 def _unit_loudness(bands: np.ndarray) -> np.ndarray:
     bands /= augment.db(reference_level(bands))
     return np.sqrt(np.minimum(bands, 6e4)).astype(np.float16)
@@ -162,13 +186,16 @@ class ClipMaker:
         From `adt.data.stemgmd.read_stemgmd`; read a window at a time.
     songs : sequence of (ndarray, Performance), optional
         Bands and the drums that belong to them, from `load_songs`.
+    percussion : sequence, optional
+        From `load_percussion`.
     """
 
     def __init__(self, performances: Sequence[Performance], kits: Sequence[Kit], shots: OneShots,
                  accompaniment: Sequence[np.ndarray], settings: dict,
                  recorded: Sequence[StemClip] = (),
-                 songs: Sequence[tuple[np.ndarray, Performance]] = ()):
-        self.recorded, self.songs = list(recorded), list(songs)
+                 songs: Sequence[tuple[np.ndarray, Performance]] = (),
+                 percussion: Sequence[tuple[float, list[list[np.ndarray]]]] = ()):
+        self.recorded, self.songs, self.percussion = list(recorded), list(songs), list(percussion)
         self.performances, self.kits, self.shots = list(performances), list(kits), shots
         self.accompaniment, self.settings = list(accompaniment), settings
         self.frames = round(settings["clip_seconds"] * FRAME_RATE)
@@ -310,6 +337,44 @@ class ClipMaker:
             total[at:at + len(part)] += part
         return total
 
+    def _absent(self, performance: Performance, rng) -> Performance:
+        """The performance without one of the stems: many songs have no hi-hat at all."""
+        stem = rng.choice(len(STEMS), p=_ABSENT)
+        return performance.select(_STEM_OF[performance.articulations] != stem)
+
+    def _percussion(self, rng, performance: Performance) -> np.ndarray:
+        """Hand percussion in time with the drums, shape (frames, bands), about 0 dB."""
+        chances = np.array([chance for chance, _ in self.percussion])
+        strokes = self.percussion[rng.choice(len(chances), p=chances / chances.sum())][1]
+        way = rng.random()
+        if way < 0.5 and len(performance):  # with the strokes of one piece
+            played = rng.choice(np.unique(performance.articulations))
+            times = performance.times[performance.articulations == played] * FRAME_RATE
+            accents = np.full(len(times), 1.0)
+        else:  # in steady time, or in that of the drums
+            step = rng.uniform(9, 50)
+            start = rng.uniform(0, step)
+            if way < 0.8 and len(performance) > 2:
+                start, other = rng.choice(performance.times, 2, replace=False) * FRAME_RATE
+                step = np.clip(abs(start - other), 1, None)
+                while step > 40:
+                    step /= 2
+                step = max(step, 9.0)
+                start %= step
+            times = np.arange(start, self.frames, step)
+            accents = np.resize(rng.uniform(0.1, 1.0, size=4), len(times))
+        times = times + rng.uniform(0, 1.2) * rng.standard_normal(len(times))
+        loud = accents * rng.uniform(0.5, 1.2, len(times))
+        total = np.zeros((self.frames + LEAD, N_BANDS), np.float32)
+        for time, gain in zip(times, loud):
+            start, position = divmod(round(float(time) * POSITIONS), POSITIONS)
+            if 0 <= start < self.frames:
+                layer = min(len(strokes) - 1, int(gain * len(strokes)))
+                shot = strokes[layer][position][: self.frames + LEAD - start]
+                total[start:start + len(shot)] += shot * np.float32(gain * gain)
+        total = total[LEAD:] * augment.random_eq(rng, 3.0)
+        return total @ warp_matrix(rng.uniform(-4, 4)) if rng.random() < 0.7 else total
+
     # -- the clip ---------------------------------------------------------------
 
     def _play(self, rng, harsh: float,
@@ -319,6 +384,8 @@ class ClipMaker:
             if self.recorded and rng.random() < self.settings["stemgmd"]:
                 return self._recorded(rng, harsh)
             performance = self._performance(rng)
+        if rng.random() < self.settings["absent"]:
+            performance = self._absent(performance, rng)
         played, performance = voices(performance, self._kit(rng), rng)
         return self._render(played, performance, rng, harsh), performance
 
@@ -360,6 +427,9 @@ class ClipMaker:
             rest[0] += self._band(rng, own) * augment.db(level + rng.uniform(low, high * harsh))
         if rng.random() < s["shaker"]:
             rest[0] += augment.shaker(rng, self.frames) * augment.db(level + rng.uniform(-35, -8))
+        if self.percussion and rng.random() < s["percussion"]:
+            rest[0] += self._percussion(rng, performance) * augment.db(
+                level + rng.uniform(-30, -3))
         sources = np.concatenate([stems, rest])
 
         # the whole recording: equaliser, band limits, compression, noise

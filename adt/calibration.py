@@ -20,7 +20,7 @@ import numpy as np
 
 from .errors import ConfigError
 from .frames import HOP, SAMPLE_RATE
-from .peaks import DEFAULT_THRESHOLD, pick_peaks
+from .peaks import pick_peaks, song_thresholds
 from .scoring import WINDOW, rates
 from .transcription import Hit, Transcription
 from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS
@@ -118,7 +118,8 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     start, end : float
         Seconds; the end is that of `corrected` by default.
     thresholds : mapping of stem to float, optional
-        Those to start from.
+        Those to start from; by default, and for stems that it lacks,
+        `adt.peaks.song_threshold`.
     strength : float
         Of the preference for them, in hits.
 
@@ -135,7 +136,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     inside = [h for h in corrected.reduce(5) if start <= h.time < end]
     if not inside:
         raise ConfigError(f"the corrected file has no hit from {start:g} to {end:g} s")
-    base = {s: float((thresholds or {}).get(s, DEFAULT_THRESHOLD)) for s in STEMS}
+    base = song_thresholds(activations.onset, thresholds)
     stem_of = {c: s for c, s in zip(("KD", "SD", "TT", "HH", "CY"), STEMS)}
     right = {s: np.array([h.time for h in inside if stem_of[h.piece] == s]) for s in STEMS}
 

@@ -20,16 +20,18 @@ from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
 
 _MOST = max(len(p) for p in STEM_TO_PIECES.values())
 
+_SHARED = 96  #: channels of what the detectors exchange
+
 #: Where each piece is among the detectors' (stem, slot) outputs.
 _SLOTS = [i * _MOST + STEM_TO_PIECES[s].index(p)
           for p in PIECES for i, s in enumerate(STEMS) if p in STEM_TO_PIECES[s]]
 
 
-def _conv(inputs, outputs, groups, kernel, stride=(1, 1), dilation=1):
-    padding = ((kernel[0] - 1) // 2 * dilation, (kernel[1] - 1) // 2)
+def _conv(inputs, outputs, groups, kernel, stride=(1, 1), padding=None, dilation=(1, 1)):
+    if padding is None:
+        padding = [(k - 1) // 2 * d for k, d in zip(kernel, dilation)]
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding, (dilation, 1),
-                  groups=groups, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups=groups, bias=False),
         nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
@@ -37,9 +39,23 @@ class _Residual(nn.Module):
     def __init__(self, width, groups, dilation):
         super().__init__()
         self.body = nn.Sequential(
-            _conv(width, width, groups, (3, 1), dilation=dilation),
+            _conv(width, width, groups, (1, 3), dilation=(1, dilation)),
             nn.Conv2d(width, width, 1, groups=groups, bias=False), nn.BatchNorm2d(width))
         nn.init.zeros_(self.body[-1].weight)  # begins as nothing: more layers do no harm
+
+    def forward(self, x):
+        return torch.relu(x + self.body(x))
+
+
+class _Exchange(nn.Module):
+    """What the detectors tell each other: a bottleneck that all of them share."""
+
+    def __init__(self, channels, width):
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(channels, width, 1, (1, 1)),
+            nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels))
+        nn.init.zeros_(self.body[-1].weight)
 
     def forward(self, x):
         return torch.relu(x + self.body(x))
@@ -58,17 +74,20 @@ class OnsetDetectors(nn.Module):
         Channels of the 1-D layers of each detector.
     dilations : sequence of int
         One residual 1-D layer for each.
+    exchange : sequence of int
+        After which 1-D layers, counted from 0, the detectors exchange what they know.
     """
 
     #: What may compute in a shorter format than the last layer.
-    inner_layers = ("front", "flatten", "tcn")
+    inner_layers = ("front", "flatten", "tcn", "exchange")
 
     def __init__(self, demix: bool = True, front: Sequence[int] = (16, 32, 32, 32),
                  width: int = 128, dilations: Sequence[int] = (1, 2, 4, 8, 16),
-                 n_bands: int = 96):
+                 exchange: Sequence[int] = (), n_bands: int = 96):
         super().__init__()
         self.demix = demix
         self.n_bands = n_bands
+        self.margin = len(front) + sum(dilations)  #: frames either side that a frame depends on
         g = len(STEMS)
         f = [c * g for c in front]
         self.front = nn.Sequential(
@@ -76,10 +95,11 @@ class OnsetDetectors(nn.Module):
             _conv(f[0], f[1], g, (3, 3), (1, 2)),
             _conv(f[1], f[2], g, (3, 3), (1, 2)),
             _conv(f[2], f[3], g, (3, 3), (1, 2)))
-        self.flatten = _conv(f[3], width * g, g, (1, n_bands // 16))
-        # one kernel over all remaining bands: no padding along them
-        self.flatten[0].padding = (0, 0)
+        # One kernel over all remaining bands. From here on frames lie along the last axis:
+        # convolutions along it are several times faster.
+        self.flatten = _conv(f[3], width * g, g, (n_bands // 16, 1), padding=(0, 0))
         self.tcn = nn.Sequential(*[_Residual(width * g, g, d) for d in dilations])
+        self.exchange = nn.ModuleDict({str(i): _Exchange(width * g, _SHARED) for i in exchange})
         self.heads = nn.Conv2d(width * g, 3 * _MOST * g, 1, groups=g)
 
     def forward(self, mixture: torch.Tensor, stems: torch.Tensor | None = None):
@@ -103,8 +123,13 @@ class OnsetDetectors(nn.Module):
             x = torch.stack([stems, x.expand_as(stems)], dim=2).flatten(1, 2)
         x = ((x + 40.0) / 20.0).to(self.front[0][0].weight.dtype,
                                    memory_format=torch.channels_last)
-        x = self.heads(self.tcn(self.flatten(self.front(x))).to(self.heads.weight.dtype))
-        batch, _, frames, _ = x.shape
+        x = self.flatten(self.front(x).transpose(2, 3))
+        for name, layer in self.tcn.named_children():
+            x = layer(x)
+            if name in self.exchange:
+                x = self.exchange[name](x)
+        x = self.heads(x.to(self.heads.weight.dtype))
+        batch, _, _, frames = x.shape
         x = x.reshape(batch, len(STEMS), 3, _MOST, frames).transpose(1, 2)
         return x.flatten(2, 3)[:, :, _SLOTS].transpose(2, 3).float()
 

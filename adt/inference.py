@@ -29,9 +29,19 @@ from .detectors import OnsetDetectors, stem_decibel
 from .errors import ConfigError, DataError, WeightsError
 from .features import audio_to_bands, reference_level, to_decibel
 from .frames import SAMPLE_RATE
-from .network import aligned, chunks, in_batches, in_parallel, load_network, pick_device
+from .network import (
+    aligned,
+    chunks,
+    in_batches,
+    in_parallel,
+    load_network,
+    margin_of,
+    pick_device,
+)
 from .output import atomic_path
-from .peaks import DEFAULT_THRESHOLD, pick_peaks
+from .peaks import pick_peaks
+from .toms import BANDS as TOM_BANDS
+from .toms import by_pitch, tom_bands
 from .transcription import Hit, Transcription
 from .velocity import GROUPS, VelocityNet, refine
 from .velocity import levels as group_levels
@@ -64,6 +74,9 @@ class Activations:
     levels : ndarray of float16, shape (frames, 6 or 1, GROUPS), optional
         Levels of the stems and the mixture, see `adt.velocity`. Without them velocities
         are those of the detectors.
+    toms : ndarray of float16, shape (frames, `adt.toms.BANDS`), optional
+        Low bands of the toms' stem, see `adt.toms`. Without them toms are named by the
+        detectors.
     """
 
     onset: np.ndarray
@@ -72,14 +85,16 @@ class Activations:
     duration: float
     source: str = ""
     levels: np.ndarray | None = None
+    toms: np.ndarray | None = None
 
     def save(self, path: Path | str) -> Path:
         """Write as ``.npz`` (with the names of the columns under ``pieces``)."""
-        levels = {} if self.levels is None else {"levels": self.levels}
+        more = {name: array for name, array in (("levels", self.levels), ("toms", self.toms))
+                if array is not None}
         with atomic_path(path) as temporary, open(temporary, "wb") as handle:
             np.savez_compressed(
                 handle, onset=self.onset, velocity=self.velocity, offset=self.offset,
-                duration=self.duration, source=self.source, pieces=np.array(PIECES), **levels)
+                duration=self.duration, source=self.source, pieces=np.array(PIECES), **more)
         return Path(path)
 
     @classmethod
@@ -104,7 +119,10 @@ class Activations:
                         levels.shape[1:] not in ((1, GROUPS), (len(STEMS) + 1, GROUPS))
                         or len(levels) != len(arrays[0])):
                     raise ValueError(f"its levels are of shape {levels.shape}")
-                return cls(*arrays, float(data["duration"]), str(data["source"]), levels)
+                toms = data["toms"] if "toms" in data else None
+                if toms is not None and toms.shape != (len(arrays[0]), TOM_BANDS):
+                    raise ValueError(f"its toms are of shape {toms.shape}")
+                return cls(*arrays, float(data["duration"]), str(data["source"]), levels, toms)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile,
                 zlib.error) as error:
             raise DataError(f"{path}: not an activations file of adt ({error}); "
@@ -121,7 +139,8 @@ class Transcriber:
     device : str
         ``cpu``, ``cuda``, ``mps`` or ``auto``.
     thresholds : mapping of stem to float, optional
-        Strokes with less activation are no hits; by default those stored with the weights.
+        Strokes with less activation are no hits; by default, and for stems that it lacks,
+        what suits the song (`adt.peaks.song_threshold`).
     bank, detectors, velocity : str or path, optional
         Weights, by the name of a packaged model or a file.
     beats : bool
@@ -149,15 +168,14 @@ class Transcriber:
                                f"not for demix={demix}; choose others with detectors=")
         self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
             if demix else None
+        self.margin = margin_of(self.bank, self.network)
         self.dynamics = load_network(VelocityNet, "velocity", velocity or "velocity",
                                      torch.device("cpu"))[0]
         unknown = sorted(set(thresholds or ()) - set(STEMS))
         if unknown:
             raise ConfigError(f"no stem {unknown[0]!r} to give a threshold; there are "
                               f"{', '.join(STEMS)}")
-        stored = self.description.get("thresholds", {})
-        self.thresholds = {s: float((thresholds or {}).get(s, stored.get(s, DEFAULT_THRESHOLD)))
-                           for s in STEMS}
+        self.thresholds = {s: float(t) for s, t in (thresholds or {}).items()}
 
     def bands(self, path_or_array, sr: int | None = None,
               progress: Progress | None = None) -> tuple[np.ndarray, float, str]:
@@ -212,13 +230,14 @@ class Transcriber:
         return stems[0, :, : len(decibel)].cpu().numpy()
 
     @torch.inference_mode()
-    def _listen(self, decibel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _listen(self, decibel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Of a batch (chunks, frames, bands): what is in `Activations`, chunks first."""
         mixture = torch.from_numpy(decibel).to(self.device)
         stems = None if self.bank is None else stem_decibel(mixture, self.bank(mixture))
         heard = self.network(mixture, stems)
         heard[:, :2] = heard[:, :2].sigmoid()
-        return heard.cpu().numpy(), group_levels(mixture, stems).cpu().numpy()
+        return (heard.cpu().numpy(), group_levels(mixture, stems).cpu().numpy(),
+                None if stems is None else tom_bands(stems).cpu().numpy())
 
     def bands_to_activations(self, bands: np.ndarray, duration: float, source: str = "",
                              progress: Progress | None = None) -> Activations:
@@ -227,19 +246,22 @@ class Transcriber:
         out = np.zeros((3, len(bands), len(PIECES)), np.float32)
         n_sources = 1 if self.bank is None else len(STEMS) + 1
         levels = np.zeros((len(bands), n_sources, GROUPS), np.float16)
+        toms = None if self.bank is None else np.zeros((len(bands), TOM_BANDS), np.float16)
 
         def listen(batch):
             decibel = [aligned(to_decibel(bands[read], level)) for read, _ in batch]
             return batch, *self._listen(np.stack(decibel))
 
-        batches = in_batches(chunks(len(bands)), self.device)
-        for batch, heard, loud in in_parallel(listen, batches):
+        batches = in_batches(chunks(len(bands), self.margin), self.device)
+        for batch, heard, loud, low in in_parallel(listen, batches):
             for i, (read, keep) in enumerate(batch):
                 kept = slice(read.start + keep.start, read.start + keep.stop)
                 out[:, kept], levels[kept] = heard[i][:, keep], loud[i][keep]
+                if toms is not None:
+                    toms[kept] = low[i][keep]
             if progress:
                 progress(kept.stop / len(bands))
-        return Activations(out[0], out[1], out[2], duration, source, levels)
+        return Activations(out[0], out[1], out[2], duration, source, levels, toms)
 
     def activations(self, path_or_array, sr: int | None = None,
                     progress: Progress | None = None) -> Activations:
@@ -264,9 +286,11 @@ class Transcriber:
         return self.bands_to_activations(bands, duration, source, thinking)
 
     def hits(self, activations: Activations) -> Transcription:
-        """Activations → hits: peak picking with this model's thresholds, then velocities."""
+        """Activations → hits: peak picking, toms by pitch, velocities."""
         picked = pick_peaks(activations.onset, activations.velocity, activations.offset,
                             self.thresholds)
+        if activations.toms is not None:
+            picked = by_pitch(activations.toms, activations.onset, picked)
         if activations.levels is not None:
             picked = refine(self.dynamics, activations.levels, picked)
         hits = [Hit(min(time, activations.duration), PIECES[piece],

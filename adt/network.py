@@ -20,10 +20,7 @@ from torch import nn
 from .errors import ConfigError, WeightsError
 from .weights import REMEDY, load_weights
 
-#: Frames of context around a chunk. More than the networks together can see, so that
-#: what is kept of a chunk does not depend on where the chunk was cut.
-MARGIN = 224
-CHUNK = 3840  #: frames kept of a chunk, at most
+CHUNK = 7680  #: frames kept of a chunk, at most
 _SHORT_CHUNK = 512  #: signals are not shared out among threads in smaller pieces
 BATCH = 16  #: chunks that a GPU takes at once
 MULTIPLE = 8  #: frames that chunks are aligned to (the bank's deepest stride)
@@ -101,17 +98,19 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
     return model.requires_grad_(False), description
 
 
-def chunks(n_frames: int, chunk: int | None = None,
-           margin: int = MARGIN) -> Iterator[tuple[slice, slice]]:
+def chunks(n_frames: int, margin: int,
+           chunk: int | None = None) -> Iterator[tuple[slice, slice]]:
     """Cut frames into chunks with margins.
 
     Parameters
     ----------
     n_frames : int
+    margin : int
+        Frames of context either side. As many as the networks can see, and what is kept of a
+        chunk does not depend on where it was cut.
     chunk : int, optional
         Frames to keep of each; by default `CHUNK`, or less where that gives every
         thread a share of a short signal.
-    margin : int
 
     Yields
     ------
@@ -125,6 +124,12 @@ def chunks(n_frames: int, chunk: int | None = None,
         stop = min(n_frames, start + chunk)
         low, high = max(0, start - margin), min(n_frames, stop + margin)
         yield slice(low, high), slice(start - low, stop - low)
+
+
+def margin_of(*models: nn.Module | None) -> int:
+    """Frames either side that models one after the other can see, by `MULTIPLE`."""
+    seen = sum(model.margin for model in models if model is not None)
+    return -(-seen // MULTIPLE) * MULTIPLE
 
 
 def aligned(frames: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Weights files: safetensors that carry their own description.
 
 The metadata of a file holds one JSON document under the key ``adt``: kind of model,
-hyper-parameters, what it was trained on, licence, metrics and decoding thresholds.
+hyper-parameters, what it was trained on, licence and metrics.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,8 @@ from . import report, tables
 from .memory import peak_memory, peak_of_imports
 
 STAGES = OrderedDict(
-    floor="*one plain STFT*", decode="decode and resample", bands="STFT and bands", bank="bank (five U-Nets)",
+    floor="*one plain STFT*", decode="decode and resample", bands="STFT and bands",
+    bank="bank (five U-Nets)",
     detectors="detectors", peaks="peak picking", transcribe="**transcribe**, demixing",
     transcribe_mixture="**transcribe**, no demixing", separate="**separate** into five wav files",
     separate_flac="**separate** into five flac files")
@@ -163,7 +165,8 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         lambda: torch.stft(audio, N_FFT, HOP, window=window, return_complex=True), runs)
     times["bands"], bands = median_time(lambda: audio_to_bands(blocks), runs)
     level = reference_level(bands)
-    mixtures = [aligned(to_decibel(bands[read], level)) for read, _ in chunks(len(bands))]
+    mixtures = [aligned(to_decibel(bands[read], level))
+                for read, _ in chunks(len(bands), transcriber.margin)]
     times["bank"], stems = median_time(
         lambda: list(in_parallel(transcriber.stems, mixtures)), runs)
 
@@ -209,7 +212,7 @@ def measure(path: Path | str, device: str = "cpu", runs: int = 5, fresh: bool = 
         ways = {name: _whole_way(name, Path(folder), device) for name in WHOLE}
         times = stage_times(path, ways["transcribe"], runs)
         for name, run in ways.items():
-            times[name], _ = median_time(lambda: run(path), runs)
+            times[name], _ = median_time(partial(run, path), runs)
     stages = {name: {"seconds": t, "times_real_time": length / max(t, 1e-9)}
               for name, t in times.items()}
     if fresh:
@@ -236,7 +239,7 @@ def cold_start(seconds: float = CLIP, runs: int = 5, seed: int = 0) -> dict:
         starts = {}
         for name, (_, arguments) in STARTS.items():
             filled = [a.format(song=song, folder=folder) for a in arguments]
-            starts[name], _ = median_time(lambda: start(filled), runs)
+            starts[name], _ = median_time(partial(start, filled), runs)
     return {"clip_seconds": seconds, "starts": starts}
 
 

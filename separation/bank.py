@@ -45,6 +45,7 @@ class UNetBank(nn.Module):
 
     #: What may compute in a shorter format than the last layer.
     inner_layers = ("enter", "down", "deep", "narrow", "up")
+    margin = 86  #: frames either side that a frame depends on
 
     def __init__(self, widths: Sequence[int] = (16, 32, 64, 96),
                  stems: Sequence[str] = STEMS, n_bands: int = 96):

@@ -9,7 +9,7 @@ import torch
 from conftest import SMALL_BANK
 
 import adt
-from adt import inference, network, weights
+from adt import inference, network, peaks, weights
 from adt.detectors import OnsetDetectors
 from adt.errors import AudioError, ConfigError, DataError, WeightsError
 from adt.features import N_BANDS
@@ -49,14 +49,15 @@ def test_margins_cover_what_the_networks_see():
     x = torch.full((1, 640, N_BANDS), -30.0) + torch.randn(
         (1, 640, N_BANDS), generator=torch.Generator().manual_seed(0))
     bank = UNetBank((2, 2, 2, 2)).eval()
-    detectors = OnsetDetectors(front=(2, 2, 2, 2), width=4).eval()  # default dilations
+    detectors = OnsetDetectors(front=(2, 2, 2, 2), width=4, exchange=(1, 3)).eval()
+    assert separator._MARGIN >= bank.margin
 
     def both(x):
         return detectors(x, inference.stem_decibel(x, bank(x)))[0, 0]
 
     with torch.inference_mode():
-        for margin, hear in ((separator._MARGIN, lambda x: bank(x)[0, 0]),
-                             (network.MARGIN, both)):
+        for margin, hear in ((network.margin_of(bank), lambda x: bank(x)[0, 0]),
+                             (network.margin_of(bank, detectors), both)):
             assert margin % network.MULTIPLE == 0
             other = x.clone()
             other[:, :320 - margin] = other[:, 328 + margin:] = 20.0
@@ -109,7 +110,7 @@ def test_chunk_borders_leave_no_trace(transcriber, monkeypatch):
     bands, duration, _ = transcriber.bands(beat(12.3), SAMPLE_RATE)
     whole = transcriber.bands_to_activations(bands, duration)
     monkeypatch.setattr(inference, "chunks",
-                        lambda n: network.chunks(n, chunk=296, margin=network.MARGIN))
+                        lambda n, margin: network.chunks(n, margin, chunk=296))
     cut = transcriber.bands_to_activations(bands, duration)
     same(whole, cut)
     a, b = transcriber.hits(whole), transcriber.hits(cut)
@@ -250,7 +251,8 @@ class Loudest(torch.nn.Module):
 def test_clicks_are_heard_on_time(demix, transcriber, monkeypatch, tmp_path, rate, chunk):
     """No delay anywhere between the file and the hits: ±5 ms is half a frame."""
     monkeypatch.setattr(transcriber, "network", Loudest())
-    monkeypatch.setattr(inference, "chunks", lambda n: network.chunks(n, chunk=chunk))
+    monkeypatch.setattr(inference, "chunks",
+                        lambda n, margin: network.chunks(n, margin, chunk=chunk))
     clicks = np.array([0.0, 0.25, 0.503, 1.007, 2.0131, 3.7777, 4.99])
     audio = np.zeros((2, 5 * rate), np.float32)
     audio[:, np.round(clicks * rate).astype(int)] = 0.9
@@ -375,11 +377,25 @@ def test_weights_keep_their_description(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["x.safetensors"]
 
 
-def test_thresholds_come_with_the_weights(small_detectors, tmp_path):
-    tensors, description = weights.load_weights(small_detectors[False])
-    path = tmp_path / "detectors.safetensors"
-    weights.save_weights(path, tensors, {**description, "thresholds": {"kick": 0.7}})
-    stored = Transcriber(False, detectors=path).thresholds
-    assert stored["kick"] == 0.7 and set(stored) == set(STEMS)
-    given = Transcriber(False, detectors=path, thresholds={"snare": 0.2}).thresholds
-    assert (given["kick"], given["snare"]) == (0.7, 0.2)
+def test_thresholds_suit_the_song_unless_given(transcriber, monkeypatch):
+    assert transcriber.thresholds == {}
+    activations = transcriber.activations(beat(5.0), SAMPLE_RATE)
+    own = transcriber.hits(activations)
+    limit = peaks.song_threshold(activations.onset)
+    monkeypatch.setattr(transcriber, "thresholds", dict.fromkeys(STEMS, limit))
+    assert transcriber.hits(activations).hits == own.hits
+    monkeypatch.setattr(transcriber, "thresholds", {"kick": 2.0})
+    assert [(h.time, h.piece) for h in transcriber.hits(activations)] == [
+        (h.time, h.piece) for h in own if h.piece != "kick"]
+
+
+def test_exchange_begins_as_nothing_and_joins_the_detectors():
+    torch.manual_seed(0)
+    plain = OnsetDetectors(False, (2, 2, 2, 2), 4, (1, 2)).eval()
+    joined = OnsetDetectors(False, (2, 2, 2, 2), 4, (1, 2), exchange=(0,)).eval()
+    joined.load_state_dict(plain.state_dict(), strict=False)
+    x = 20 * torch.randn(1, 64, N_BANDS, generator=torch.Generator().manual_seed(1)) - 30
+    with torch.inference_mode():
+        np.testing.assert_array_equal(joined(x), plain(x))
+        torch.nn.init.ones_(joined.exchange["0"].body[-1].weight)
+        assert (joined(x) != plain(x)).any(dim=2).all(), "every output hears of the others"

@@ -149,7 +149,8 @@ def test_impossible_tempi_are_refused(tempo, first, metre):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["--first-beat", "-1"], "seconds from 0"), (["--no-beats", "--quantize", "1/16"], "--no-beats"),
+    (["--first-beat", "-1"], "seconds from 0"),
+    (["--no-beats", "--quantize", "1/16"], "--no-beats"),
     (["--tempo", "9"], "20 to 400"), (["--tempo", "120", "--time-signature", "7/8"], "3/4"),
     (["--tempo", "120", "--quantize", "1/5"], "1/16"), (["--beats", "none.beats"], "none.beats"),
     (["--tempo", "120", "--swing", "60"], "--quantize"),

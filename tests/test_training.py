@@ -140,10 +140,8 @@ def test_detectors(data, bank, tmp_path, demix):
                  config=None if demix else CONFIGS / "detectors_mixture.yaml") == 0
     description = checks(tmp_path, name, ["f9_renders", "f5_renders"])
     assert description["kind"] == "detectors" and description["model"]["demix"] is demix
-    assert set(description["thresholds"]) == set(STEMS)
     transcriber = Transcriber(demix, bank=bank / "bank.safetensors",
                               detectors=tmp_path / f"{name}.safetensors")
-    assert transcriber.thresholds == description["thresholds"]
     audio = 0.1 * np.random.default_rng(0).standard_normal((1, 20_000)).astype(np.float32)
     assert transcriber(audio, SAMPLE_RATE).duration == pytest.approx(20_000 / SAMPLE_RATE)
 
@@ -366,6 +364,80 @@ def test_a_band_is_rendered_without_its_drums(tmp_path):
     assert song.performance.times.tolist() == [0.5]
     sound = np.abs(audio.load(song.audio)[0]).max(axis=0)
     assert sound[:40_000].max() < 0.01 < 0.1 < sound[44_100:60_000].max()
+
+
+@pytest.mark.skipif(not Path("/usr/share/sounds/sf2/FluidR3_GM.sf2").is_file()
+                    or shutil.which("fluidsynth") is None, reason="no fluidsynth, no sound font")
+def test_percussion_is_rendered_stroke_by_stroke(tmp_path, monkeypatch):
+    from adt.data import percussion
+    monkeypatch.setattr(percussion, "NOTES", {54: 1, 70: 1})
+    assert main(["render-percussion", "--soundfont", "/usr/share/sounds/sf2/FluidR3_GM.sf2",
+                 "-o", str(tmp_path / "out")]) == 0
+    found = percussion.read_percussion(tmp_path / "out")
+    assert {note: len(files) for note, files in found.items()} == {54: 3, 70: 3}
+    loud = [np.abs(audio.load(f)[0]).max() for f in found[54]]
+    assert 0.01 < loud[0] < loud[1] < loud[2]
+    assert not list((tmp_path / "out").glob("strokes*"))
+
+
+def test_an_amplifier_adds_overtones_and_keeps_the_loudness():
+    from adt.data.songs import amplify
+    tone = 0.2 * np.sin(2 * np.pi * 220 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)[:, None]
+    wet = amplify(tone.astype(np.float32), 20.0, 5000.0)
+    assert wet.shape == tone.shape and wet.dtype == np.float32
+    assert np.sqrt((wet ** 2).mean()) == pytest.approx(np.sqrt((tone ** 2).mean()), rel=0.01)
+    partials = np.abs(np.fft.rfft(wet[:, 0]))[220 * np.arange(1, 8)]  # bins of 1 Hz
+    assert (partials[1:] > 0.01 * partials[0]).all()
+    clean = np.abs(np.fft.rfft(tone[:, 0]))[220 * np.arange(1, 8)]
+    assert (clean[1:] < 1e-6 * clean[0]).all()
+
+
+@pytest.fixture
+def percussion(tmp_path):
+    """A folder of a tambourine in two strengths and a triangle."""
+    time = np.arange(SAMPLE_RATE // 4) / SAMPLE_RATE
+    for name, hertz in (("54_50", 9000), ("54_120", 9000), ("81_85", 4000)):
+        ring = 0.3 * np.exp(-time / 0.05) * np.sin(2 * np.pi * hertz * time)
+        soundfile.write(tmp_path / f"{name}.flac", ring, SAMPLE_RATE)
+    return tmp_path
+
+
+def test_percussion_is_heard_and_in_no_stem(data, settings_of_clips, percussion):
+    from adt.data.percussion import read_percussion
+    assert {n: [p.stem for p in files] for n, files in read_percussion(percussion).items()} == {
+        54: ["54_50", "54_120"], 81: ["81_85"]}
+    with pytest.raises(DataError, match="render-percussion"):
+        read_percussion(percussion / "none")
+    changed = config.load_config(CONFIGS / "bank.yaml", [
+        *SMALL, f"data.percussion={percussion}", "randomise.percussion=1.0",
+        "randomise.accompaniment=0", "randomise.shaker=0"])
+    maker = dataset.training_maker(changed, data)
+    assert [(chance, len(strokes)) for chance, strokes in maker.percussion] == [(6, 2), (1, 1)]
+    for n in range(8):
+        rng = np.random.default_rng(n)
+        played = maker._percussion(rng, maker._performance(rng))
+        assert played.shape == (maker.frames, N_BANDS)
+        assert 0 < played.sum(axis=1).max() < 30
+        assert played.sum(axis=0).argmax() > N_BANDS // 2  # high, as they are
+    silent = dataset.training_maker(config.load_config(CONFIGS / "bank.yaml", [
+        *SMALL, f"data.percussion={percussion}", "randomise.percussion=0",
+        "randomise.accompaniment=0", "randomise.shaker=0"]), data)
+    shares = [m(np.random.default_rng(3)).shares.sum(axis=0).mean() for m in (maker, silent)]
+    assert shares[0] < shares[1]
+
+
+def test_a_stem_may_be_absent(data, settings_of_clips):
+    changed = config.load_config(CONFIGS / "bank.yaml", [*SMALL, "randomise.absent=1.0"])
+    maker = dataset.training_maker(changed, data)
+    rng = np.random.default_rng(0)
+    gone = []
+    for _ in range(60):
+        whole = maker._performance(rng)
+        part = maker._absent(whole, rng)
+        stems = [{spectral._STEM_OF[a] for a in p.articulations} for p in (whole, part)]
+        assert stems[1] <= stems[0] and len(stems[0] - stems[1]) <= 1
+        gone += stems[0] - stems[1]
+    assert gone.count(STEMS.index("hihat")) > 10
 
 
 # -- labels ---------------------------------------------------------------------------

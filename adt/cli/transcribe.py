@@ -52,8 +52,8 @@ from .console import share
 @options.skip_existing
 @options.force
 def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, tempo,
-            time_signature, first_beat, beats, no_beats, quantize, swing, calibrate, calibrate_range,
-            activations, picture, device, skip_existing, force):
+            time_signature, first_beat, beats, no_beats, quantize, swing, calibrate,
+            calibrate_range, activations, picture, device, skip_existing, force):
     """Transcribe the drums of songs or drum tracks.
 
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.

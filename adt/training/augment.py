@@ -85,15 +85,40 @@ def compress(level_db: np.ndarray, threshold_db: float, ratio: float,
     return gain
 
 
+def _between_frames(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Normal noise as correlated from frame to frame as overlapping windows are.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (..., frames, bands)
+
+    Returns
+    -------
+    ndarray of float32
+        Of unit variance.
+    """
+    taps = np.array([0.35, 0.75, 1.0, 0.75, 0.35], np.float32)
+    taps /= np.sqrt((taps ** 2).sum())
+    frames = shape[-2]
+    white = rng.standard_normal((*shape[:-2], frames + len(taps) - 1, shape[-1]), np.float32)
+    total = taps[0] * white[..., :frames, :]
+    for i, tap in enumerate(taps[1:], 1):
+        total += tap * white[..., i:i + frames, :]
+    return total
+
+
 def interfere(sources: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Power of the sum of sources with random phases, shape (frames, bands).
 
-    Mean is the sum of powers; the deviation shrinks with the bins of a band.
+    Mean is the sum of powers; the deviation shrinks with the bins of a band. Phases drift
+    from frame to frame, as those of overlapping windows do.
     """
-    phase = rng.random(sources.shape, dtype=np.float32) * np.float32(2 * np.pi)
-    amplitude = np.sqrt(sources)
-    real = (amplitude * np.cos(phase)).sum(axis=0)
-    imag = (amplitude * np.sin(phase)).sum(axis=0)
+    sources = sources[sources.any(axis=(1, 2))] if sources.any() else sources[:1]
+    real, imag = _between_frames(rng, (2, *sources.shape))
+    amplitude = np.sqrt(sources / (real ** 2 + imag ** 2 + 1e-9))
+    real = (amplitude * real).sum(axis=0)
+    imag = (amplitude * imag).sum(axis=0)
     total = sources.sum(axis=0)
     cross = (real ** 2 + imag ** 2 - total) / np.sqrt(_BINS)
     return np.maximum(total + cross, 0.02 * total)
@@ -103,8 +128,8 @@ def noise_floor(rng: np.random.Generator, frames: int, level_db: float) -> np.nd
     """Stationary coloured noise, shape (frames, bands), total power `level_db`."""
     colour = tilt(rng.uniform(-6, 3)) * random_eq(rng, 3.0) * _BINS
     colour = colour / colour.sum() * db(level_db)
-    fluctuation = rng.gamma(_BINS, 1.0 / _BINS, size=(frames, N_BANDS))
-    return (colour * fluctuation).astype(np.float32)
+    fluctuation = 1.0 + _between_frames(rng, (frames, N_BANDS)) / np.sqrt(_BINS)
+    return (colour * np.maximum(fluctuation, 0.05)).astype(np.float32)
 
 
 def shaker(rng: np.random.Generator, frames: int) -> np.ndarray:

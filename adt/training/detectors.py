@@ -17,7 +17,7 @@ from ..frames import FRAME_RATE
 from ..network import aligned, load_network, pick_device
 from ..peaks import DEFAULT_THRESHOLD, pick_peaks
 from ..scoring import Scores, events
-from ..vocabulary import MIN_HIT_DISTANCE, PIECES, STEMS
+from ..vocabulary import MIN_HIT_DISTANCE, PIECES
 from ..weights import load_weights, save_weights
 from . import provenance
 from .dataset import batches, loader, training_maker, validation_clips
@@ -76,7 +76,7 @@ def _real_tracks(folder: Path):
 
 
 def _hits(activations: np.ndarray, n_classes: int):
-    hits = pick_peaks(*activations)
+    hits = pick_peaks(*activations, DEFAULT_THRESHOLD)
     return events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n_classes, MIN_HIT_DISTANCE)
 
 
@@ -88,7 +88,7 @@ def validate(model, heard: Heard, clips, real, device) -> dict[str, float]:
         out = heard.activations(model, batch["mixture"].to(device))
         for activations in out:
             clip = clips[i]
-            hits = pick_peaks(*forgiven(activations, clip))
+            hits = pick_peaks(*forgiven(activations, clip), DEFAULT_THRESHOLD)
             for scores, n in ((nine, 9), (five, 5)):
                 scores.update(str(i), clip_events(clip, n),
                               events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n))
@@ -195,6 +195,6 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "detectors", "name": config["name"], "model": config["model"],
-        "thresholds": dict.fromkeys(STEMS, DEFAULT_THRESHOLD), "metrics": {"validation": figures},
+        "metrics": {"validation": figures},
         **provenance.describe(config, maker), **provenance.history(config, description)})
     return path

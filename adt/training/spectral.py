@@ -27,7 +27,7 @@ _STEM_OF = np.array([STEMS.index(PIECE_TO_STEM[ARTICULATION_TO_PIECE[a]]) for a 
 _BANDS, _AUDIBLE = 4, 0.12
 _FAINT_DB = -68.0  #: bands below this, relative to the clip's level, are as good as silent
 #: weight of frames around a hit that nobody could hear: context may still tell of it
-INAUDIBLE_WEIGHT = 0.6
+INAUDIBLE_WEIGHT = 0.8
 #: which stem is missing where one is (`randomise.absent`): most often the hi-hat
 _ABSENT = (0.05, 0.1, 0.1, 0.5, 0.25)
 #: tilt in dB an octave: cymbals duller than sampled ones, kicks with more click and room

@@ -21,6 +21,7 @@ from ..frames import FRAME_RATE
 from ..network import aligned, load_network, pick_device
 from ..peaks import pick_peaks
 from ..scoring import WINDOW
+from ..toms import by_pitch, tom_bands
 from ..velocity import N_FEATURES, VelocityNet, features, levels
 from ..vocabulary import PIECES
 from ..weights import save_weights
@@ -87,7 +88,11 @@ class Listener:
         for demix, network in self.detectors.items():
             out = network(mixture, stems if demix else None)[0, :, :n]
             out[:2] = out[:2].sigmoid()
-            hits = np.array(pick_peaks(*out.cpu().numpy())).reshape(-1, 4)
+            onset, velocity, offset = out.cpu().numpy()
+            hits = pick_peaks(onset, velocity, offset)
+            if demix:
+                hits = by_pitch(tom_bands(stems)[0, :n].cpu().numpy(), onset, hits)
+            hits = np.array(hits).reshape(-1, 4)
             truth = np.full(len(hits), np.nan)
             for piece in range(len(PIECES)):
                 ours, theirs = np.flatnonzero(pieces == piece), np.flatnonzero(hits[:, 1] == piece)

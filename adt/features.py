@@ -23,6 +23,7 @@ DB_RANGE = (-80.0, 20.0)  #: what a model sees, dB around the reference level
 _LEVEL_PERCENTILE = 95.0  #: loud frames of a track set its reference level
 _LEVEL_FLOOR_DB = -30.0  #: reference of (near) silence, dB of band power
 _TINY = 1e-12
+_GROWTH = 30_000  # frames that are made room for at a time
 
 
 def _mel(hertz):
@@ -126,8 +127,15 @@ def audio_to_bands(blocks: Iterable[np.ndarray]) -> np.ndarray:
     -------
     ndarray of float32, shape (frames, N_BANDS)
     """
-    parts = [band_power(s).mean(axis=0) for s in stream_spectra(blocks)]
-    return np.concatenate(parts) if parts else np.zeros((0, N_BANDS), np.float32)
+    bands, frames = np.zeros((0, N_BANDS), np.float32), 0
+    for spectra in stream_spectra(blocks):
+        part = band_power(spectra).mean(axis=0)
+        if frames + len(part) > len(bands):  # grows in place: no second copy of a long song
+            bands.resize((frames + max(len(part), _GROWTH), N_BANDS), refcheck=False)
+        bands[frames:frames + len(part)] = part
+        frames += len(part)
+    bands.resize((frames, N_BANDS), refcheck=False)
+    return bands
 
 
 def reference_level(bands: np.ndarray) -> float:

@@ -20,7 +20,7 @@ from torch import nn
 from .errors import ConfigError, WeightsError
 from .weights import REMEDY, load_weights
 
-CHUNK = 7680  #: frames kept of a chunk, at most
+CHUNK = 3072  #: frames kept of a chunk, at most
 _SHORT_CHUNK = 512  #: signals are not shared out among threads in smaller pieces
 BATCH = 16  #: chunks that a GPU takes at once
 MULTIPLE = 8  #: frames that chunks are aligned to (the bank's deepest stride)

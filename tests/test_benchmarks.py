@@ -430,3 +430,20 @@ def test_all_passes_options_on(monkeypatch, tmp_path):
                                      "separation", "speed"]
     assert all("--readme" in c[1] and "--out" in c[1] for c in calls)
     assert (tmp_path / "r").is_dir()
+
+
+def test_pictures(untrained, kit, tmp_path):
+    from PIL import Image
+
+    from adt.inference import Transcriber
+    from benchmarks import pictures
+    song = tmp_path / "song.wav"
+    soundfile.write(song, 0.1 * np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE),
+                    SAMPLE_RATE)
+    clip = clips.Clip("clip", performance("p", duration=2.0), kit)
+    pictures.stems_picture(clip, song, tmp_path / "new" / "stems.png",
+                           Transcriber(beats=False), 0.5, 1.0)
+    pictures.confusion_picture(np.eye(len(PIECES) + 1) * 7, tmp_path / "new" / "confusion.png")
+    for name in ("stems", "confusion"):
+        with Image.open(tmp_path / "new" / f"{name}.png") as image:
+            assert image.size[0] > 400 and len(image.getcolors(256)) > 10

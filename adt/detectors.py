@@ -36,29 +36,26 @@ def _conv(inputs, outputs, groups, kernel, stride=(1, 1), padding=None, dilation
 
 
 class _Residual(nn.Module):
-    def __init__(self, width, groups, dilation):
+    """What a first layer finds, back at its input's width, added to the input."""
+
+    def __init__(self, first, groups):
         super().__init__()
+        inputs, found = first[0].in_channels, first[0].out_channels
         self.body = nn.Sequential(
-            _conv(width, width, groups, (1, 3), dilation=(1, dilation)),
-            nn.Conv2d(width, width, 1, groups=groups, bias=False), nn.BatchNorm2d(width))
+            first, nn.Conv2d(found, inputs, 1, groups=groups, bias=False), nn.BatchNorm2d(inputs))
         nn.init.zeros_(self.body[-1].weight)  # begins as nothing: more layers do no harm
 
     def forward(self, x):
         return torch.relu(x + self.body(x))
 
 
-class _Exchange(nn.Module):
+def _dilated(width, groups, dilation):
+    return _Residual(_conv(width, width, groups, (1, 3), dilation=(1, dilation)), groups)
+
+
+def _exchange(channels):
     """What the detectors tell each other: a bottleneck that all of them share."""
-
-    def __init__(self, channels, width):
-        super().__init__()
-        self.body = nn.Sequential(
-            _conv(channels, width, 1, (1, 1)),
-            nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels))
-        nn.init.zeros_(self.body[-1].weight)
-
-    def forward(self, x):
-        return torch.relu(x + self.body(x))
+    return _Residual(_conv(channels, _SHARED, 1, (1, 1)), 1)
 
 
 class OnsetDetectors(nn.Module):
@@ -98,8 +95,8 @@ class OnsetDetectors(nn.Module):
         # One kernel over all remaining bands. From here on frames lie along the last axis:
         # convolutions along it are several times faster.
         self.flatten = _conv(f[3], width * g, g, (n_bands // 16, 1), padding=(0, 0))
-        self.tcn = nn.Sequential(*[_Residual(width * g, g, d) for d in dilations])
-        self.exchange = nn.ModuleDict({str(i): _Exchange(width * g, _SHARED) for i in exchange})
+        self.tcn = nn.Sequential(*[_dilated(width * g, g, d) for d in dilations])
+        self.exchange = nn.ModuleDict({str(i): _exchange(width * g) for i in exchange})
         self.heads = nn.Conv2d(width * g, 3 * _MOST * g, 1, groups=g)
 
     def forward(self, mixture: torch.Tensor, stems: torch.Tensor | None = None):

@@ -43,6 +43,7 @@ import numpy as np
 from adt.errors import ConfigError
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.vocabulary import PIECE_TO_STEM, PIECES, STEMS
+from separation import WIENER
 
 from . import clips, report, tables
 
@@ -508,8 +509,8 @@ def arguments() -> argparse.ArgumentParser:
                         help="recordings without drums, mixed in at 0 dB")
     parser.add_argument("--clips", type=int, default=15, metavar="N", help="number of renders")
     parser.add_argument("--seconds", type=float, default=20.0, help="longest render")
-    parser.add_argument("--wiener", type=float, metavar="ALPHA",
-                        help="exponent of the Wiener step of the bank")
+    parser.add_argument("--wiener", type=float, metavar="ALPHA", default=WIENER,
+                        help="exponent of the Wiener step of the bank (default: %(default)s)")
     parser.add_argument("--hpss", action=argparse.BooleanOptionalAction, default=True,
                         help="include the harmonic-percussive baseline (librosa)")
     parser.add_argument("--nmf", action=argparse.BooleanOptionalAction, default=True,

@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Separator", "UNetBank", "separate", "separate_file"]
+__all__ = ["Separator", "UNetBank", "WIENER", "separate", "separate_file"]
+
+#: Exponent of the Wiener step. The bank's masks are blurred where it does not know a kit: on
+#: renders of Groove's validation split, 3 is better than 2 (no step) in every figure.
+WIENER = 3.0
 
 
 def __getattr__(name: str):

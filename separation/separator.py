@@ -33,6 +33,7 @@ from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.network import aligned, in_parallel, load_network, pick_device
 from adt.vocabulary import STEMS
 
+from . import WIENER
 from .bank import UNetBank, masks
 
 _PASS = 960  #: frames that are separated at once
@@ -117,8 +118,8 @@ class Separator:
     bank : str or path
         Weights of the bank.
     device : str
-    wiener : float, optional
-        Exponent of the α-Wiener step, see `wiener`.
+    wiener : float
+        Exponent of the α-Wiener step, see `wiener`; 2 leaves the masks as they are.
 
     Examples
     --------
@@ -128,8 +129,8 @@ class Separator:
     """
 
     def __init__(self, bank: Path | str = "bank", device: str = "cpu",
-                 wiener: float | None = None):
-        if wiener is not None and not 0.1 <= wiener <= 10:
+                 wiener: float = WIENER):
+        if not 0.1 <= wiener <= 10:
             raise ConfigError(f"wiener exponent {wiener} is out of range; choose 0.1 to 10 "
                               "(2 changes nothing)")
         self.device = pick_device(device)
@@ -146,7 +147,7 @@ class Separator:
     def shares(self, decibel: np.ndarray) -> np.ndarray:
         """Power shares of stems and residual, shape (6, frames, bands)."""
         shares = masks(torch.from_numpy(self.logits(decibel))[None])[0].numpy()
-        return shares if self.wiener is None else wiener(shares, self.wiener)
+        return shares if self.wiener == 2.0 else wiener(shares, self.wiener)
 
     def stream(self, blocks: Iterable[np.ndarray], level: float) -> Iterator[np.ndarray]:
         """Separate audio that arrives in blocks, in constant memory.
@@ -279,7 +280,7 @@ def _fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
 
 
 def separate(path_or_array, sr: int | None = None, *, residual: bool = False,
-             wiener: float | None = None, device: str = "cpu",
+             wiener: float = WIENER, device: str = "cpu",
              progress: Callable[[float], None] | None = None) -> dict[str, np.ndarray]:
     """Separate a file or an array into stems, in memory.
 
@@ -290,8 +291,8 @@ def separate(path_or_array, sr: int | None = None, *, residual: bool = False,
         Sample rate of an array, Hz.
     residual : bool
         Add ``residual``: what is not drums.
-    wiener : float, optional
-        Exponent of the α-Wiener step.
+    wiener : float
+        Exponent of the α-Wiener step; 2 leaves the masks as they are.
     device : str
     progress : callable, optional
         Gets the share done, 0..1.
@@ -315,7 +316,7 @@ def separate(path_or_array, sr: int | None = None, *, residual: bool = False,
 
 
 def separate_file(path: Path | str, folder: Path | str, *, residual: bool = False,
-                  wiener: float | None = None, device: str = "cpu", suffix: str = ".wav",
+                  wiener: float = WIENER, device: str = "cpu", suffix: str = ".wav",
                   progress: Callable[[float], None] | None = None,
                   separator: Separator | None = None) -> dict[str, Path]:
     """Separate a file into files of the same rate, length and channels, in constant memory.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from separation import WIENER
+
 from . import options, outputs
 from .batch import Batch, Job
 
@@ -16,9 +18,9 @@ from .batch import Batch, Job
               help="Folder that gets NAME/{kick,snare,toms,hihat,cymbals}.wav.")
 @click.option("--residual", is_flag=True,
               help="Also write everything else; the stems and it sum to the input.")
-@click.option("--wiener", metavar="ALPHA", type=click.FloatRange(0.1, 10), default=None,
-              help="Exponent of an alpha-Wiener step across the stems; 2 changes nothing."
-                   "  [default: none]")
+@click.option("--wiener", metavar="ALPHA", type=click.FloatRange(0.1, 10), default=WIENER,
+              show_default=True, help="Exponent of an alpha-Wiener step across the stems: higher "
+              "is cleaner, 2 leaves the bank's masks as they are.")
 @click.option("--format", type=click.Choice(["wav", "flac"]), default="wav",
               help="Type of the files.")
 @options.device("cpu")

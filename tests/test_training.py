@@ -338,13 +338,17 @@ def test_clips_of_songs_have_band_and_drums_in_time(data, settings_of_clips, son
     assert all(float(c.shares.sum(axis=0).mean()) < 0.9 for c in clips)
 
 
-def test_rendering_a_band_needs_fluidsynth(songs, monkeypatch):
+def test_rendering_a_band_needs_fluidsynth(songs, tmp_path, monkeypatch):
     from adt.data import songs as module
+    from adt.data.percussion import render_percussion
     from adt.errors import ConfigError
     monkeypatch.setattr(module.shutil, "which", lambda name: None)
     with pytest.raises(ConfigError, match="install it"):
         module.render_song(songs / "one.mid", "font.sf2", songs / "out")
     assert not (songs / "out").exists()
+    with pytest.raises(ConfigError, match="install it"):
+        render_percussion("font.sf2", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(not Path("/usr/share/sounds/sf2/FluidR3_GM.sf2").is_file()
@@ -514,7 +518,7 @@ def test_pitching_by_nothing_changes_nothing():
 # -- configurations -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["bank", "detectors", "detectors_mixture"])
+@pytest.mark.parametrize("name", ["bank", "decoder", "detectors", "detectors_mixture"])
 def test_configurations_are_whole(name):
     settings = config.load_config(CONFIGS / f"{name}.yaml")
     assert settings["name"] == name

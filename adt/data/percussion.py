@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..frames import SAMPLE_RATE
 from ..output import atomic_path
-from .songs import fluidsynth
+from .songs import fluidsynth, fluidsynth_program
 
 #: General MIDI notes of hand percussion, and how often each is played in training.
 NOTES = {39: 3, 54: 6, 56: 2, 58: 0.5, 60: 1, 61: 1, 62: 1, 63: 1, 64: 1, 65: 1, 66: 1, 67: 0.5,
@@ -45,6 +45,7 @@ def render_percussion(soundfont: Path | str, folder: Path | str) -> list[Path]:
     import pretty_midi
     import soundfile
 
+    fluidsynth_program()  # before anything is written
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     strokes = [(note, velocity) for note in NOTES for velocity in VELOCITIES]

@@ -61,7 +61,8 @@ def song_name(midi_path: Path | str, soundfont: Path | str) -> str:
     return f"{Path(midi_path).stem}_{Path(soundfont).stem}"
 
 
-def _program() -> str:
+def fluidsynth_program() -> str:
+    """Where the program ``fluidsynth`` is; `ConfigError` if nowhere."""
     program = shutil.which("fluidsynth")
     if program is None:
         raise ConfigError("rendering with a sound font needs the program fluidsynth; install it "
@@ -90,7 +91,7 @@ def fluidsynth(midi, soundfont: Path | str, stem: Path, seconds: float) -> np.nd
     """
     import soundfile
 
-    program = _program()
+    program = fluidsynth_program()
     silent, wave = stem.with_suffix(".mid"), stem.with_suffix(".wav")
     try:
         midi.write(str(silent))
@@ -164,7 +165,7 @@ def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str
     import pretty_midi
     import soundfile
 
-    _program()
+    fluidsynth_program()  # before anything is read or written
     midi_path, folder = Path(midi_path), Path(folder)
     name = song_name(midi_path, soundfont)
     try:

@@ -20,7 +20,7 @@ import numpy as np
 
 from .errors import ConfigError
 from .frames import HOP, SAMPLE_RATE
-from .peaks import pick_peaks, song_thresholds
+from .peaks import all_thresholds, pick_peaks
 from .scoring import WINDOW, rates
 from .transcription import Hit, Transcription
 from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS
@@ -119,7 +119,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
         Seconds; the end is that of `corrected` by default.
     thresholds : mapping of stem to float, optional
         Those to start from; by default, and for stems that it lacks,
-        `adt.peaks.song_threshold`.
+        `adt.peaks.DEFAULT_THRESHOLD`.
     strength : float
         Of the preference for them, in hits.
 
@@ -136,13 +136,13 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     inside = [h for h in corrected.reduce(5) if start <= h.time < end]
     if not inside:
         raise ConfigError(f"the corrected file has no hit from {start:g} to {end:g} s")
-    base = song_thresholds(activations.onset, thresholds)
+    base = all_thresholds(thresholds)
     stem_of = {c: s for c, s in zip(("KD", "SD", "TT", "HH", "CY"), STEMS)}
     right = {s: np.array([h.time for h in inside if stem_of[h.piece] == s]) for s in STEMS}
 
     first = max(0, int(start * SAMPLE_RATE / HOP) - 20)
     rows = slice(first, math.ceil(end * SAMPLE_RATE / HOP) + 20)
-    arrays = [a[rows] for a in (activations.onset, activations.velocity, activations.offset)]
+    arrays = [a[rows] for a in (activations.judged, activations.velocity, activations.offset)]
     shift = first * HOP / SAMPLE_RATE
 
     def detect(stem: str, threshold: float) -> np.ndarray:

@@ -84,6 +84,7 @@ class OnsetDetectors(nn.Module):
         super().__init__()
         self.demix = demix
         self.n_bands = n_bands
+        self.look_margin = len(front)
         self.margin = len(front) + sum(dilations)  #: frames either side that a frame depends on
         g = len(STEMS)
         f = [c * g for c in front]
@@ -115,12 +116,24 @@ class OnsetDetectors(nn.Module):
             Onset logits, velocity (0..1 after a sigmoid, as logits), and offset of the
             onset from the frame's centre in frames.
         """
+        return self.listen(self.look(mixture, stems))
+
+    def look(self, mixture: torch.Tensor, stems: torch.Tensor | None = None) -> torch.Tensor:
+        """What `forward` begins with: each frame and `look_margin` frames around it.
+
+        Returns
+        -------
+        Tensor, shape (batch, 5 * width, 1, frames)
+        """
         x = mixture[:, None]
         if self.demix:
             x = torch.stack([stems, x.expand_as(stems)], dim=2).flatten(1, 2)
         x = ((x + 40.0) / 20.0).to(self.front[0][0].weight.dtype,
                                    memory_format=torch.channels_last)
-        x = self.flatten(self.front(x).transpose(2, 3))
+        return self.flatten(self.front(x).transpose(2, 3))
+
+    def listen(self, x: torch.Tensor) -> torch.Tensor:
+        """What `forward` ends with: activations from what `look` saw."""
         for name, layer in self.tcn.named_children():
             x = layer(x)
             if name in self.exchange:

@@ -25,6 +25,7 @@ import torch
 from separation.bank import UNetBank
 
 from . import audio as audio_io
+from .decoder import Decoder, decode
 from .detectors import OnsetDetectors, stem_decibel
 from .errors import ConfigError, DataError, WeightsError
 from .features import audio_to_bands, reference_level, to_decibel
@@ -37,6 +38,7 @@ from .network import (
     load_network,
     margin_of,
     pick_device,
+    rounded,
 )
 from .output import atomic_path
 from .peaks import pick_peaks
@@ -50,6 +52,7 @@ from .vocabulary import PIECES, STEMS
 Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
 _LISTENING = 0.35
+_BLOCK = 1024  #: frames that are looked at at once: layers over frames and bands are large
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Activations:
     toms : ndarray of float16, shape (frames, `adt.toms.BANDS`), optional
         Low bands of the toms' stem, see `adt.toms`. Without them toms are named by the
         detectors.
+    chance : ndarray of float32, shape (frames, 9), optional
+        `onset` judged again in the light of the whole song (`adt.decoder`): peaks only.
     """
 
     onset: np.ndarray
@@ -86,11 +91,17 @@ class Activations:
     source: str = ""
     levels: np.ndarray | None = None
     toms: np.ndarray | None = None
+    chance: np.ndarray | None = None
+
+    @property
+    def judged(self) -> np.ndarray:
+        """What peaks are picked from: `chance`, or `onset` where there is none."""
+        return self.onset if self.chance is None else self.chance
 
     def save(self, path: Path | str) -> Path:
         """Write as ``.npz`` (with the names of the columns under ``pieces``)."""
-        more = {name: array for name, array in (("levels", self.levels), ("toms", self.toms))
-                if array is not None}
+        more = {name: getattr(self, name) for name in ("levels", "toms", "chance")
+                if getattr(self, name) is not None}
         with atomic_path(path) as temporary, open(temporary, "wb") as handle:
             np.savez_compressed(
                 handle, onset=self.onset, velocity=self.velocity, offset=self.offset,
@@ -122,7 +133,11 @@ class Activations:
                 toms = data["toms"] if "toms" in data else None
                 if toms is not None and toms.shape != (len(arrays[0]), TOM_BANDS):
                     raise ValueError(f"its toms are of shape {toms.shape}")
-                return cls(*arrays, float(data["duration"]), str(data["source"]), levels, toms)
+                chance = data["chance"] if "chance" in data else None
+                if chance is not None and chance.shape != arrays[0].shape:
+                    raise ValueError(f"its chances are of shape {chance.shape}")
+                return cls(*arrays, float(data["duration"]), str(data["source"]), levels, toms,
+                           chance)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile,
                 zlib.error) as error:
             raise DataError(f"{path}: not an activations file of adt ({error}); "
@@ -140,8 +155,8 @@ class Transcriber:
         ``cpu``, ``cuda``, ``mps`` or ``auto``.
     thresholds : mapping of stem to float, optional
         Strokes with less activation are no hits; by default, and for stems that it lacks,
-        what suits the song (`adt.peaks.song_threshold`).
-    bank, detectors, velocity : str or path, optional
+        `adt.peaks.DEFAULT_THRESHOLD`.
+    bank, detectors, decoder, velocity : str or path, optional
         Weights, by the name of a packaged model or a file.
     beats : bool
         Track beats too, when called as a whole.
@@ -155,7 +170,7 @@ class Transcriber:
     def __init__(self, demix: bool = True, device: str = "cpu", *,
                  thresholds: Mapping[str, float] | None = None,
                  bank: Path | str | None = None, detectors: Path | str | None = None,
-                 velocity: Path | str | None = None,
+                 decoder: Path | str | None = None, velocity: Path | str | None = None,
                  beats: bool = True):
         self.demix, self.beats = demix, beats
         self._tracker = None
@@ -169,6 +184,8 @@ class Transcriber:
         self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
             if demix else None
         self.margin = margin_of(self.bank, self.network)
+        self.decoder = load_network(Decoder, "decoder", decoder or "decoder",
+                                    torch.device("cpu"))[0]
         self.dynamics = load_network(VelocityNet, "velocity", velocity or "velocity",
                                      torch.device("cpu"))[0]
         unknown = sorted(set(thresholds or ()) - set(STEMS))
@@ -233,11 +250,19 @@ class Transcriber:
     def _listen(self, decibel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Of a batch (chunks, frames, bands): what is in `Activations`, chunks first."""
         mixture = torch.from_numpy(decibel).to(self.device)
-        stems = None if self.bank is None else stem_decibel(mixture, self.bank(mixture))
-        heard = self.network(mixture, stems)
+        margin = self.network.look_margin + (0 if self.bank is None else self.bank.margin)
+        seen, loud, low = [], [], []
+        for read, keep in chunks(mixture.shape[1], rounded(margin), _BLOCK):
+            block, stems = mixture[:, read], None
+            if self.bank is not None:
+                stems = stem_decibel(block, self.bank(block))
+                low.append(tom_bands(stems)[:, keep])
+            seen.append(self.network.look(block, stems)[..., keep])
+            loud.append(group_levels(block, stems)[:, keep])
+        heard = self.network.listen(torch.cat(seen, dim=-1))
         heard[:, :2] = heard[:, :2].sigmoid()
-        return (heard.cpu().numpy(), group_levels(mixture, stems).cpu().numpy(),
-                None if stems is None else tom_bands(stems).cpu().numpy())
+        return (heard.cpu().numpy(), torch.cat(loud, dim=1).cpu().numpy(),
+                torch.cat(low, dim=1).cpu().numpy() if low else None)
 
     def bands_to_activations(self, bands: np.ndarray, duration: float, source: str = "",
                              progress: Progress | None = None) -> Activations:
@@ -261,7 +286,8 @@ class Transcriber:
                     toms[kept] = low[i][keep]
             if progress:
                 progress(kept.stop / len(bands))
-        return Activations(out[0], out[1], out[2], duration, source, levels, toms)
+        chance = decode(self.decoder, out[0], self.demix)
+        return Activations(out[0], out[1], out[2], duration, source, levels, toms, chance)
 
     def activations(self, path_or_array, sr: int | None = None,
                     progress: Progress | None = None) -> Activations:
@@ -287,10 +313,10 @@ class Transcriber:
 
     def hits(self, activations: Activations) -> Transcription:
         """Activations → hits: peak picking, toms by pitch, velocities."""
-        picked = pick_peaks(activations.onset, activations.velocity, activations.offset,
+        picked = pick_peaks(activations.judged, activations.velocity, activations.offset,
                             self.thresholds)
         if activations.toms is not None:
-            picked = by_pitch(activations.toms, activations.onset, picked)
+            picked = by_pitch(activations.toms, activations.judged, picked)
         if activations.levels is not None:
             picked = refine(self.dynamics, activations.levels, picked)
         hits = [Hit(min(time, activations.duration), PIECES[piece],

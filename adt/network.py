@@ -128,8 +128,12 @@ def chunks(n_frames: int, margin: int,
 
 def margin_of(*models: nn.Module | None) -> int:
     """Frames either side that models one after the other can see, by `MULTIPLE`."""
-    seen = sum(model.margin for model in models if model is not None)
-    return -(-seen // MULTIPLE) * MULTIPLE
+    return rounded(sum(model.margin for model in models if model is not None))
+
+
+def rounded(frames: int) -> int:
+    """The next multiple of `MULTIPLE`."""
+    return -(-frames // MULTIPLE) * MULTIPLE
 
 
 def aligned(frames: np.ndarray) -> np.ndarray:

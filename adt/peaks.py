@@ -1,8 +1,5 @@
 """From activations to hits: one stroke at a time.
 
-How sure one must be of a stroke depends on the song (`song_threshold`): where drums are
-buried in a loud band the detectors are sure of little, and waiting for more would lose most.
-
 The pieces of a stem compete: a stroke on the hi-hat is certain long before it is
 certain whether the hat was open. So a *stroke* is a local maximum of the summed
 onset activations of a stem's pieces above the stem's threshold; it belongs to the
@@ -25,11 +22,8 @@ from .vocabulary import MIN_HIT_DISTANCE, PIECES, STEM_TO_PIECES, STEMS
 #: Stems of whose pieces at most one is struck at a time.
 EXCLUSIVE = ("hihat",)
 
-#: Where nothing is known of the song.
-DEFAULT_THRESHOLD = 0.4
-LEAST_THRESHOLD = 0.25  #: of a song; with less the detectors only doubt
-_FAINTEST = 0.02  # peaks below are not expected to be anything
-_PRIOR = 10  # strokes that `DEFAULT_THRESHOLD` counts as
+#: More likely a stroke than not; activations are chances once they are judged (`adt.decoder`).
+DEFAULT_THRESHOLD = 0.5
 #: Activation from which a second piece of a stem is struck at the same time.
 SECOND_THRESHOLD = 0.5
 
@@ -61,39 +55,6 @@ def _peaks(onset: np.ndarray, columns: list[int], threshold: float):
     return total, find_peaks(padded, height=max(threshold, 1e-6))[0] - 1
 
 
-def song_threshold(onset: np.ndarray) -> float:
-    """Threshold for a song: half of the F-measure that can be expected of it.
-
-    If activations are probabilities, the threshold that maximises the expected F-measure is
-    half of that F-measure (Lipton, Elkan and Naryanaswamy, "Optimal thresholding of
-    classifiers to maximize F1 measure", 2014). It is taken over the peaks of all stems:
-    a stem that does not play has none that could be found. A few strokes tell little:
-    `DEFAULT_THRESHOLD` counts as ten of them.
-
-    Parameters
-    ----------
-    onset : ndarray, shape (frames, 9)
-        Onset activations of a whole song, 0..1.
-
-    Returns
-    -------
-    float
-        `LEAST_THRESHOLD` to 0.5.
-    """
-    found = []
-    for columns in _COLUMNS.values():
-        total, frames = _peaks(onset, columns, _FAINTEST)
-        found.append(total[frames])
-    chances = np.sort(np.concatenate(found).astype(np.float64))[::-1]
-    if len(chances) == 0:
-        return DEFAULT_THRESHOLD
-    right = np.cumsum(chances)
-    strokes = right[-1]
-    best = (2 * right / (np.arange(1, len(chances) + 1) + strokes)).max()
-    threshold = (strokes * best / 2 + _PRIOR * DEFAULT_THRESHOLD) / (strokes + _PRIOR)
-    return float(max(LEAST_THRESHOLD, threshold))
-
-
 def _strokes(onset: np.ndarray, columns: list[int], threshold: float,
              exclusive: bool) -> list[tuple[int, int, float]]:
     """(frame, piece, confidence) of the strokes on one stem."""
@@ -111,13 +72,9 @@ def _strokes(onset: np.ndarray, columns: list[int], threshold: float,
     return found
 
 
-def song_thresholds(onset: np.ndarray,
-                    given: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Threshold of every stem: the one given, or `song_threshold`."""
-    given = dict(given or {})
-    if len(given) < len(STEMS):
-        given = {**dict.fromkeys(STEMS, song_threshold(onset)), **given}
-    return given
+def all_thresholds(given: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Threshold of every stem: the one given, or `DEFAULT_THRESHOLD`."""
+    return {**dict.fromkeys(STEMS, DEFAULT_THRESHOLD), **(given or {})}
 
 
 def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
@@ -135,7 +92,7 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
         Onset minus frame centre, in frames.
     thresholds : float, or mapping of stem to float, optional
         A peak of a stem's summed activations below is no hit. By default, and for stems
-        that the mapping lacks, `song_threshold`.
+        that the mapping lacks, `DEFAULT_THRESHOLD`.
 
     Returns
     -------
@@ -143,7 +100,7 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
         Sorted by time, then piece. The confidence is that of the stroke on the stem.
     """
     if thresholds is None or isinstance(thresholds, Mapping):
-        thresholds = song_thresholds(onset, thresholds)
+        thresholds = all_thresholds(thresholds)
     else:
         thresholds = dict.fromkeys(STEMS, float(thresholds))
     last = max(0, len(onset) - 1)

@@ -69,7 +69,7 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         raise OutputError(_MISSING) from error
     end = activations.duration if end is None else end
     rows = slice(max(0, int(start * SAMPLE_RATE / HOP)), int(end * SAMPLE_RATE / HOP) + 1)
-    onset = activations.onset[rows]
+    onset = activations.judged[rows]
     times = (rows.start + np.arange(len(onset))) * HOP / SAMPLE_RATE
     width = float(np.clip(_INCHES * (end - start), *_WIDTHS))
     figure = Figure(figsize=(width, 6 if bands is None else 8), layout="constrained")

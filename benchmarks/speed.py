@@ -32,8 +32,9 @@ from .memory import peak_memory, peak_of_imports
 STAGES = OrderedDict(
     floor="*one plain STFT*", decode="decode and resample", bands="STFT and bands",
     bank="bank (five U-Nets)",
-    detectors="detectors", peaks="peak picking", transcribe="**transcribe**, demixing",
-    transcribe_mixture="**transcribe**, no demixing", separate="**separate** into five wav files",
+    detectors="detectors", decoder="decoder", peaks="peak picking",
+    transcribe="**transcribe**, demixing", transcribe_mixture="**transcribe**, no demixing",
+    separate="**separate** into five wav files",
     separate_flac="**separate** into five flac files")
 #: Those that are the whole way, from a file on.
 WHOLE = ("transcribe", "transcribe_mixture", "separate", "separate_flac")
@@ -150,11 +151,12 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     Returns
     -------
     dict
-        ``floor``, ``decode``, ``bands``, ``bank``, ``detectors``, ``peaks``.
+        ``floor``, ``decode``, ``bands``, ``bank``, ``detectors``, ``decoder``, ``peaks``.
     """
     import torch
 
     from adt.audio import stream
+    from adt.decoder import decode
     from adt.features import audio_to_bands, reference_level, to_decibel
     from adt.network import aligned, chunks, in_parallel
     times = {}
@@ -165,8 +167,8 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         lambda: torch.stft(audio, N_FFT, HOP, window=window, return_complex=True), runs)
     times["bands"], bands = median_time(lambda: audio_to_bands(blocks), runs)
     level = reference_level(bands)
-    mixtures = [aligned(to_decibel(bands[read], level))
-                for read, _ in chunks(len(bands), transcriber.margin)]
+    parts = list(chunks(len(bands), transcriber.margin))
+    mixtures = [aligned(to_decibel(bands[read], level)) for read, _ in parts]
     times["bank"], stems = median_time(
         lambda: list(in_parallel(transcriber.stems, mixtures)), runs)
 
@@ -175,8 +177,10 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         inputs = (torch.from_numpy(a)[None].to(transcriber.device) for a in inputs)
         return transcriber.network(*inputs).cpu()
 
-    times["detectors"], _ = median_time(
+    times["detectors"], heard = median_time(
         lambda: list(in_parallel(detect, zip(mixtures, stems))), runs)
+    onset = torch.cat([h[0, 0, keep] for h, (_, keep) in zip(heard, parts)]).sigmoid().numpy()
+    times["decoder"], _ = median_time(lambda: decode(transcriber.decoder, onset, True), runs)
     activations = transcriber.bands_to_activations(bands, 0.0)
     times["peaks"], _ = median_time(lambda: transcriber.hits(activations), runs)
     return times

@@ -78,6 +78,7 @@ def untrained_models(tmp_path_factory):
 
     from adt.bar_network import BarNetwork
     from adt.beat_network import BeatNetwork
+    from adt.decoder import Decoder
     from adt.detectors import OnsetDetectors
     from adt.velocity import VelocityNet
     from adt.weights import save_weights
@@ -90,6 +91,7 @@ def untrained_models(tmp_path_factory):
             ("detectors", "detectors", OnsetDetectors, {"demix": True, **SMALL_DETECTORS}),
             ("detectors_mixture", "detectors", OnsetDetectors,
              {"demix": False, **SMALL_DETECTORS}),
+            ("decoder", "decoder", Decoder, {"trees": 2, "nodes": 3, "depth": 2}),
             ("velocity", "velocity", VelocityNet, {"hidden": 4, "members": 1}),
             ("beats", "beats", BeatNetwork, beats), ("bars", "bars", BarNetwork, beats)):
         save_weights(folder / f"{name}.safetensors", make(**model).state_dict(), {

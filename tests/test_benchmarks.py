@@ -367,7 +367,7 @@ def test_speed_command(untrained, tmp_path, capsys):
     assert set(result["stages"]) == set(speed.STAGES)
     assert all(s["times_real_time"] > 0 for s in result["stages"].values())
     assert set(result["environment"]["weights"]) == {
-        "bank", "detectors", "detectors_mixture", "velocity", "beats", "bars"}
+        "bank", "detectors", "detectors_mixture", "decoder", "velocity", "beats", "bars"}
     printed = capsys.readouterr().out
     assert "| peak picking |" in printed and "A song of 1 s on" in printed
 

@@ -12,10 +12,8 @@ from adt.frames import HOP, SAMPLE_RATE
 from adt.peaks import (
     DEFAULT_THRESHOLD,
     EXCLUSIVE,
-    LEAST_THRESHOLD,
     SECOND_THRESHOLD,
     pick_peaks,
-    song_threshold,
 )
 from adt.vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEM_TO_PIECES, STEMS
 
@@ -50,12 +48,11 @@ def test_hits_keep_the_rules(arrays, thresholds):
     assert hits == sorted(hits, key=lambda h: (h[0], h[1]))
     if not isinstance(thresholds, dict):
         thresholds = dict.fromkeys(STEMS, thresholds)
-    unnamed = song_threshold(arrays[0])
     last = max(0, len(arrays[0]) - 1) * FRAME
     for time, piece, velocity, confidence in hits:
         assert 0 <= time <= last + 1e-9
         assert 0 <= velocity <= 1 and 0 < confidence <= 1
-        limit = thresholds.get(PIECE_TO_STEM[PIECES[piece]], unnamed)
+        limit = thresholds.get(PIECE_TO_STEM[PIECES[piece]], DEFAULT_THRESHOLD)
         assert confidence >= min(limit, SECOND_THRESHOLD) - 1e-6
         nearby = arrays[0][max(0, int(time / FRAME) - 2): int(time / FRAME) + 4, piece]
         assert nearby.max() > 0
@@ -89,42 +86,16 @@ def test_offset_moves_the_time(shift, moved):
 
 def test_thresholds_decide_by_stem():
     onset, velocity, offset = quiet()
-    onset[10, [0, 1, 4]], onset[30, [0, 1, 4]] = 0.45, 0.6
+    onset[10, [0, 1, 4]], onset[30, [0, 1, 4]] = 0.55, 0.6
     hits = pick_peaks(onset, velocity, offset, {"kick": 0.7})
     assert [p for _, p, _, _ in hits] == [1, 4, 1, 4]
     assert pick_peaks(onset, velocity, offset, 0.61) == []
-    assert len(pick_peaks(onset, velocity, offset, 0.5)) == 3
-    onset[10, 0] = 0.5  # a peak on the threshold is a hit
-    assert len(pick_peaks(onset, velocity, offset, 0.5)) == 4
-
-
-def test_the_threshold_is_half_of_the_f_that_can_be_expected():
-    onset = quiet(6000)[0]
-    assert song_threshold(onset) == DEFAULT_THRESHOLD
-    rng = np.random.default_rng(0)
-    frames = np.arange(5, 5905, 10)
-    chances = rng.beta(0.6, 0.6, len(frames)).astype(np.float32)
-    onset[frames, 0] = chances
-    chosen = song_threshold(onset)
-    assert LEAST_THRESHOLD <= chosen <= 0.5
-    # what it promises: of all thresholds none gives a clearly better F on strokes drawn so
-    played = rng.random(len(frames)) < chances
-    def f_measure(threshold):
-        found = chances >= threshold
-        return 2 * (found & played).sum() / (found.sum() + played.sum())
-    best = max(f_measure(t) for t in np.arange(0.05, 0.95, 0.05))
-    assert f_measure(chosen) > best - 0.01
-    assert f_measure(chosen) == pytest.approx(2 * chosen, abs=0.05)
-
-
-def test_sure_songs_have_higher_thresholds():
-    def of(height, count=200):
-        onset = quiet(4000)[0]
-        onset[np.arange(count) * 15 + 5, 0] = height
-        return song_threshold(onset)
-    assert LEAST_THRESHOLD <= of(0.3) < of(0.5) < of(0.7) < of(0.95) < 0.5
-    assert of(0.3) < of(0.3, 4) < DEFAULT_THRESHOLD  # few strokes tell little
-    assert of(0.1) == LEAST_THRESHOLD
+    assert len(pick_peaks(onset, velocity, offset, 0.5625)) == 3
+    onset[10, 0] = 0.5625  # a peak on the threshold is a hit
+    assert len(pick_peaks(onset, velocity, offset, 0.5625)) == 4
+    assert len(pick_peaks(onset, velocity, offset)) == 6
+    onset[10, 1] = DEFAULT_THRESHOLD - 0.01
+    assert len(pick_peaks(onset, velocity, offset)) == 5
 
 
 def test_pieces_of_a_stem_are_sure_of_a_stroke_together():

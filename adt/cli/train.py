@@ -1,4 +1,4 @@
-"""``adt train``: the bank, the detectors, the beat and bar networks."""
+"""``adt train``: the bank, the detectors, the decoder, the beat and bar networks."""
 
 from __future__ import annotations
 
@@ -79,6 +79,13 @@ def bank(**settings):
 def detectors(**settings):
     """Train the onset detectors."""
     _train("detectors", **settings)
+
+
+@command.command(context_settings=options.SETTINGS)
+@_training_options("decoder")
+def decoder(**settings):
+    """Train what judges strokes in the light of the whole song."""
+    _train("decoder", **settings)
 
 
 @command.command(context_settings=options.SETTINGS)

@@ -1,11 +1,12 @@
-"""Training of the bank, the detectors, the beat and bar networks. Never imported by inference.
+"""Training of the networks. Never imported by inference.
 
 Functions are imported when first used: `adt train` lists its options without torch.
 """
 
 from __future__ import annotations
 
-__all__ = ["train_bank", "train_bars", "train_beats", "train_detectors", "train_velocity"]
+__all__ = ["train_bank", "train_bars", "train_beats", "train_decoder", "train_detectors",
+           "train_velocity"]
 
 
 def __getattr__(name: str):
@@ -15,6 +16,9 @@ def __getattr__(name: str):
     if name == "train_detectors":
         from .detectors import train_detectors
         return train_detectors
+    if name == "train_decoder":
+        from .decoder import train_decoder
+        return train_decoder
     if name == "train_velocity":
         from .velocity import train_velocity
         return train_velocity

@@ -14,11 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from separation.bank import UNetBank
-
-from ..detectors import OnsetDetectors, stem_decibel
+from ..decoder import Decoder, decode
 from ..frames import FRAME_RATE
-from ..network import aligned, load_network, pick_device
+from ..network import load_network, pick_device
 from ..peaks import pick_peaks
 from ..scoring import WINDOW
 from ..toms import by_pitch, tom_bands
@@ -27,6 +25,7 @@ from ..vocabulary import PIECES
 from ..weights import save_weights
 from . import provenance
 from .dataset import Clips, training_maker, validation_clips
+from .listener import Listener, strokes
 
 
 @dataclass
@@ -57,51 +56,30 @@ class Heard:
         return x[known], self.truth[inside][known]
 
 
-def _strokes(clip: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times, pieces and velocities of the strokes of a clip, from its frame-wise labels."""
-    near = (clip["offset"] > -0.5) & (clip["offset"] <= 0.5) & (clip["onset"] > 0.75)
-    frames, pieces = np.nonzero(near)
-    times = (frames + clip["offset"][frames, pieces]) / FRAME_RATE
-    return times, pieces, clip["velocity"][frames, pieces]
+@torch.inference_mode()
+def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Heard]:
+    """What is heard in a clip with demixing and without."""
+    from mir_eval.util import match_events
 
-
-class Listener:
-    """Bank and both detectors, as they are used for transcribing."""
-
-    def __init__(self, config: dict, device: torch.device):
-        self.device = device
-        self.bank = load_network(UNetBank, "bank", config["bank"] or "bank", device)[0]
-        self.detectors = {
-            demix: load_network(OnsetDetectors, "detectors", config[name] or name, device)[0]
-            for demix, name in ((True, "detectors"), (False, "detectors_mixture"))}
-
-    @torch.inference_mode()
-    def __call__(self, clip: dict) -> dict[bool, Heard]:
-        """What is heard in a clip with demixing and without."""
-        from mir_eval.util import match_events
-
-        n = len(clip["mixture"])
-        mixture = torch.from_numpy(aligned(clip["mixture"]))[None].to(self.device)
-        stems = stem_decibel(mixture, self.bank(mixture))
-        times, pieces, velocities = _strokes(clip)
-        result = {}
-        for demix, network in self.detectors.items():
-            out = network(mixture, stems if demix else None)[0, :, :n]
-            out[:2] = out[:2].sigmoid()
-            onset, velocity, offset = out.cpu().numpy()
-            hits = pick_peaks(onset, velocity, offset)
-            if demix:
-                hits = by_pitch(tom_bands(stems)[0, :n].cpu().numpy(), onset, hits)
-            hits = np.array(hits).reshape(-1, 4)
-            truth = np.full(len(hits), np.nan)
-            for piece in range(len(PIECES)):
-                ours, theirs = np.flatnonzero(pieces == piece), np.flatnonzero(hits[:, 1] == piece)
-                if len(ours) and len(theirs):
-                    for i, j in match_events(times[ours], hits[theirs, 0], WINDOW):
-                        truth[theirs[j]] = velocities[ours[i]]
-            level = levels(mixture, stems if demix else None)[0, :n].cpu().numpy()
-            result[demix] = Heard(level, hits, truth)
-        return result
+    mixture = torch.from_numpy(clip["mixture"])[None].to(listener.device)
+    stems, heard = listener(clip["mixture"])
+    frames, pieces, velocities, _ = strokes(clip)
+    result = {}
+    for demix, (logits, velocity, offset) in heard.items():
+        onset = decode(decoder, 1 / (1 + np.exp(-logits)), demix)
+        hits = pick_peaks(onset, velocity, offset)
+        if demix:
+            hits = by_pitch(tom_bands(stems)[0].cpu().numpy(), onset, hits)
+        hits = np.array(hits).reshape(-1, 4)
+        truth = np.full(len(hits), np.nan)
+        for piece in range(len(PIECES)):
+            ours, theirs = np.flatnonzero(pieces == piece), np.flatnonzero(hits[:, 1] == piece)
+            if len(ours) and len(theirs):
+                for i, j in match_events(frames[ours] / FRAME_RATE, hits[theirs, 0], WINDOW):
+                    truth[theirs[j]] = velocities[ours[i]]
+        level = levels(mixture, stems if demix else None)[0].cpu().numpy()
+        result[demix] = Heard(level, hits, truth)
+    return result
 
 
 def _table(heard: list[Heard], config: dict, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -193,6 +171,8 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
     target, settings = pick_device(device), config["train"]
     torch.manual_seed(settings["seed"])
     listener = Listener(config, target)
+    decoder = load_network(Decoder, "decoder", config["decoder"] or "decoder",
+                           torch.device("cpu"))[0]
     maker = training_maker(config, Path(data))
     workers = config["data"]["workers"]
     loader = torch.utils.data.DataLoader(
@@ -200,7 +180,8 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
         num_workers=workers, multiprocessing_context="fork" if workers else None)
     heard: dict[bool, list[Heard]] = {True: [], False: []}
     for clip in tqdm(loader, desc="listening", total=settings["clips"], disable=None):
-        for demix, found in listener({k: v.numpy() for k, v in clip.items()}).items():
+        for demix, found in hear(
+                listener, decoder, {k: v.numpy() for k, v in clip.items()}).items():
             heard[demix].append(found)
     model = VelocityNet(**config["model"])
     for demix, clips in heard.items():
@@ -209,7 +190,7 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
             _fit(model, demix, x, y, config)
     unseen: dict[bool, list[Heard]] = {True: [], False: []}
     for clip in validation_clips(config, Path(data), config["data"]["validation_clips"]):
-        for demix, found in listener(vars(clip)).items():
+        for demix, found in hear(listener, decoder, vars(clip)).items():
             unseen[demix].append(found)
     figures = validate(model, unseen)
     print(figures, flush=True)

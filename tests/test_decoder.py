@@ -1,0 +1,261 @@
+"""The decoder: how peaks are described and judged, and its training."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from test_training import data  # noqa: F401  (a fixture)
+
+from adt import decoder, weights
+from adt.cli import main
+from adt.decoder import FAINTEST, N_FEATURES, Decoder, decode, describe
+from adt.training import decoder as training
+from adt.vocabulary import PIECES, STEM_TO_PIECES, STEMS
+
+FRAMES = 1200
+
+
+def column(piece):
+    return PIECES.index(piece)
+
+
+def song(*parts, frames=FRAMES):
+    """Onset activations of (piece, frames, height) parts: peaks three frames wide."""
+    onset = np.zeros((frames, len(PIECES)), np.float32)
+    for piece, at, height in parts:
+        for shift, share in ((-1, 0.4), (1, 0.4), (0, 1.0)):
+            onset[np.asarray(at) + shift, column(piece)] = np.asarray(height) * share
+    return onset
+
+
+GROOVE = (("kick", np.arange(50, 1150, 100), 0.8), ("snare", np.arange(100, 1150, 100), 0.8),
+          ("hihat_closed", np.arange(50, 1150, 25), 0.1))
+
+
+def stump(feature, threshold, low, high):
+    """A decoder of one tree with two leaves, for stems and mixture alike."""
+    network = Decoder(trees=1, nodes=3, depth=2)
+    for kind in ("stems", "mixture"):
+        for name, values in (("feature", [feature, 0, 0]), ("threshold", [threshold, 0, 0]),
+                             ("left", [1, 1, 2]), ("right", [2, 1, 2]), ("value", [0, low, high])):
+            getattr(network, f"{kind}_{name}").copy_(torch.tensor([values]))
+    return network
+
+
+# -- description ----------------------------------------------------------------------
+
+
+def test_every_peak_is_described():
+    described = describe(song(*GROOVE))
+    assert [len(frames) for frames, _, _ in described] == [11, 11, 0, 44, 0]
+    for (frames, chances, features), (_, at, height) in zip(
+            (described[0], described[1], described[3]), GROOVE):
+        assert frames.tolist() == at.tolist()
+        np.testing.assert_allclose(chances, height, rtol=1e-6)
+        assert features.shape == (len(at), N_FEATURES) and np.isfinite(features).all()
+
+
+def test_small_peaks_are_none():
+    onset = song(("kick", [100], FAINTEST * 0.9), ("kick", [200], FAINTEST * 1.1))
+    assert describe(onset)[0][0].tolist() == [200]
+
+
+def test_the_beat_is_found():
+    onset = song(*GROOVE)
+    total = np.minimum(1, onset).sum(axis=1)
+    assert decoder._lags(total) == [25, 50, 100, 200]
+
+
+def test_what_keeps_time_is_told_from_what_does_not():
+    """The same heights, in time and out of it, are described differently where time counts."""
+    rng = np.random.default_rng(0)
+    at = np.arange(50, 1150, 25)
+    loose = np.sort(rng.choice(np.arange(50, 1150, 8), len(at), replace=False))
+    steady = describe(song(*GROOVE[:2], ("hihat_closed", at, 0.1)))[3][2]
+    random = describe(song(*GROOVE[:2], ("hihat_closed", loose, 0.1)))[3][2]
+    repeated = slice(12, 28)
+    assert steady[10:-10, repeated].mean() > random[10:-10, repeated].mean() + 0.5
+
+
+def test_company_by_hand():
+    """Two hats with a kick, two alone."""
+    near = np.zeros((4, len(STEMS)))
+    near[:2, 0] = 0.9
+    mean, count, difference = decoder._company(near, 3, np.array([1.0, 3.0, -1.0, -2.0]))
+    assert mean.tolist() == [3, 1, -2, -1]
+    np.testing.assert_allclose(count, np.log(2))
+    assert difference.tolist() == [-2, 2, 1, -1]
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 5, 30])
+def test_short_songs(frames):
+    onset = np.random.default_rng(0).random((frames, len(PIECES))).astype(np.float32)
+    out = decode(stump(0, 0.0, -1, 1), onset, True)
+    assert out.shape == onset.shape and np.isfinite(out).all()
+
+
+# -- judging --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("demix", [True, False])
+def test_peaks_become_as_high_as_they_are_likely(demix):
+    onset = song(*GROOVE)
+    out = decode(stump(0, 0.0, -3.0, 2.0), onset, demix)  # feature 0 is the height's logit
+    chance = 1 / (1 + np.exp([3.0, -2.0]))
+    for piece, at, height in GROOVE:
+        np.testing.assert_allclose(out[at, column(piece)], chance[int(height > 0.5)], rtol=1e-5)
+    assert out[:, column("crash")].max() == 0
+
+
+def test_two_pieces_struck_at_once_keep_their_shares():
+    onset = song(("ride", [300], 0.3), ("crash", [300], 0.6))
+    out = decode(stump(0, 9.0, 0.0, 0.0), onset, True)
+    np.testing.assert_allclose(out[300, [column("ride"), column("crash")]], [1 / 6, 1 / 3],
+                               rtol=1e-5)
+
+
+def test_long_songs_are_judged_in_parts(monkeypatch):
+    assert decoder.songs(np.zeros((29_000, 9))) == [slice(0, 29_000)]
+    parts = decoder.songs(np.zeros((720_000, 9)))
+    assert parts[0].start == 0 and parts[-1].stop == 720_000
+    assert all(a.stop == b.start for a, b in zip(parts, parts[1:]))
+    assert max(p.stop - p.start for p in parts) < 31_000
+    onset = song(*GROOVE)
+    whole = decode(stump(0, 0.0, -1, 1), onset, True)
+    monkeypatch.setattr(decoder, "_SONG", 500)
+    assert len(decoder.songs(onset)) == 3
+    np.testing.assert_allclose(decode(stump(0, 0.0, -1, 1), onset, True), whole, atol=1e-6)
+
+
+def test_silence_and_certainty_are_taken():
+    onset = np.zeros((50, len(PIECES)), np.float32)
+    assert not decode(stump(0, 0.0, -1, 1), onset, True).any()
+    onset[10] = 1.0
+    out = decode(stump(0, 0.0, -1, 1), onset, True)
+    assert np.isfinite(out).all() and (out >= 0).all() and (out <= 1).all()
+
+
+# -- training -------------------------------------------------------------------------
+
+UNSETTLE = {"chance": 1.0, "scaled": 0.0, "scale": [-0.4, 0.4], "uneven": 0.0, "drift": 0.0,
+            "confuse": 0.0, "confuse_share": 0.6, "leak": 0.0, "leak_share": 0.8}
+
+
+def peaks(piece, frames=400, every=50, height=2.0):
+    logits = np.full((frames, len(PIECES)), -9.0, np.float32)
+    logits[::every, column(piece)] = height
+    return logits
+
+
+def test_without_settings_nothing_is_unsettled():
+    logits = peaks("kick")
+    ours = training.unsettle(logits, np.random.default_rng(0), UNSETTLE)
+    np.testing.assert_allclose(ours, logits, atol=1e-5)
+
+
+def test_peaks_are_raised_or_lowered_and_silence_stays():
+    logits, heights = peaks("kick"), []
+    for seed in range(20):
+        out = training.unsettle(logits, np.random.default_rng(seed), {**UNSETTLE, "scaled": 1.0})
+        assert (out[logits < -6] == -9).all()
+        struck = out[::50, column("kick")]
+        assert np.ptp(struck) < 1e-4  # all strokes of the song alike
+        heights.append(struck[0])
+    assert min(heights) < 1.0 and max(heights) > 3.0
+    for setting in ({"drift": 0.3}, {"uneven": 1.0}):
+        out = training.unsettle(logits, np.random.default_rng(0),
+                                {**UNSETTLE, "scaled": 1.0, **setting})
+        assert np.ptp(out[::50, column("kick")]) > 0.1
+
+
+def test_strokes_leak_to_where_they_were_played():
+    found = set()
+    for seed in range(40):
+        out = training.unsettle(peaks("snare"), np.random.default_rng(seed),
+                                {**UNSETTLE, "leak": 1.0})
+        for piece in range(len(PIECES)):
+            if piece != column("snare"):
+                high = np.flatnonzero(out[:, piece] > -3)
+                assert set(high % 50) <= {0}
+                if len(high):
+                    found.add(piece)
+    assert len(found) > 3
+
+
+def test_confused_strokes_move():
+    changed = 0
+    for seed in range(40):
+        out = training.unsettle(peaks("hihat_closed"), np.random.default_rng(seed),
+                                {**UNSETTLE, "confuse": 1.0})
+        own = out[::50, column("hihat_closed")]
+        if (own < 2 - 1e-3).any():  # it was the hi-hat's turn
+            changed += 1
+            other = out[::50, [column(p) for p in STEM_TO_PIECES["cymbals"]]].max(axis=1)
+            total = 1 / (1 + np.exp(-own)) + 1 / (1 + np.exp(-other))
+            np.testing.assert_allclose(total, 1 / (1 + np.exp(-2)), atol=2e-3)
+    assert changed > 2
+
+
+def test_peaks_near_strokes_are_right():
+    played = np.array([[100.4, column("kick"), 0.5, 1.0], [203.0, column("kick"), 0.5, 0.8],
+                       [300.0, column("snare"), 0.5, 1.0], [400.0, column("kick"), 0.5, 1.0]])
+    right, weight = training._found(np.array([100, 200, 300, 390]), 0, played)
+    assert right.tolist() == [True, True, False, False]
+    assert weight.tolist() == [1.0, 0.8, 1.0, 1.0]
+
+
+def test_trees_are_the_ones_that_were_grown(monkeypatch):
+    """Exported trees give the chances of scikit-learn's, to the last leaf."""
+    import sklearn.ensemble
+
+    rng = np.random.default_rng(0)
+    x = np.round(rng.standard_normal((3000, N_FEATURES)), 1).astype(np.float32)  # many ties
+    y = x[:, 0] + 0.5 * x[:, 1] * x[:, 2] + 0.3 * rng.standard_normal(3000) > 0
+    kept = []
+    real = sklearn.ensemble.HistGradientBoostingClassifier
+
+    class Kept(real):
+        def fit(self, *arguments):
+            kept.append(self)
+            return super().fit(*arguments)
+
+    monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingClassifier", Kept)
+    config = {"model": {"members": 2, "trees": 20, "leaves": 15, "depth": 8, "least": 20,
+                        "features": 0.4, "learning_rate": 0.1, "l2": 1.0}, "train": {"seed": 0}}
+    model = Decoder(trees=40, nodes=29, depth=8)
+    training.grow(model, False, ((x[i::2], y[i::2], np.ones(len(y) // 2)) for i in (0, 1)),
+                  config)
+    ours = model(torch.from_numpy(x), demix=False).numpy()
+    np.testing.assert_allclose(ours, np.mean([k.decision_function(x) for k in kept], axis=0),
+                               atol=1e-5)
+    assert np.ptp(ours) > 2
+
+
+def test_train(data, untrained_models, monkeypatch, tmp_path):  # noqa: F811
+    monkeypatch.setattr(weights, "FOLDER", untrained_models)
+    sets = [
+        "data.accompaniment=[band]", "data.real=none", "data.workers=0", "data.songs=null",
+        "data.validation_clips=2", "data.percussion=null", "data.clips=3",
+        "randomise.clip_seconds=1.0", "train.seconds=[0.5, 1]", "model.members=2", "model.trees=3",
+        "model.least=2", "model.leaves=4"]
+
+    def run(out):
+        return main(["train", "decoder", "--data", str(data), "-o", str(tmp_path / out),
+                     "--device", "cpu", *(a for setting in sets for a in ("--set", setting))])
+
+    assert run("first") == run("second") == 0
+    ours, description = weights.load_weights(tmp_path / "first" / "decoder.safetensors")
+    theirs, _ = weights.load_weights(tmp_path / "second" / "decoder.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert description["kind"] == "decoder" and description["licence"]
+    assert "Groove" in json.dumps(description["training_data"])
+    assert "f9_renders" in description["metrics"]["validation"]
+    with np.load(tmp_path / "first" / "heard.npz") as kept:
+        assert kept["frames"].tolist() == [100, 100, 100]
+    # what was heard is kept, and read again
+    before = (tmp_path / "first" / "heard.npz").stat().st_mtime_ns
+    assert run("first") == 0
+    assert (tmp_path / "first" / "heard.npz").stat().st_mtime_ns == before
+    again, _ = weights.load_weights(tmp_path / "first" / "decoder.safetensors")
+    assert all(torch.equal(ours[name], again[name]) for name in ours)

@@ -28,7 +28,7 @@ from . import audio as audio_io
 from .decoder import Decoder, decode
 from .detectors import OnsetDetectors, stem_decibel
 from .errors import ConfigError, DataError, WeightsError
-from .features import audio_to_bands, reference_level, to_decibel
+from .features import audio_to_bands, pack, reference_level, to_decibel, unpack
 from .frames import SAMPLE_RATE
 from .network import (
     aligned,
@@ -267,14 +267,18 @@ class Transcriber:
     def bands_to_activations(self, bands: np.ndarray, duration: float, source: str = "",
                              progress: Progress | None = None) -> Activations:
         """Band powers → activations, in chunks whose borders leave no trace."""
-        level = reference_level(bands)
+        return self._activations(pack(bands), reference_level(bands), duration, source, progress)
+
+    def _activations(self, bands: np.ndarray, level: float, duration: float, source: str,
+                     progress: Progress | None) -> Activations:
+        """The same from packed bands: those of a long song are the largest thing of all."""
         out = np.zeros((3, len(bands), len(PIECES)), np.float32)
         n_sources = 1 if self.bank is None else len(STEMS) + 1
         levels = np.zeros((len(bands), n_sources, GROUPS), np.float16)
         toms = None if self.bank is None else np.zeros((len(bands), TOM_BANDS), np.float16)
 
         def listen(batch):
-            decibel = [aligned(to_decibel(bands[read], level)) for read, _ in batch]
+            decibel = [aligned(to_decibel(unpack(bands[read]), level)) for read, _ in batch]
             return batch, *self._listen(np.stack(decibel))
 
         batches = in_batches(chunks(len(bands), self.margin), self.device)
@@ -309,7 +313,9 @@ class Transcriber:
         listening = (lambda x: progress(x * _LISTENING)) if progress else None
         thinking = (lambda x: progress(_LISTENING + x * (1 - _LISTENING))) if progress else None
         bands, duration, source = self.bands(path_or_array, sr, listening)
-        return self.bands_to_activations(bands, duration, source, thinking)
+        packed, level = pack(bands), reference_level(bands)
+        del bands
+        return self._activations(packed, level, duration, source, thinking)
 
     def hits(self, activations: Activations) -> Transcription:
         """Activations → hits: peak picking, toms by pitch, velocities."""

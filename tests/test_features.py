@@ -137,3 +137,12 @@ def test_decibels_are_clipped():
     decibel = features.to_decibel(bands, 0.0)
     assert decibel.dtype == np.float32
     np.testing.assert_array_equal(decibel, [[DB_RANGE[0], DB_RANGE[0], 0.0, DB_RANGE[1]]])
+
+
+def test_packed_bands_are_exact_to_a_hundredth_of_a_decibel():
+    bands = 10 ** np.random.default_rng(0).uniform(-7, 7, (70, N_BANDS)).astype(np.float32)
+    packed = features.pack(bands)
+    assert packed.nbytes == bands.nbytes // 2
+    np.testing.assert_allclose(10 * np.log10(features.unpack(packed)), 10 * np.log10(bands),
+                               atol=0.01)
+    assert np.isfinite(features.pack(np.full((3, N_BANDS), 1e12, np.float32))).all()

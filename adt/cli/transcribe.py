@@ -90,6 +90,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             hits = found.transcribe(transcriber, result, corrected)
             console.say(f"{job.source}: {found.describe()}")
         heard = hits
+        if not {npz, plan.picture} & set(todo):
+            result = None  # of a long song they are large
         hits = with_beats(hits, transcriber)
         if plan.picture in todo:
             from ..plot import plot

@@ -523,7 +523,7 @@ def test_configurations_are_whole(name):
     settings = config.load_config(CONFIGS / f"{name}.yaml")
     assert settings["name"] == name
     assert {"data", "randomise", "model", "train", "loss"} <= set(settings)
-    assert type(settings["train"]["learning_rate"]) is float
+    assert type({**settings["model"], **settings["train"]}["learning_rate"]) is float
     assert "base" not in settings
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from .frames import FRAME_RATE
-from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
+from .vocabulary import STEM_COLUMNS, STEMS
 
 FAINTEST = 0.02  #: activation of a peak that may be a stroke
 _SONG = 30_000  #: frames that are judged as one song, about
@@ -29,7 +29,6 @@ _QUIET = 200  #: frames either side in which a quiet place to cut is looked for
 _NEAR = 3  #: frames either side that count as the same time
 _REACH = 2  #: frames either side of a peak that belong to it
 _NOTHING = -9.0  #: logit of no activation at all
-_COLUMNS = [[PIECES.index(p) for p in STEM_TO_PIECES[s]] for s in STEMS]
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _BEAT = (25, 100)  #: frames: shortest and longest beat that is looked for
 _LONGEST = 500  #: frames of the longest lag
@@ -134,7 +133,7 @@ def describe(onset: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray
     from scipy.signal import find_peaks
 
     stems, seconds = range(len(STEMS)), max(1, len(onset)) / FRAME_RATE
-    total = np.stack([np.minimum(1.0, onset[:, c].sum(axis=1)) for c in _COLUMNS], axis=1)
+    total = np.stack([np.minimum(1.0, onset[:, c].sum(axis=1)) for c in STEM_COLUMNS], axis=1)
     if len(onset) < 2:
         return [(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, N_FEATURES), np.float32))
                 for _ in stems]
@@ -157,7 +156,7 @@ def describe(onset: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray
             continue
         beside = logit(near[frames[s]])
         beside[:, s] = _NOTHING
-        pieces = onset[frames[s]][:, _COLUMNS[s]]
+        pieces = onset[frames[s]][:, STEM_COLUMNS[s]]
         fixed = [*stem_of[s], *common, *struck[s], *struck[:, s], *surely[s],
                  *np.eye(len(STEMS))[s]]
         columns = [
@@ -251,7 +250,7 @@ def decode(network: Decoder, onset: np.ndarray, demix: bool) -> np.ndarray:
     out = np.zeros(onset.shape, np.float32)
     for part in songs(onset):
         described = describe(onset[part])
-        for columns, (frames, chances, features) in zip(_COLUMNS, described):
+        for columns, (frames, chances, features) in zip(STEM_COLUMNS, described):
             told = network(torch.from_numpy(features), demix).sigmoid().numpy()
             factor = np.zeros(part.stop - part.start)
             for shift in sorted(range(-_REACH, _REACH + 1), key=lambda k: -abs(k)):

@@ -17,7 +17,7 @@ from typing import Mapping
 import numpy as np
 
 from .frames import frames_to_time
-from .vocabulary import MIN_HIT_DISTANCE, PIECES, STEM_TO_PIECES, STEMS
+from .vocabulary import MIN_HIT_DISTANCE, STEM_COLUMNS, STEMS
 
 #: Stems of whose pieces at most one is struck at a time.
 EXCLUSIVE = ("hihat",)
@@ -27,7 +27,6 @@ DEFAULT_THRESHOLD = 0.5
 #: Activation from which a second piece of a stem is struck at the same time.
 SECOND_THRESHOLD = 0.5
 
-_COLUMNS = {s: [PIECES.index(p) for p in STEM_TO_PIECES[s]] for s in STEMS}
 
 
 def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:
@@ -105,10 +104,10 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
         thresholds = dict.fromkeys(STEMS, float(thresholds))
     last = max(0, len(onset) - 1)
     hits = []
-    for stem in STEMS:
+    for stem, columns in zip(STEMS, STEM_COLUMNS):
         exclusive = stem in EXCLUSIVE
-        found = _strokes(onset, _COLUMNS[stem], thresholds[stem], exclusive)
-        for group in [_COLUMNS[stem]] if exclusive else [[c] for c in _COLUMNS[stem]]:
+        found = _strokes(onset, columns, thresholds[stem], exclusive)
+        for group in [columns] if exclusive else [[c] for c in columns]:
             own = [f for f in found if f[1] in group]
             if not own:
                 continue

@@ -17,9 +17,9 @@ from typing import Mapping
 
 __all__ = [
     "PIECES", "STEMS", "ARTICULATIONS", "ARTICULATION_TO_PIECE", "PIECE_TO_STEM",
-    "STEM_TO_PIECES", "PIECE_TO_GM", "GM_TO_PIECE", "GM_TO_ARTICULATION", "TD11_TO_ARTICULATION",
-    "TD11_TO_PIECE", "STEMGMD_TO_PIECE", "PIECE_TO_STEMGMD", "MIN_HIT_DISTANCE",
-    "CLASS_COUNTS", "reduction", "reduce_piece", "class_names", "class_note",
+    "STEM_TO_PIECES", "STEM_COLUMNS", "PIECE_TO_GM", "GM_TO_PIECE", "GM_TO_ARTICULATION",
+    "TD11_TO_ARTICULATION", "TD11_TO_PIECE", "STEMGMD_TO_PIECE", "PIECE_TO_STEMGMD",
+    "MIN_HIT_DISTANCE", "CLASS_COUNTS", "reduction", "reduce_piece", "class_names", "class_note",
 ]
 
 #: The nine pieces of a transcription, in the order of every array in this project.
@@ -41,6 +41,10 @@ PIECE_TO_STEM: Mapping[str, str] = MappingProxyType({
 STEM_TO_PIECES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     stem: tuple(p for p in PIECES if PIECE_TO_STEM[p] == stem) for stem in STEMS
 })
+
+#: Where the pieces of each stem are among `PIECES`, in the order of `STEMS`.
+STEM_COLUMNS: tuple[tuple[int, ...], ...] = tuple(
+    tuple(PIECES.index(piece) for piece in STEM_TO_PIECES[stem]) for stem in STEMS)
 
 #: Strokes that kits and data sets tell apart, folded into a piece for transcription.
 #: The nine pieces come first, so an articulation index below nine is a piece index.

@@ -22,14 +22,13 @@ from ..network import pick_device
 from ..output import atomic_path
 from ..peaks import pick_peaks
 from ..scoring import Scores, events
-from ..vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEM_TO_PIECES, STEMS
+from ..vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEM_COLUMNS, STEMS
 from ..weights import save_weights
 from . import provenance
 from .dataset import Clips, training_maker, validation_clips
 from .detectors import _real_tracks, clip_events, forgiven, pooled
 from .listener import Listener, strokes
 
-_COLUMNS = [[PIECES.index(p) for p in STEM_TO_PIECES[s]] for s in STEMS]
 _STEM = np.array([STEMS.index(PIECE_TO_STEM[p]) for p in PIECES])
 #: Stems that detectors take for one another, true and heard.
 _CONFUSED = (("hihat", "cymbals"), ("cymbals", "hihat"), ("cymbals", "hihat"), ("snare", "toms"),
@@ -117,7 +116,7 @@ def unsettle(logits: np.ndarray, rng: np.random.Generator, settings: dict) -> np
     logits, n = logits.copy(), len(logits)
     if rng.random() < settings["confuse"]:  # some of each stroke is heard in another stem
         source, target = (STEMS.index(s) for s in _CONFUSED[rng.integers(len(_CONFUSED))])
-        source, piece = _COLUMNS[source], rng.choice(_COLUMNS[target])
+        source, piece = STEM_COLUMNS[source], rng.choice(STEM_COLUMNS[target])
         share, chance = _shares(rng, n, settings["confuse_share"]), _chance(logits[:, source])
         moved = logit(share * np.minimum(1.0, chance.sum(axis=1)))
         kept = logit((1 - share[:, None]) * chance)
@@ -126,12 +125,12 @@ def unsettle(logits: np.ndarray, rng: np.random.Generator, settings: dict) -> np
     if rng.random() < settings["leak"]:  # strokes of one stem are heard in another too
         for _ in range(rng.integers(1, 3)):
             source, target = rng.choice(len(STEMS), 2, replace=False)
-            piece = rng.choice(_COLUMNS[target])
-            heard = _chance(logits[:, _COLUMNS[source]].max(axis=1))
+            piece = rng.choice(STEM_COLUMNS[target])
+            heard = _chance(logits[:, STEM_COLUMNS[source]].max(axis=1))
             leaked = logit(_shares(rng, n, settings["leak_share"]) * heard)
             logits[:, piece] = np.maximum(logits[:, piece], leaked)
     knots = np.arange(0, n + 60, 60)
-    for columns in _COLUMNS:
+    for columns in STEM_COLUMNS:
         if rng.random() < settings["scaled"]:  # the stem's peaks are lower or higher
             slow = np.interp(np.arange(n), knots, rng.normal(0, settings["drift"], len(knots)))
             masked = np.abs(np.repeat(rng.standard_normal(n // 12 + 1), 12)[:n])

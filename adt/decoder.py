@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from .frames import FRAME_RATE
+from .peaks import stem_peaks
 from .vocabulary import STEM_COLUMNS, STEMS
 
 FAINTEST = 0.02  #: activation of a peak that may be a stroke
@@ -130,16 +131,15 @@ def describe(onset: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray
         it, shape (peaks, `N_FEATURES`).
     """
     from scipy.ndimage import maximum_filter1d
-    from scipy.signal import find_peaks
 
     stems, seconds = range(len(STEMS)), max(1, len(onset)) / FRAME_RATE
-    total = np.stack([np.minimum(1.0, onset[:, c].sum(axis=1)) for c in STEM_COLUMNS], axis=1)
     if len(onset) < 2:
         return [(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, N_FEATURES), np.float32))
                 for _ in stems]
+    found = [stem_peaks(onset, columns, FAINTEST) for columns in STEM_COLUMNS]
+    total, frames = np.stack([t for t, _ in found], axis=1), [f for _, f in found]
     near = maximum_filter1d(total, 2 * _NEAR + 1, axis=0)
     lags = _lags(total.sum(axis=1))
-    frames = [find_peaks(np.pad(total[:, s], 1), height=FAINTEST)[0] - 1 for s in stems]
     chances = [total[f, s].astype(np.float64) for s, f in enumerate(frames)]
     heights = [logit(c) for c in chances]
     stem_of = np.stack([_of_stem(heights[s], chances[s], seconds) for s in stems])

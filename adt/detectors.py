@@ -85,7 +85,8 @@ class OnsetDetectors(nn.Module):
         self.demix = demix
         self.n_bands = n_bands
         self.look_margin = len(front)
-        self.margin = len(front) + sum(dilations)  #: frames either side that a frame depends on
+        #: frames either side that a frame depends on
+        self.margin = self.look_margin + sum(dilations)
         g = len(STEMS)
         f = [c * g for c in front]
         self.front = nn.Sequential(

@@ -12,7 +12,7 @@ offset; hits of one piece are at least `MIN_HIT_DISTANCE` apart.
 from __future__ import annotations
 
 import bisect
-from typing import Mapping
+from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:
     return np.array(sorted(chosen), dtype=np.int64)
 
 
-def _peaks(onset: np.ndarray, columns: list[int], threshold: float):
+def stem_peaks(onset: np.ndarray, columns: Sequence[int], threshold: float):
     """Summed activations of a stem's pieces, and the frames of their peaks."""
     from scipy.signal import find_peaks
 
@@ -57,7 +57,7 @@ def _peaks(onset: np.ndarray, columns: list[int], threshold: float):
 def _strokes(onset: np.ndarray, columns: list[int], threshold: float,
              exclusive: bool) -> list[tuple[int, int, float]]:
     """(frame, piece, confidence) of the strokes on one stem."""
-    total, frames = _peaks(onset, columns, threshold)
+    total, frames = stem_peaks(onset, columns, threshold)
     found = []
     for frame in frames.tolist():
         low = max(0, frame - 1)

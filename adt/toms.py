@@ -18,11 +18,11 @@ import torch
 
 from .features import band_centres
 from .frames import FRAME_RATE
-from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
+from .vocabulary import STEM_COLUMNS, STEMS
 
 BANDS = 16  #: lowest bands of the toms' stem, which pitches are measured in (30 to 530 Hz)
 
-_TOMS = [PIECES.index(p) for p in STEM_TO_PIECES["toms"]]
+_TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
 _LOWEST = 1  # band; below is rumble
 _DROP = 10.0  # dB; the lowest peak that is less than this below the highest is the pitch
 _BEFORE, _AFTER = (5, 1), (2, 10)  # frames around the onset: what rang before, the tone

@@ -480,7 +480,7 @@ def test_labels_between_two_near_strokes_belong_to_the_nearer():
 
 
 def test_labels_become_the_events_again():
-    from adt.training.detectors import clip_events
+    from adt.training.validation import clip_events
     times = np.array([3.2, 20.6, 40.49, 60.0])
     targets = spectral.labels(times, np.array([0, 1, 0, 8]), np.full(4, 90), np.ones(4, bool), 80)
     events = clip_events(spectral.Clip(None, None, *targets), 9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Iterator
 
 import numpy as np
 import torch
@@ -39,6 +40,18 @@ def loader(maker: ClipMaker, config: dict, first: int = 0) -> torch.utils.data.D
         Clips(maker, config["train"]["seed"], first), batch_size=config["train"]["batch"],
         num_workers=workers, prefetch_factor=8 if workers else None,
         multiprocessing_context="fork" if workers else None)
+
+
+def first_clips(maker: ClipMaker, config: dict, count: int) -> Iterator[dict[str, np.ndarray]]:
+    """The first clips of a run, one after the other, with a progress bar on a terminal."""
+    from tqdm import tqdm
+
+    workers = config["data"]["workers"]
+    clips = torch.utils.data.DataLoader(
+        Clips(maker, config["train"]["seed"], stop=count), batch_size=None, num_workers=workers,
+        multiprocessing_context="fork" if workers else None)
+    for clip in tqdm(clips, desc="listening", total=count, disable=None):
+        yield {name: value.numpy() for name, value in clip.items()}
 
 
 def training_maker(config: dict, data: Path) -> ClipMaker:

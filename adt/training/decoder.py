@@ -20,16 +20,13 @@ from ..errors import ConfigError
 from ..frames import FRAME_RATE
 from ..network import pick_device
 from ..output import atomic_path
-from ..peaks import pick_peaks
-from ..scoring import Scores, events
-from ..vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEM_COLUMNS, STEMS
+from ..vocabulary import STEM_COLUMNS, STEMS
 from ..weights import save_weights
 from . import provenance
-from .dataset import Clips, training_maker, validation_clips
-from .detectors import _real_tracks, clip_events, forgiven, pooled
+from .dataset import first_clips, training_maker, validation_clips
 from .listener import Listener, strokes
+from .validation import real_tracks, score
 
-_STEM = np.array([STEMS.index(PIECE_TO_STEM[p]) for p in PIECES])
 #: Stems that detectors take for one another, true and heard.
 _CONFUSED = (("hihat", "cymbals"), ("cymbals", "hihat"), ("cymbals", "hihat"), ("snare", "toms"),
              ("toms", "snare"), ("kick", "toms"), ("toms", "kick"))
@@ -68,8 +65,6 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
     dict
         Description of the training data, see `provenance.describe`.
     """
-    from tqdm import tqdm
-
     maker = training_maker(config, data)
     description = provenance.describe(config, maker)
     if path.is_file():
@@ -77,13 +72,8 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
             logits = np.split(kept["logits"], np.cumsum(kept["frames"])[:-1], axis=1)
             played = np.split(kept["strokes"], np.cumsum(kept["counts"])[:-1])
         return [Heard(*pair) for pair in zip(logits, played)], description
-    clips = Clips(maker, config["train"]["seed"], stop=config["data"]["clips"])
-    workers = config["data"]["workers"]
-    loader = torch.utils.data.DataLoader(
-        clips, batch_size=None, num_workers=workers,
-        multiprocessing_context="fork" if workers else None)
-    heard = [_hear(listener, {k: v.numpy() for k, v in clip.items()})
-             for clip in tqdm(loader, desc="listening", total=clips.stop, disable=None)]
+    heard = [_hear(listener, clip)
+             for clip in first_clips(maker, config, config["data"]["clips"])]
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, open(temporary, "wb") as handle:
         np.savez(handle, logits=np.concatenate([h.logits for h in heard], axis=1),
@@ -145,7 +135,7 @@ def _found(frames: np.ndarray, stem: int, played: np.ndarray) -> tuple[np.ndarra
     """Which peaks of a stem are strokes, and what each counts."""
     right, weight = np.zeros(len(frames), bool), np.ones(len(frames))
     for frame, piece, _, audible in played:
-        if len(frames) and _STEM[int(piece)] == stem:
+        if len(frames) and int(piece) in STEM_COLUMNS[stem]:
             nearest = int(np.abs(frames - frame).argmin())
             if abs(frames[nearest] - frame) <= _CLOSE:
                 right[nearest], weight[nearest] = True, audible
@@ -227,29 +217,9 @@ def _rounded_down(values: np.ndarray) -> np.ndarray:
     return np.where(short > values, np.nextafter(short, np.float32(-np.inf)), short)
 
 
-def validate(model: Decoder, clips: list, tracks: list) -> dict[str, float]:
-    """F-measures (±50 ms, pooled) with demixing, on renders and recordings.
-
-    Parameters
-    ----------
-    clips : list of (Clip, ndarray of shape (3, frames, 9))
-        With what a `Listener` heard in each.
-    tracks : list of (kind, name, reference events, ndarray of shape (3, frames, 9))
-    """
-    def scored(heard, n, clip=None):
-        onset = decode(model, _chance(heard[0]), demix=True)
-        if clip is not None:
-            onset = forgiven(onset[None], clip)[0]
-        hits = pick_peaks(onset, *heard[1:])
-        return events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n, MIN_HIT_DISTANCE)
-
-    renders, by_kind = Scores(9), {}
-    for i, (clip, heard) in enumerate(clips):
-        renders.update(str(i), clip_events(clip, 9), scored(heard, 9, clip))
-    for kind, name, truth, heard in tracks:
-        by_kind.setdefault(kind, Scores(5)).update(name, truth, scored(heard, 5))
-    return {"f9_renders": pooled(renders),
-            **{f"f5_real_{k}": pooled(s) for k, s in by_kind.items()}}
+def _judged(model: Decoder, heard: np.ndarray) -> np.ndarray:
+    """What a `Listener` heard with demixing, shape (3, frames, 9), after the decoder."""
+    return np.stack([decode(model, _chance(heard[0]), demix=True), *heard[1:]])
 
 
 def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
@@ -285,12 +255,11 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
         tables = (table(heard, demix, member, config) for member in range(settings["members"]))
         grow(model, demix, tqdm(tables, desc="growing", total=settings["members"], disable=None),
              config)
-    clips = [(clip, listener(clip.mixture)[1][True])
-             for clip in validation_clips(config, data, config["data"]["validation_clips"])]
-    folder = data / config["data"]["real"]
-    tracks = [(kind, name, truth, listener(decibel)[1][True])
-              for kind, name, decibel, truth in _real_tracks(folder)] if folder.is_dir() else []
-    figures = validate(model, clips, tracks)
+    clips = validation_clips(config, data, config["data"]["validation_clips"])
+    figures = score(
+        ((clip, _judged(model, listener(clip.mixture)[1][True])) for clip in clips),
+        ((kind, name, truth, _judged(model, listener(decibel)[1][True]))
+         for kind, name, decibel, truth in real_tracks(data / config["data"]["real"])))
     print(figures, flush=True)
     path = out / f"{config['name']}.safetensors"
     save_weights(path, model.state_dict(), {

@@ -12,16 +12,12 @@ from separation.bank import UNetBank
 
 from ..detectors import OnsetDetectors, stem_decibel
 from ..errors import ConfigError
-from ..features import audio_to_bands, reference_level, to_decibel
-from ..frames import FRAME_RATE
 from ..network import aligned, load_network, pick_device
-from ..peaks import pick_peaks
-from ..scoring import Scores, events
-from ..vocabulary import MIN_HIT_DISTANCE, PIECES
 from ..weights import load_weights, save_weights
 from . import provenance
 from .dataset import batches, loader, training_maker, validation_clips
 from .loop import fit
+from .validation import real_tracks, score
 
 _THRESHOLD = 0.4  #: of validation, before the decoder
 
@@ -62,69 +58,18 @@ class Heard:
         return out.cpu().numpy()
 
 
-def _real_tracks(folder: Path):
-    """(name, bands in dB, reference events) of annotated recordings, songs and drums."""
-    from ..audio import stream
-    from ..data.mdb import read_mdb
-
-    tracks = []
-    for track in read_mdb(folder):
-        truth = events(track.times, track.pieces, 5)
-        for kind, path in (("drums", track.drums), ("song", track.mix)):
-            if path is not None:
-                bands = audio_to_bands(stream(path))
-                tracks.append((kind, track.name, to_decibel(bands, reference_level(bands)), truth))
-    return tracks
-
-
-def _hits(activations: np.ndarray, n_classes: int):
-    hits = pick_peaks(*activations, _THRESHOLD)
-    return events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n_classes, MIN_HIT_DISTANCE)
-
-
 def validate(model, heard: Heard, clips, real, device) -> dict[str, float]:
     """F-measures (±50 ms, pooled) at one threshold, on renders and recordings."""
-    nine, five = Scores(9), Scores(5)
-    i = 0
-    for batch in batches(clips, 8):
-        out = heard.activations(model, batch["mixture"].to(device))
-        for activations in out:
-            clip = clips[i]
-            hits = pick_peaks(*forgiven(activations, clip), _THRESHOLD)
-            for scores, n in ((nine, 9), (five, 5)):
-                scores.update(str(i), clip_events(clip, n),
-                              events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n))
-            i += 1
-    figures = {"f9_renders": pooled(nine), "f5_renders": pooled(five)}
-    by_kind: dict[str, Scores] = {}
-    for kind, name, decibel, truth in real:
-        mixture = torch.from_numpy(aligned(decibel))[None].to(device)
-        out = heard.activations(model, mixture)[0][:, : len(decibel)]
-        by_kind.setdefault(kind, Scores(5)).update(name, truth, _hits(out, 5))
-    return {**figures, **{f"f5_real_{k}": pooled(s) for k, s in by_kind.items()}}
+    def on_renders():
+        for batch in batches(clips, 8):
+            yield from heard.activations(model, batch["mixture"].to(device))
 
+    def on_recordings():
+        for kind, name, decibel, truth in real:
+            mixture = torch.from_numpy(aligned(decibel))[None].to(device)
+            yield kind, name, truth, heard.activations(model, mixture)[0][:, : len(decibel)]
 
-def pooled(scores: Scores, window: float = 0.05) -> float:
-    """Pooled F-measure over all classes and tracks."""
-    tp, fp, fn = scores.counts(window).sum(axis=0)
-    return float(2 * tp / max(1e-9, 2 * tp + fp + fn))
-
-
-def forgiven(activations: np.ndarray, clip) -> np.ndarray:
-    """Activations with those silenced where nobody could tell whether there is a hit."""
-    return np.concatenate([activations[:1] * (clip.weight == 1), activations[1:]])
-
-
-def clip_events(clip, n_classes: int):
-    """Reference events of a clip that can be heard, from its frame-wise labels."""
-    times, pieces = [], []
-    for piece in range(len(PIECES)):
-        column = clip.onset[:, piece] * (clip.weight[:, piece] == 1)
-        near = (clip.offset[:, piece] > -0.5) & (clip.offset[:, piece] <= 0.5)
-        for frame in np.nonzero((column > 0.75) & near)[0]:
-            times.append((frame + clip.offset[frame, piece]) / FRAME_RATE)
-            pieces.append(PIECES[piece])
-    return events(times, pieces, n_classes)
+    return score(zip(clips, on_renders()), on_recordings(), _THRESHOLD)
 
 
 def warm_start(model: OnsetDetectors, tensors: dict) -> None:
@@ -175,8 +120,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     heard = Heard(bank)
     maker = training_maker(config, data)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
-    folder = data / config["data"]["real"]
-    real = _real_tracks(folder) if folder.is_dir() else []
+    real = real_tracks(data / config["data"]["real"])
     model = OnsetDetectors(**config["model"])
     description = None
     if config["start"]:

@@ -24,7 +24,7 @@ from ..velocity import N_FEATURES, VelocityNet, features, levels
 from ..vocabulary import PIECES
 from ..weights import save_weights
 from . import provenance
-from .dataset import Clips, training_maker, validation_clips
+from .dataset import first_clips, training_maker, validation_clips
 from .listener import Listener, strokes
 
 
@@ -166,22 +166,15 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
     Path
         The weights file.
     """
-    from tqdm import tqdm
-
     target, settings = pick_device(device), config["train"]
     torch.manual_seed(settings["seed"])
     listener = Listener(config, target)
     decoder = load_network(Decoder, "decoder", config["decoder"] or "decoder",
                            torch.device("cpu"))[0]
     maker = training_maker(config, Path(data))
-    workers = config["data"]["workers"]
-    loader = torch.utils.data.DataLoader(
-        Clips(maker, settings["seed"], stop=settings["clips"]), batch_size=None,
-        num_workers=workers, multiprocessing_context="fork" if workers else None)
     heard: dict[bool, list[Heard]] = {True: [], False: []}
-    for clip in tqdm(loader, desc="listening", total=settings["clips"], disable=None):
-        for demix, found in hear(
-                listener, decoder, {k: v.numpy() for k, v in clip.items()}).items():
+    for clip in first_clips(maker, config, settings["clips"]):
+        for demix, found in hear(listener, decoder, clip).items():
             heard[demix].append(found)
     model = VelocityNet(**config["model"])
     for demix, clips in heard.items():

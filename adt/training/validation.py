@@ -1,0 +1,73 @@
+"""How good detectors and decoder are, on fixed renders and on annotated recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterable
+
+import numpy as np
+
+from ..features import audio_to_bands, reference_level, to_decibel
+from ..frames import FRAME_RATE
+from ..peaks import pick_peaks
+from ..scoring import Scores, events
+from ..vocabulary import MIN_HIT_DISTANCE, PIECES
+from .listener import strokes
+
+
+def real_tracks(folder: Path) -> list[tuple]:
+    """Kind, name, bands in dB and reference events of annotated recordings, if there are any."""
+    from ..audio import stream
+    from ..data.mdb import read_mdb
+
+    tracks = []
+    for track in read_mdb(folder) if folder.is_dir() else ():
+        truth = events(track.times, track.pieces, 5)
+        for kind, path in (("drums", track.drums), ("song", track.mix)):
+            if path is not None:
+                bands = audio_to_bands(stream(path))
+                tracks.append((kind, track.name, to_decibel(bands, reference_level(bands)), truth))
+    return tracks
+
+
+def score(renders: Iterable[tuple], recordings: Iterable[tuple],
+          threshold: float | None = None) -> dict[str, float]:
+    """F-measures (±50 ms, pooled) of activations.
+
+    Parameters
+    ----------
+    renders : iterable of (Clip, ndarray of shape (3, frames, 9))
+        With the onset, velocity and offset heard in each.
+    recordings : iterable of (kind, name, reference events, ndarray of shape (3, frames, 9))
+    threshold : float, optional
+    """
+    nine, five, by_kind = Scores(9), Scores(5), {}
+    for i, (clip, activations) in enumerate(renders):
+        hits = pick_peaks(*forgiven(activations, clip), threshold)
+        for scores, n in ((nine, 9), (five, 5)):
+            scores.update(str(i), clip_events(clip, n),
+                          events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n))
+    for kind, name, truth, activations in recordings:
+        hits = pick_peaks(*activations, threshold)
+        by_kind.setdefault(kind, Scores(5)).update(name, truth, events(
+            [h[0] for h in hits], [PIECES[h[1]] for h in hits], 5, MIN_HIT_DISTANCE))
+    return {"f9_renders": pooled(nine), "f5_renders": pooled(five),
+            **{f"f5_real_{kind}": pooled(scores) for kind, scores in by_kind.items()}}
+
+
+def pooled(scores: Scores, window: float = 0.05) -> float:
+    """Pooled F-measure over all classes and tracks."""
+    tp, fp, fn = scores.counts(window).sum(axis=0)
+    return float(2 * tp / max(1e-9, 2 * tp + fp + fn))
+
+
+def forgiven(activations: np.ndarray, clip) -> np.ndarray:
+    """Activations with those silenced where nobody could tell whether there is a hit."""
+    return np.concatenate([activations[:1] * (clip.weight == 1), activations[1:]])
+
+
+def clip_events(clip, n_classes: int):
+    """Reference events of a clip that can be heard, from its frame-wise labels."""
+    frames, pieces, _, weight = strokes(vars(clip))
+    heard = weight == 1
+    return events(frames[heard] / FRAME_RATE, [PIECES[p] for p in pieces[heard]], n_classes)

@@ -2,8 +2,8 @@
 
 One small network for each stem, side by side as groups: a 2-D convolutional front
 end over frames and bands, then dilated 1-D convolutions over frames (a temporal
-convolutional network, Bai et al., 2018). Each reads its stem's bands and, beside
-them, the mixture's; without demixing it reads the mixture's alone.
+convolutional network, Bai et al., 2018). Each reads its stem's bands and, if wanted,
+the mixture's beside them; without demixing it reads the mixture's alone.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class OnsetDetectors(nn.Module):
     Parameters
     ----------
     demix : bool
-        Read each stem's bands beside the mixture's, or the mixture's alone.
+        Read each stem's bands, or the mixture's.
     front : sequence of int
         Channels of the four 2-D layers of each detector; each halves the bands.
     width : int
@@ -73,6 +73,8 @@ class OnsetDetectors(nn.Module):
         One residual 1-D layer for each.
     exchange : sequence of int
         After which 1-D layers, counted from 0, the detectors exchange what they know.
+    mixture : bool
+        Where they read stems, read the mixture's bands beside them.
     """
 
     #: What may compute in a shorter format than the last layer.
@@ -80,9 +82,9 @@ class OnsetDetectors(nn.Module):
 
     def __init__(self, demix: bool = True, front: Sequence[int] = (16, 32, 32, 32),
                  width: int = 128, dilations: Sequence[int] = (1, 2, 4, 8, 16),
-                 exchange: Sequence[int] = (), n_bands: int = 96):
+                 exchange: Sequence[int] = (), mixture: bool = True, n_bands: int = 96):
         super().__init__()
-        self.demix = demix
+        self.demix, self.mixture = demix, mixture
         self.n_bands = n_bands
         self.look_margin = len(front)
         #: frames either side that a frame depends on
@@ -90,7 +92,7 @@ class OnsetDetectors(nn.Module):
         g = len(STEMS)
         f = [c * g for c in front]
         self.front = nn.Sequential(
-            _conv(2 * g if demix else 1, f[0], g if demix else 1, (3, 5), (1, 2)),
+            _conv(g * (1 + mixture) if demix else 1, f[0], g if demix else 1, (3, 5), (1, 2)),
             _conv(f[0], f[1], g, (3, 3), (1, 2)),
             _conv(f[1], f[2], g, (3, 3), (1, 2)),
             _conv(f[2], f[3], g, (3, 3), (1, 2)))
@@ -128,7 +130,8 @@ class OnsetDetectors(nn.Module):
         """
         x = mixture[:, None]
         if self.demix:
-            x = torch.stack([stems, x.expand_as(stems)], dim=2).flatten(1, 2)
+            x = torch.stack([stems, x.expand_as(stems)], dim=2).flatten(1, 2) \
+                if self.mixture else stems
         x = ((x + 40.0) / 20.0).to(self.front[0][0].weight.dtype,
                                    memory_format=torch.channels_last)
         return self.flatten(self.front(x).transpose(2, 3))

@@ -30,6 +30,8 @@ from .detectors import OnsetDetectors, stem_decibel
 from .errors import ConfigError, DataError, WeightsError
 from .features import audio_to_bands, pack, reference_level, to_decibel, unpack
 from .frames import SAMPLE_RATE
+from .levels import GROUPS
+from .levels import levels as group_levels
 from .network import (
     aligned,
     chunks,
@@ -45,8 +47,7 @@ from .peaks import pick_peaks
 from .toms import BANDS as TOM_BANDS
 from .toms import by_pitch, tom_bands
 from .transcription import Hit, Transcription
-from .velocity import GROUPS, VelocityNet, refine
-from .velocity import levels as group_levels
+from .velocity import VelocityNet, refine
 from .vocabulary import PIECES, STEMS
 
 Progress = Callable[[float], None]
@@ -75,7 +76,7 @@ class Activations:
     source : str
         Where the audio came from.
     levels : ndarray of float16, shape (frames, 6 or 1, GROUPS), optional
-        Levels of the stems and the mixture, see `adt.velocity`. Without them velocities
+        Levels of the stems and the mixture, see `adt.levels`. Without them velocities
         are those of the detectors.
     toms : ndarray of float16, shape (frames, `adt.toms.BANDS`), optional
         Low bands of the toms' stem, see `adt.toms`. Without them toms are named by the
@@ -290,7 +291,7 @@ class Transcriber:
                     toms[kept] = low[i][keep]
             if progress:
                 progress(kept.stop / len(bands))
-        chance = decode(self.decoder, out[0], self.demix)
+        chance = decode(self.decoder, out[0], levels)
         return Activations(out[0], out[1], out[2], duration, source, levels, toms, chance)
 
     def activations(self, path_or_array, sr: int | None = None,

@@ -9,8 +9,7 @@ others; what else is struck at once. A small network (`VelocityNet`), the same f
 makes a velocity of them. It was trained on renders of whole performances
 (`adt.training.velocity`).
 
-What is kept of a recording for this are `levels`: the powers of each stem in `GROUPS` groups
-of bands, a few numbers a frame.
+What is kept of a recording for this are levels, a few numbers a frame (`adt.levels`).
 """
 
 from __future__ import annotations
@@ -19,54 +18,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from .features import N_BANDS
 from .frames import FRAME_RATE
+from .levels import GROUPS, decibel, rises
 from .vocabulary import PIECE_TO_STEM, PIECES, STEMS
 
-GROUPS = 8  #: groups of bands whose levels are kept
 _STEM = np.array([STEMS.index(PIECE_TO_STEM[p]) for p in PIECES])
-_BEFORE, _AFTER = 4, 5  #: frames around an onset in which its rise is looked for
 _TOGETHER = 0.03  #: seconds; strokes closer than this are struck at once
-_FLOOR = -60.0  #: dB; less rise is none
 _LAW = 1 / 40  #: velocity over dB in powers of ten: a stroke twice as hard is 12 dB louder
-
-
-def levels(mixture: torch.Tensor, stems: torch.Tensor | None) -> torch.Tensor:
-    """Levels in groups of bands, of the stems and, last, of the mixture.
-
-    Parameters
-    ----------
-    mixture : Tensor, shape (batch, frames, bands)
-        dB.
-    stems : Tensor, shape (batch, 5, frames, bands), optional
-        dB; without demixing there are none.
-
-    Returns
-    -------
-    Tensor of float16, shape (batch, frames, 6 or 1, GROUPS)
-        dB.
-    """
-    sources = mixture[:, None]
-    if stems is not None:
-        sources = torch.cat([stems, sources], dim=1)
-    power = (sources * (np.log(10) / 10)).exp()
-    power = power.unflatten(-1, (GROUPS, N_BANDS // GROUPS)).sum(dim=-1)
-    return (10 * power.log10()).transpose(1, 2).half()
-
-
-def _rises(level: np.ndarray, frames: np.ndarray,
-           source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Powers that onsets add in each group and, last, in all; and what was there before."""
-    padded = np.pad(level, ((_BEFORE, _AFTER), (0, 0), (0, 0)), mode="edge")
-    near = np.stack([padded[frames + i, source] for i in range(_BEFORE + _AFTER)])
-    power = 10 ** (near.astype(np.float32) / 10)
-    power = np.concatenate([power, power.sum(axis=-1, keepdims=True)], axis=-1)
-    before = power[:_BEFORE - 1].min(axis=0)
-    return np.maximum(power[_BEFORE - 1:].max(axis=0) - before, 0), before
-
-
-def _decibel(power: np.ndarray) -> np.ndarray:
-    return np.maximum(10 * np.log10(power + 1e-9), _FLOOR)
 
 
 def _struck(times: np.ndarray, pieces: np.ndarray) -> np.ndarray:
@@ -87,7 +45,7 @@ def features(level: np.ndarray, times: np.ndarray, pieces: np.ndarray, velocity:
     Parameters
     ----------
     level : ndarray, shape (frames, 6 or 1, GROUPS)
-        From `levels`.
+        From `adt.levels.levels`.
     times : ndarray, shape (n,)
         Seconds, ascending.
     pieces : ndarray of int, shape (n,)
@@ -100,9 +58,9 @@ def features(level: np.ndarray, times: np.ndarray, pieces: np.ndarray, velocity:
     """
     n = len(times)
     frames = np.clip(np.rint(times * FRAME_RATE).astype(np.int64), 0, len(level) - 1)
-    rise, before = _rises(level, frames, np.minimum(_STEM[pieces], level.shape[1] - 1))
-    mixed, _ = _rises(level, frames, np.full(n, level.shape[1] - 1))
-    own, groups = _decibel(rise[:, -1]), _decibel(rise[:, :-1])
+    rise, before = rises(level, frames, np.minimum(_STEM[pieces], level.shape[1] - 1))
+    mixed, _ = rises(level, frames, np.full(n, level.shape[1] - 1))
+    own, groups = decibel(rise[:, -1]), decibel(rise[:, :-1])
     loud = 10 ** (own * _LAW)  # grows as velocity does
 
     # of each piece in the song: its levels, the network's velocities, velocity per loudness
@@ -126,8 +84,8 @@ def features(level: np.ndarray, times: np.ndarray, pieces: np.ndarray, velocity:
 
     ranges, guesses = level_of[pieces], velocity_of[pieces]
     columns = [
-        own / 20, (groups - own[:, None]) / 20, _decibel(mixed[:, -1]) / 20,
-        (_decibel(before[:, -1]) - own) / 20, (own[:, None] - ranges) / 20,
+        own / 20, (groups - own[:, None]) / 20, decibel(mixed[:, -1]) / 20,
+        (decibel(before[:, -1]) - own) / 20, (own[:, None] - ranges) / 20,
         np.log1p(count[pieces]) / 4, (ranges[:, 2] - ranges[:, 0]) / 20, guesses,
         velocity, velocity - guesses[:, 1], np.exp(slope[pieces]) * loud, np.exp(common) * loud,
         guesses[:, 1] * 10 ** ((own - ranges[:, 1]) * _LAW),
@@ -188,7 +146,7 @@ def refine(network: VelocityNet, level: np.ndarray, picked: list[tuple]) -> list
     network : VelocityNet
         On the CPU.
     level : ndarray, shape (frames, 6 or 1, GROUPS)
-        From `levels`.
+        From `adt.levels.levels`.
     picked : list of (time, piece index, velocity, confidence)
     """
     if not picked:

@@ -177,11 +177,11 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         inputs = (torch.from_numpy(a)[None].to(transcriber.device) for a in inputs)
         return transcriber.network(*inputs).cpu()
 
-    times["detectors"], heard = median_time(
+    times["detectors"], _ = median_time(
         lambda: list(in_parallel(detect, zip(mixtures, stems))), runs)
-    onset = torch.cat([h[0, 0, keep] for h, (_, keep) in zip(heard, parts)]).sigmoid().numpy()
-    times["decoder"], _ = median_time(lambda: decode(transcriber.decoder, onset, True), runs)
     activations = transcriber.bands_to_activations(bands, 0.0)
+    times["decoder"], _ = median_time(lambda: decode(
+        transcriber.decoder, activations.onset, activations.levels), runs)
     times["peaks"], _ = median_time(lambda: transcriber.hits(activations), runs)
     return times
 

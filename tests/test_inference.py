@@ -412,3 +412,18 @@ def test_exchange_begins_as_nothing_and_joins_the_detectors():
         np.testing.assert_array_equal(joined(x), plain(x))
         torch.nn.init.ones_(joined.exchange["0"].body[-1].weight)
         assert (joined(x) != plain(x)).any(dim=2).all(), "every output hears of the others"
+
+
+def test_detectors_of_stems_alone_are_those_that_saw_nothing_of_the_mixture():
+    from adt.training.detectors import warm_start
+
+    torch.manual_seed(0)
+    small = {"front": (2, 2, 2, 2), "width": 4, "dilations": (1, 2)}
+    beside, alone = OnsetDetectors(**small).eval(), OnsetDetectors(**small, mixture=False).eval()
+    warm_start(alone, beside.state_dict())
+    mixture, *stems = 20 * torch.randn(
+        1 + len(STEMS), 1, 64, N_BANDS, generator=torch.Generator().manual_seed(1)) - 30
+    stems, silent = torch.stack(stems, dim=1), torch.full_like(mixture, -40.0)
+    with torch.inference_mode():
+        np.testing.assert_allclose(alone(mixture, stems), beside(silent, stems), atol=1e-5)
+        assert not torch.equal(beside(mixture, stems), beside(silent, stems))

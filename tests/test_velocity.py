@@ -8,9 +8,10 @@ from scipy.stats import spearmanr
 from adt import velocity
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.inference import Activations, Transcriber
+from adt.levels import GROUPS
 from adt.network import load_network
 from adt.synth import stroke
-from adt.vocabulary import PIECES, STEMS
+from adt.vocabulary import PIECES
 
 SNARE, HAT = PIECES.index("snare"), PIECES.index("hihat_closed")
 
@@ -24,7 +25,7 @@ def song(loudness, piece=SNARE, demix=True, guess=0.6):
     """Levels and hits of strokes on one piece, one every 250 ms, with given levels in dB."""
     loudness = np.asarray(loudness, dtype=float)
     frames = 25 * len(loudness) + 50
-    level = np.full((frames, 6 if demix else 1, velocity.GROUPS), -60, np.float16)
+    level = np.full((frames, 6 if demix else 1, GROUPS), -60, np.float16)
     picked = []
     for i, db in enumerate(loudness):
         at = 25 * (i + 1)
@@ -47,16 +48,6 @@ def test_features_are_finite_and_as_many_as_said(demix):
         x = velocity.features(level, columns[0], columns[1].astype(int), *columns[2:])
         assert x.shape == (n, velocity.N_FEATURES)
         assert np.isfinite(x).all()
-
-
-def test_levels_are_powers_in_groups():
-    mixture = torch.full((1, 8, 96), -20.0)
-    stems = torch.full((1, len(STEMS), 8, 96), -40.0)
-    level = velocity.levels(mixture, stems)
-    assert level.shape == (1, 8, len(STEMS) + 1, velocity.GROUPS)
-    np.testing.assert_allclose(level[0, :, -1], -20 + 10 * np.log10(12), atol=0.02)
-    np.testing.assert_allclose(level[0, :, 0], -40 + 10 * np.log10(12), atol=0.02)
-    assert velocity.levels(mixture, None).shape == (1, 8, 1, velocity.GROUPS)
 
 
 @pytest.mark.parametrize("demix, piece", [(True, SNARE), (True, HAT), (False, SNARE), (False, HAT)])

@@ -2,24 +2,28 @@
 
 Long clips go through the finished bank and detectors once, and what these say is kept beside the
 strokes played (``heard.npz``). Windows of it, in which each stem's peaks are raised or lowered and
-strokes leak from stem to stem as recordings of another kind would make them (`unsettle`), are
-songs of their own; their peaks are what the trees learn from.
+strokes leak from stem to stem, sound and all, as recordings of another kind would make them
+(`unsettle`), are songs of their own; their peaks are what the trees learn from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ..decoder import Decoder, decode, describe, logit
+from ..cymbals import CRASH, CYMBALS
+from ..decoder import Decoder, decode
+from ..description import describe, logit
 from ..errors import ConfigError
 from ..frames import FRAME_RATE
+from ..levels import GROUPS, decibel, levels
 from ..network import pick_device
 from ..output import atomic_path
+from ..trees import Trees
 from ..vocabulary import STEM_COLUMNS, STEMS
 from ..weights import save_weights
 from . import provenance
@@ -32,6 +36,8 @@ _CONFUSED = (("hihat", "cymbals"), ("cymbals", "hihat"), ("cymbals", "hihat"), (
              ("toms", "snare"), ("kick", "toms"), ("toms", "kick"))
 _BASE = -6.0  #: logits below are no peaks of anything
 _CLOSE = 4  #: frames between a stroke and its peak, at most
+#: Trees of a decoder → section of the config.
+_SECTIONS = {"strokes": "model", "cymbals": "cymbals"}
 
 
 @dataclass
@@ -42,18 +48,37 @@ class Heard:
     ----------
     logits : ndarray of float16, shape (2, frames, 9)
         Of onsets, with demixing and without.
+    level : ndarray of float16, shape (frames, 6, GROUPS)
+        From `adt.levels.levels`.
     strokes : ndarray, shape (n, 4)
         Frame, piece, velocity and weight of each stroke.
     """
 
     logits: np.ndarray
+    level: np.ndarray
     strokes: np.ndarray
 
 
+@torch.inference_mode()
+def _heard(listener: Listener, mixture: np.ndarray) -> tuple[dict[bool, np.ndarray], np.ndarray]:
+    """What a `Listener` hears, and levels of stems and mixture."""
+    stems, heard = listener(mixture)
+    bands = torch.from_numpy(mixture)[None].to(listener.device)
+    return heard, levels(bands, stems)[0].cpu().numpy()
+
+
 def _hear(listener: Listener, clip: dict) -> Heard:
-    heard = listener(clip["mixture"])[1]
-    return Heard(np.stack([heard[True][0], heard[False][0]]).astype(np.float16),
+    heard, level = _heard(listener, clip["mixture"])
+    return Heard(np.stack([heard[True][0], heard[False][0]]).astype(np.float16), level,
                  np.column_stack(strokes(clip)).astype(np.float32))
+
+
+def _settings(config: dict) -> list[dict]:
+    """Configs of the parts that the clips are made in, each with its own seed and settings."""
+    louder = config["louder"]
+    return [config, {**config, "train": {**config["train"], "seed": louder["seed"]},
+                     "data": {**config["data"], "clips": louder["clips"]},
+                     "randomise": {**config["randomise"], **louder["randomise"]}}]
 
 
 def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[list[Heard], dict]:
@@ -69,15 +94,19 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
     description = provenance.describe(config, maker)
     if path.is_file():
         with np.load(path) as kept:
-            logits = np.split(kept["logits"], np.cumsum(kept["frames"])[:-1], axis=1)
-            played = np.split(kept["strokes"], np.cumsum(kept["counts"])[:-1])
-        return [Heard(*pair) for pair in zip(logits, played)], description
-    heard = [_hear(listener, clip)
-             for clip in first_clips(maker, config, config["data"]["clips"])]
+            frames, counts = np.cumsum(kept["frames"])[:-1], np.cumsum(kept["counts"])[:-1]
+            return [Heard(*parts) for parts in zip(
+                np.split(kept["logits"], frames, axis=1), np.split(kept["level"], frames),
+                np.split(kept["strokes"], counts))], description
+    heard = []
+    for part in _settings(config):
+        maker.settings = part["randomise"]
+        heard += [_hear(listener, clip) for clip in first_clips(maker, part, part["data"]["clips"])]
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, open(temporary, "wb") as handle:
         np.savez(handle, logits=np.concatenate([h.logits for h in heard], axis=1),
-                 frames=[h.logits.shape[1] for h in heard],
+                 level=np.concatenate([h.level for h in heard]),
+                 frames=[len(h.level) for h in heard],
                  strokes=np.concatenate([h.strokes for h in heard]),
                  counts=[len(h.strokes) for h in heard])
     return heard, description
@@ -93,32 +122,44 @@ def _shares(rng: np.random.Generator, frames: int, most: float) -> np.ndarray:
     return np.repeat(strokes, 12)[:frames] * rng.uniform(0.1, 1) * most
 
 
-def unsettle(logits: np.ndarray, rng: np.random.Generator, settings: dict) -> np.ndarray:
-    """What detectors might have said in a recording of another kind.
+def unsettle(logits: np.ndarray, level: np.ndarray, rng: np.random.Generator,
+             settings: dict) -> tuple[np.ndarray, np.ndarray]:
+    """What bank and detectors might have said in a recording of another kind.
 
     Parameters
     ----------
     logits : ndarray, shape (frames, 9)
+    level : ndarray, shape (frames, 6, GROUPS)
     rng : Generator
     settings : dict
         Section ``unsettle`` of the config.
+
+    Returns
+    -------
+    logits, level : ndarray
+        Of the same shapes.
     """
     logits, n = logits.copy(), len(logits)
+    power = 10 ** (level.astype(np.float32) / 10)
     if rng.random() < settings["confuse"]:  # some of each stroke is heard in another stem
         source, target = (STEMS.index(s) for s in _CONFUSED[rng.integers(len(_CONFUSED))])
-        source, piece = STEM_COLUMNS[source], rng.choice(STEM_COLUMNS[target])
-        share, chance = _shares(rng, n, settings["confuse_share"]), _chance(logits[:, source])
+        columns, piece = STEM_COLUMNS[source], rng.choice(STEM_COLUMNS[target])
+        share, chance = _shares(rng, n, settings["confuse_share"]), _chance(logits[:, columns])
         moved = logit(share * np.minimum(1.0, chance.sum(axis=1)))
         kept = logit((1 - share[:, None]) * chance)
-        logits[:, source] = np.where(logits[:, source] > _BASE, kept, logits[:, source])
+        logits[:, columns] = np.where(logits[:, columns] > _BASE, kept, logits[:, columns])
         logits[:, piece] = np.maximum(logits[:, piece], moved)
+        sound = rng.uniform(0.3, 1.0) * share[:, None] * power[:, source]
+        power[:, target] += sound
+        power[:, source] -= sound
     if rng.random() < settings["leak"]:  # strokes of one stem are heard in another too
         for _ in range(rng.integers(1, 3)):
             source, target = rng.choice(len(STEMS), 2, replace=False)
             piece = rng.choice(STEM_COLUMNS[target])
             heard = _chance(logits[:, STEM_COLUMNS[source]].max(axis=1))
-            leaked = logit(_shares(rng, n, settings["leak_share"]) * heard)
-            logits[:, piece] = np.maximum(logits[:, piece], leaked)
+            share = _shares(rng, n, settings["leak_share"])
+            logits[:, piece] = np.maximum(logits[:, piece], logit(share * heard))
+            power[:, target] += 10 ** rng.uniform(-2, 0) * share[:, None] * power[:, source]
     knots = np.arange(0, n + 60, 60)
     for columns in STEM_COLUMNS:
         if rng.random() < settings["scaled"]:  # the stem's peaks are lower or higher
@@ -128,22 +169,39 @@ def unsettle(logits: np.ndarray, rng: np.random.Generator, settings: dict) -> np
             scale = np.exp(rng.uniform(*settings["scale"]) + slow)[:, None]
             part = logits[:, columns]
             logits[:, columns] = np.where(part > _BASE, _BASE + (part - _BASE) * scale, part)
-    return logits
+    gain = rng.normal(0, settings["level_db"], (len(STEMS) + 1, 1))
+    colour = rng.normal(0, settings["colour_db"], (len(STEMS) + 1, GROUPS))
+    return logits, decibel(power) + (gain + colour).astype(np.float32)
 
 
 def _found(frames: np.ndarray, stem: int, played: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which peaks of a stem are strokes, and what each counts."""
-    right, weight = np.zeros(len(frames), bool), np.ones(len(frames))
+    """Which piece was struck at each peak of a stem, or −1, and what the peak counts."""
+    struck, weight = np.full(len(frames), -1), np.ones(len(frames))
     for frame, piece, _, audible in played:
         if len(frames) and int(piece) in STEM_COLUMNS[stem]:
             nearest = int(np.abs(frames - frame).argmin())
             if abs(frames[nearest] - frame) <= _CLOSE:
-                right[nearest], weight[nearest] = True, audible
-    return right, weight
+                struck[nearest], weight[nearest] = piece, audible
+    return struck, weight
 
 
-def table(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[np.ndarray, ...]:
-    """Features, truth and weights of the peaks of one window of each clip.
+class Table(NamedTuple):
+    """What trees learn from.
+
+    Attributes
+    ----------
+    x : ndarray of float32, shape (n, features)
+    y : ndarray of bool, shape (n,)
+    weight : ndarray, shape (n,)
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+
+
+def tables(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[Table, Table]:
+    """Peaks of one window of each clip.
 
     Parameters
     ----------
@@ -152,63 +210,76 @@ def table(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[n
 
     Returns
     -------
-    x : ndarray, shape (n, N_FEATURES)
-    y : ndarray of bool, shape (n,)
-    weight : ndarray, shape (n,)
+    strokes : Table
+        Which peaks are strokes.
+    cymbals : Table
+        Which strokes on cymbals are crashes.
     """
-    settings, rows = config["unsettle"], []
+    settings, strokes, cymbals = config["unsettle"], [], []
     for number, clip in enumerate(heard):
         rng = np.random.default_rng([config["train"]["seed"], member, number])
-        logits = clip.logits[0 if demix else 1].astype(np.float32)
+        logits, level = clip.logits[0 if demix else 1].astype(np.float32), clip.level
         if rng.random() < settings["chance"]:
-            logits = unsettle(logits, rng, settings)
+            logits, level = unsettle(logits, level, rng, settings)
+        level = level if demix else level[:, -1:]
         seconds = rng.uniform(*config["train"]["seconds"])
         length = min(len(logits), round(seconds * FRAME_RATE))
         start = int(rng.integers(len(logits) - length + 1))
-        onset = _chance(logits[start:start + length])
+        window = slice(start, start + length)
         played = clip.strokes - np.array([start, 0, 0, 0])
-        for stem, (frames, _, features) in enumerate(describe(onset)):
-            rows.append((features, *_found(frames, stem, played)))
-    return tuple(np.concatenate(column) for column in zip(*rows))
+        for stem, peaks in enumerate(describe(_chance(logits[window]), level[window])):
+            struck, weight = _found(peaks.frames, stem, played)
+            strokes.append(Table(peaks.features, struck >= 0, weight))
+            if stem == CYMBALS:
+                known = (struck >= 0) & (weight == 1)
+                x = np.column_stack([peaks.features, peaks.division])
+                cymbals.append(Table(x[known], struck[known] == CRASH, weight[known]))
+    return tuple(Table(*map(np.concatenate, zip(*rows))) for rows in (strokes, cymbals))
 
 
-def grow(model: Decoder, demix: bool, tables: Iterable[tuple], config: dict) -> None:
-    """Grow the trees for stems or for the mixture, in place.
+def grow(trees: Trees, member: int, learned: Table, settings: dict, seed: int) -> None:
+    """Grow one member's trees, in their place among those of the others.
 
-    They are scikit-learn's (`HistGradientBoostingClassifier`), kept as plain arrays; the
-    decoder is the mean of members that have seen different windows (bagging: Breiman, 1996).
+    They are scikit-learn's (`HistGradientBoostingClassifier`), kept as plain arrays. The
+    whole is the mean of members that have seen different windows (bagging: Breiman, 1996).
 
     Parameters
     ----------
-    tables : iterable of (x, y, weight)
-        One for each member.
+    trees : Trees
+        Of all members.
+    member : int
+    learned : Table
+    settings : dict
+        Section ``model`` or ``cymbals`` of the config.
+    seed : int
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    settings, kind = config["model"], "stems" if demix else "mixture"
-    members, first = settings["members"], 0
-    getattr(model, f"{kind}_base").zero_()
-    for member, (x, y, weight) in enumerate(tables):
-        if len(np.unique(y)) < 2:
-            raise ConfigError("the clips have no strokes to tell from others; take more clips")
-        grown = HistGradientBoostingClassifier(
-            max_iter=settings["trees"], max_leaf_nodes=settings["leaves"],
-            max_depth=settings["depth"], min_samples_leaf=settings["least"],
-            learning_rate=settings["learning_rate"], l2_regularization=settings["l2"],
-            max_features=settings["features"], early_stopping=False,
-            random_state=config["train"]["seed"] + member).fit(x, y, weight)
-        getattr(model, f"{kind}_base").add_(float(grown._baseline_prediction.item()) / members)
-        for tree, (predictor,) in enumerate(grown._predictors, first):
-            nodes = predictor.nodes
-            own, leaf = np.arange(len(nodes)), nodes["is_leaf"].astype(bool)
-            columns = {"feature": np.where(leaf, 0, nodes["feature_idx"]),
-                       "threshold": _rounded_down(np.where(leaf, 0.0, nodes["num_threshold"])),
-                       "left": np.where(leaf, own, nodes["left"]),
-                       "right": np.where(leaf, own, nodes["right"]),
-                       "value": np.where(leaf, nodes["value"], 0.0) / members}
-            for name, column in columns.items():
-                getattr(model, f"{kind}_{name}")[tree, :len(nodes)] = torch.from_numpy(column)
-        first += settings["trees"]
+    if len(np.unique(learned.y)) < 2:
+        raise ConfigError("what the trees should tell apart is not in the clips; take more clips")
+    grown = HistGradientBoostingClassifier(
+        max_iter=settings["trees"], max_leaf_nodes=settings["leaves"],
+        max_depth=settings["depth"], min_samples_leaf=settings["least"],
+        learning_rate=settings["learning_rate"], l2_regularization=settings["l2"],
+        max_features=settings["features"], early_stopping=False,
+        random_state=seed + member).fit(*learned)
+    _keep(grown, trees, member, len(trees.value) // settings["trees"])
+
+
+def _keep(grown, trees: Trees, member: int, members: int) -> None:
+    """Write trees of scikit-learn into arrays, each value a share of the mean of members."""
+    first = member * len(trees.value) // members
+    trees.base.add_(float(grown._baseline_prediction.item()) / members)
+    for tree, (predictor,) in enumerate(grown._predictors, first):
+        nodes = predictor.nodes
+        own, leaf = np.arange(len(nodes)), nodes["is_leaf"].astype(bool)
+        columns = {"feature": np.where(leaf, 0, nodes["feature_idx"]),
+                   "threshold": _rounded_down(np.where(leaf, 0.0, nodes["num_threshold"])),
+                   "left": np.where(leaf, own, nodes["left"]),
+                   "right": np.where(leaf, own, nodes["right"]),
+                   "value": np.where(leaf, nodes["value"], 0.0) / members}
+        for name, column in columns.items():
+            getattr(trees, name)[tree, :len(nodes)] = torch.from_numpy(column)
 
 
 def _rounded_down(values: np.ndarray) -> np.ndarray:
@@ -217,9 +288,11 @@ def _rounded_down(values: np.ndarray) -> np.ndarray:
     return np.where(short > values, np.nextafter(short, np.float32(-np.inf)), short)
 
 
-def _judged(model: Decoder, heard: np.ndarray) -> np.ndarray:
-    """What a `Listener` heard with demixing, shape (3, frames, 9), after the decoder."""
-    return np.stack([decode(model, _chance(heard[0]), demix=True), *heard[1:]])
+def _judged(model: Decoder, listener: Listener, mixture: np.ndarray) -> np.ndarray:
+    """Onset, velocity and offset with demixing, shape (3, frames, 9), after the decoder."""
+    heard, level = _heard(listener, mixture)
+    onset, *others = heard[True]
+    return np.stack([decode(model, _chance(onset), level), *others])
 
 
 def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
@@ -247,22 +320,25 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
     data, out = Path(data), Path(out)
     listener = Listener(config, pick_device(device))
     heard, description = listen(listener, config, data, out / "heard.npz")
-    settings = config["model"]
-    shape = {"trees": settings["members"] * settings["trees"], "nodes": 2 * settings["leaves"] - 1,
-             "depth": settings["depth"]}
+    members, seed = config["train"]["members"], config["train"]["seed"]
+    shape = {part: {"trees": members * config[section]["trees"],
+                    "nodes": 2 * config[section]["leaves"] - 1, "depth": config[section]["depth"]}
+             for part, section in _SECTIONS.items()}
     model = Decoder(**shape)
-    for demix in (True, False):
-        tables = (table(heard, demix, member, config) for member in range(settings["members"]))
-        grow(model, demix, tqdm(tables, desc="growing", total=settings["members"], disable=None),
-             config)
+    for kind in ("stems", "mixture"):
+        for member in tqdm(range(members), desc=f"growing ({kind})", disable=None):
+            learned = tables(heard, kind == "stems", member, config)
+            for (part, section), table in zip(_SECTIONS.items(), learned):
+                grow(getattr(model, part)[kind], member, table, config[section], seed)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
     figures = score(
-        ((clip, _judged(model, listener(clip.mixture)[1][True])) for clip in clips),
-        ((kind, name, truth, _judged(model, listener(decibel)[1][True]))
-         for kind, name, decibel, truth in real_tracks(data / config["data"]["real"])))
+        ((clip, _judged(model, listener, clip.mixture)) for clip in clips),
+        ((kind, name, truth, _judged(model, listener, bands))
+         for kind, name, bands, truth in real_tracks(data / config["data"]["real"])))
     print(figures, flush=True)
     path = out / f"{config['name']}.safetensors"
     save_weights(path, model.state_dict(), {
-        "kind": "decoder", "name": config["name"], "model": shape, "grown": settings,
+        "kind": "decoder", "name": config["name"], "model": shape,
+        "grown": {part: config[section] for part, section in _SECTIONS.items()},
         "metrics": {"validation": figures}, **description})
     return path

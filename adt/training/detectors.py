@@ -76,8 +76,8 @@ def warm_start(model: OnsetDetectors, tensors: dict) -> None:
     """Begin with the weights of other detectors of the same width.
 
     Detectors that also read stems begin as those that read the mixture alone: the
-    filters on the stems are zero at first. Dilated layers that the others lack begin as
-    the identity.
+    filters on the stems are zero at first. Those that read stems alone lose the filters on
+    the mixture. Dilated layers that the others lack begin as the identity.
     """
     own = model.state_dict()
     for name, tensor in tensors.items():
@@ -88,6 +88,9 @@ def warm_start(model: OnsetDetectors, tensors: dict) -> None:
         elif own[name].ndim == 4 and own[name].shape[1] == 2 and tensor.shape[1] == 1:
             own[name][:, :1].zero_()
             own[name][:, 1:].copy_(tensor)
+        elif (model.demix and not model.mixture and own[name].ndim == 4
+              and (own[name].shape[1], tensor.shape[1]) == (1, 2)):
+            own[name].copy_(tensor[:, :1])
         else:
             raise ConfigError(f"start: {name} has shape {tuple(tensor.shape)}, "
                               f"the model wants {tuple(own[name].shape)}")

@@ -16,11 +16,12 @@ import torch
 
 from ..decoder import Decoder, decode
 from ..frames import FRAME_RATE
+from ..levels import levels
 from ..network import load_network, pick_device
 from ..peaks import pick_peaks
 from ..scoring import WINDOW
 from ..toms import by_pitch, tom_bands
-from ..velocity import N_FEATURES, VelocityNet, features, levels
+from ..velocity import N_FEATURES, VelocityNet, features
 from ..vocabulary import PIECES
 from ..weights import save_weights
 from . import provenance
@@ -66,7 +67,8 @@ def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Heard]:
     frames, pieces, velocities, _ = strokes(clip)
     result = {}
     for demix, (logits, velocity, offset) in heard.items():
-        onset = decode(decoder, 1 / (1 + np.exp(-logits)), demix)
+        level = levels(mixture, stems if demix else None)[0].cpu().numpy()
+        onset = decode(decoder, 1 / (1 + np.exp(-logits)), level)
         hits = pick_peaks(onset, velocity, offset)
         if demix:
             hits = by_pitch(tom_bands(stems)[0].cpu().numpy(), onset, hits)
@@ -77,7 +79,6 @@ def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Heard]:
             if len(ours) and len(theirs):
                 for i, j in match_events(frames[ours] / FRAME_RATE, hits[theirs, 0], WINDOW):
                     truth[theirs[j]] = velocities[ours[i]]
-        level = levels(mixture, stems if demix else None)[0].cpu().numpy()
         result[demix] = Heard(level, hits, truth)
     return result
 

@@ -27,7 +27,7 @@ from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS
 
 __all__ = ["Calibration", "calibrate", "STRENGTH"]
 
-STRENGTH = 1.0  #: hits that a change of one logit must gain
+STRENGTH = 2.0  #: hits that a change of one logit must gain
 _GRID = np.round(np.arange(0.10, 0.901, 0.02), 2)
 _NEVER = 2.0  # threshold that no activation reaches
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-_ROWS = 4096  #: rows that go through the trees at a time
+_ROWS = 256  #: rows that go through the trees at a time: few, so that they stay in the cache
 
 
 class Trees(nn.Module):
@@ -32,15 +32,15 @@ class Trees(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Sums of type float64, shape (n,), of features, shape (n, features)."""
-        feature, left, right = (a.long().flatten() for a in (self.feature, self.left, self.right))
-        threshold, value = self.threshold.flatten(), self.value.flatten()
         trees, nodes = self.value.shape
-        first = torch.arange(trees, device=x.device) * nodes
-        told = []
+        first = torch.arange(trees, device=x.device)[:, None] * nodes
+        branches = torch.stack([self.left.long() + first, self.right.long() + first], -1).flatten()
+        feature, threshold = self.feature.long().flatten(), self.threshold.flatten()
+        value, told = self.value.flatten(), []
         for rows in x.split(_ROWS):
-            node = first.expand(len(rows), -1)
+            node = first[:, 0].expand(len(rows), -1)
             for _ in range(self.depth):
-                lower = rows.gather(1, feature[node]) <= threshold[node]
-                node = first + torch.where(lower, left[node], right[node])
+                higher = rows.gather(1, feature[node]) > threshold[node]
+                node = branches[2 * node + higher]
             told.append(value[node].double().sum(dim=1) + self.base.double())
         return torch.cat(told)  # of no rows too

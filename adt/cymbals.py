@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 
 from .frames import FRAME_RATE
+from .peaks import beats_away
 from .vocabulary import STEM_COLUMNS, STEMS
 
 CYMBALS = STEMS.index("cymbals")
 RIDE, CRASH = STEM_COLUMNS[CYMBALS]
-_BEATS = (-4, -3, -2, -1, 1, 2, 3, 4)
 _NEAR = np.ones(7)  #: frames around a place some beats away that belong to it
 
 
@@ -51,9 +51,7 @@ def describe_cymbals(onset: np.ndarray, frames: np.ndarray, chances: np.ndarray,
     columns = [odds, odds - mean, np.argsort(np.argsort(odds)) / max(1, len(odds) - 1),
                np.tile(of_song, (len(odds), 1))]
     for lag in lags:
-        places = frames[:, None] + lag * np.array(_BEATS)
-        inside = (places >= 0) & (places <= last)
-        places = np.clip(places, 0, last)
+        places, inside = beats_away(frames, lag, len(onset))
         struck = np.where(inside, strength[places], 0).sum(axis=1)
         columns += [np.where(inside, sums[places], 0).sum(axis=1) / (struck + 1e-3), struck]
     return np.column_stack(columns).astype(np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .cymbals import CYMBALS, N_CYMBALS, describe_cymbals
 from .frames import FRAME_RATE
-from .peaks import stem_peaks
+from .peaks import beats_away, stem_peaks
 from .sound import N_SOUND, describe_sound
 from .vocabulary import STEM_COLUMNS, STEMS
 
@@ -103,11 +103,10 @@ def _company(near: np.ndarray, stem: int, height: np.ndarray) -> list[np.ndarray
 
 def _repetition(frames: np.ndarray, near: np.ndarray, lags: list[int]) -> list[np.ndarray]:
     """Was the stem struck some lags before and after? Mean, most, and the two neighbours."""
-    columns, n = [], len(near)
+    columns = []
     for lag in lags:
-        places = frames[:, None] + lag * np.array([-4, -3, -2, -1, 1, 2, 3, 4])
-        inside = (places >= 0) & (places < n)
-        values = np.where(inside, near[np.clip(places, 0, n - 1)], 0.0)
+        places, inside = beats_away(frames, lag, len(near))
+        values = np.where(inside, near[places], 0.0)
         mean = values.sum(axis=1) / np.maximum(1, inside.sum(axis=1))
         columns += [logit(mean), logit(values.max(axis=1)), logit(values[:, 3:5].min(axis=1)),
                     logit(values[:, 3:5].max(axis=1))]

@@ -54,6 +54,12 @@ def stem_peaks(onset: np.ndarray, columns: Sequence[int], threshold: float):
     return total, find_peaks(padded, height=max(threshold, 1e-6))[0] - 1
 
 
+def beats_away(frames: np.ndarray, lag: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames four to one lags before and one to four after others, and which are in the song."""
+    places = frames[:, None] + lag * np.array([-4, -3, -2, -1, 1, 2, 3, 4])
+    return np.clip(places, 0, length - 1), (places >= 0) & (places < length)
+
+
 def _strokes(onset: np.ndarray, columns: list[int], threshold: float,
              exclusive: bool) -> list[tuple[int, int, float]]:
     """(frame, piece, confidence) of the strokes on one stem."""

@@ -167,8 +167,8 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         lambda: torch.stft(audio, N_FFT, HOP, window=window, return_complex=True), runs)
     times["bands"], bands = median_time(lambda: audio_to_bands(blocks), runs)
     level = reference_level(bands)
-    parts = list(chunks(len(bands), transcriber.margin))
-    mixtures = [aligned(to_decibel(bands[read], level)) for read, _ in parts]
+    mixtures = [aligned(to_decibel(bands[read], level))
+                for read, _ in chunks(len(bands), transcriber.margin)]
     times["bank"], stems = median_time(
         lambda: list(in_parallel(transcriber.stems, mixtures)), runs)
 

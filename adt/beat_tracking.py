@@ -1,7 +1,8 @@
 """From strokes to beats and bars: two networks, each decoded by a hidden Markov model.
 
 Beats are decoded in the state space of Krebs, Böck & Widmer ("An efficient state-space
-model for joint tempo and meter tracking", ISMIR 2015), as `madmom_infer` implements it.
+model for joint tempo and meter tracking", ISMIR 2015), as `madmom_infer` implements it, but
+searched faster (`adt.beat_search`).
 Then the bar network reads the strokes beat by beat, and a second hidden Markov model gives
 every beat its place in a bar of 2 to 7 beats.
 """
@@ -173,10 +174,13 @@ class BeatTracker:
         """Frames of the beats, window by window."""
         from madmom_infer.features.downbeats import DBNDownBeatTrackingProcessor
 
+        from .beat_search import BeatModel
+
         if self._beat_decoder is None:  # a bar of one beat: beats alone
             self._beat_decoder = DBNDownBeatTrackingProcessor(
                 beats_per_bar=[1], min_bpm=MIN_BPM, max_bpm=MAX_BPM, num_tempi=None,
                 transition_lambda=100, fps=BEAT_FRAME_RATE)
+            self._beat_decoder.hmms = [BeatModel(m) for m in self._beat_decoder.hmms]
         found: list[int] = []
         for start in range(0, len(activation), _WINDOW):
             low = max(0, start - _OVERLAP)

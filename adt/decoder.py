@@ -16,7 +16,6 @@ they must go by how peaks compare with each other and by when they come, not by 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import nn
 
 from .cymbals import CYMBALS
@@ -65,7 +64,6 @@ def songs(onset: np.ndarray) -> list[slice]:
     return [slice(*edge) for edge in zip(edges, edges[1:])]
 
 
-@torch.inference_mode()
 def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray:
     """Onset activations of a song, judged again.
 
@@ -85,15 +83,16 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
         Peaks are as high as they are probably strokes; between them there is nothing. The
         pieces of a stem keep their shares, but for ride and crash.
     """
+    from scipy.special import expit
+
     kind, out = "stems" if level.shape[1] > 1 else "mixture", np.zeros(onset.shape, np.float32)
     for part in songs(onset):
         described = describe(onset[part], level[part])
         for stem, (columns, peaks) in enumerate(zip(STEM_COLUMNS, described)):
-            features = torch.from_numpy(peaks.features)
             heights = onset[part][:, columns]
             if stem == CYMBALS:
                 heights = _divided(network.cymbals[kind], heights, peaks)
-            told = network.strokes[kind](features).sigmoid().numpy()
+            told = expit(network.strokes[kind](peaks.features))
             out[part, columns] = heights * _spread(peaks.frames, told / peaks.chances,
                                                    len(heights))[:, None]
     return np.minimum(out, 1.0)
@@ -111,7 +110,9 @@ def _spread(frames: np.ndarray, values: np.ndarray, length: int) -> np.ndarray:
 
 def _divided(trees: Trees, heights: np.ndarray, peaks: Peaks) -> np.ndarray:
     """Activations of ride and crash, shape (frames, 2), divided anew, but where both are sure."""
-    crash = trees(torch.from_numpy(np.column_stack([peaks.features, peaks.division])))
-    crash = _spread(peaks.frames, crash.sigmoid().numpy(), len(heights))[:, None]
+    from scipy.special import expit
+
+    crash = expit(trees(np.column_stack([peaks.features, peaks.division])))
+    crash = _spread(peaks.frames, crash, len(heights))[:, None]
     divided = np.minimum(1.0, heights.sum(axis=1, keepdims=True)) * np.hstack([1 - crash, crash])
     return np.where((heights >= SECOND_THRESHOLD).all(axis=1, keepdims=True), heights, divided)

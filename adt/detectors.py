@@ -3,7 +3,8 @@
 One small network for each stem, side by side as groups: a 2-D convolutional front
 end over frames and bands, then dilated 1-D convolutions over frames (a temporal
 convolutional network, Bai et al., 2018). Each reads its stem's bands and, if wanted,
-the mixture's beside them; without demixing it reads the mixture's alone.
+those of the mixture or of all stems together beside them; without demixing it reads the
+mixture's alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import nn
 
 from separation.bank import with_residual
 
+from .errors import ConfigError
 from .features import DB_RANGE
 from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
 
@@ -25,6 +27,14 @@ _SHARED = 96  #: channels of what the detectors exchange
 #: Where each piece is among the detectors' (stem, slot) outputs.
 _SLOTS = [i * _MOST + STEM_TO_PIECES[s].index(p)
           for p in PIECES for i, s in enumerate(STEMS) if p in STEM_TO_PIECES[s]]
+
+
+#: What detectors can read beside each stem.
+BESIDE = ("mixture", "drums", "nothing")
+
+
+def _scaled(decibel):
+    return (decibel + 40.0) / 20.0
 
 
 def _conv(inputs, outputs, groups, kernel, stride=(1, 1), padding=None, dilation=(1, 1)):
@@ -73,8 +83,11 @@ class OnsetDetectors(nn.Module):
         One residual 1-D layer for each.
     exchange : sequence of int
         After which 1-D layers, counted from 0, the detectors exchange what they know.
-    mixture : bool
-        Where they read stems, read the mixture's bands beside them.
+    beside : str
+        What they read beside each stem: the ``mixture``, the ``drums`` (the sum of the
+        stems, which is the mixture without the band) or ``nothing``.
+    blank : float
+        Chance that a training clip's detectors do not see what is beside the stems.
     """
 
     #: What may compute in a shorter format than the last layer.
@@ -82,9 +95,13 @@ class OnsetDetectors(nn.Module):
 
     def __init__(self, demix: bool = True, front: Sequence[int] = (16, 32, 32, 32),
                  width: int = 128, dilations: Sequence[int] = (1, 2, 4, 8, 16),
-                 exchange: Sequence[int] = (), mixture: bool = True, n_bands: int = 96):
+                 exchange: Sequence[int] = (), beside: str = "mixture", blank: float = 0.0,
+                 n_bands: int = 96):
         super().__init__()
-        self.demix, self.mixture = demix, mixture
+        if beside not in BESIDE:
+            raise ConfigError(f"beside {beside!r}; choose one of {', '.join(BESIDE)}")
+        self.demix, self.beside, self.blank = demix, beside, blank
+        looks = 1 if beside == "nothing" else 2  # at each stem
         self.n_bands = n_bands
         self.look_margin = len(front)
         #: frames either side that a frame depends on
@@ -92,7 +109,7 @@ class OnsetDetectors(nn.Module):
         g = len(STEMS)
         f = [c * g for c in front]
         self.front = nn.Sequential(
-            _conv(g * (1 + mixture) if demix else 1, f[0], g if demix else 1, (3, 5), (1, 2)),
+            _conv(g * looks if demix else 1, f[0], g if demix else 1, (3, 5), (1, 2)),
             _conv(f[0], f[1], g, (3, 3), (1, 2)),
             _conv(f[1], f[2], g, (3, 3), (1, 2)),
             _conv(f[2], f[3], g, (3, 3), (1, 2)))
@@ -128,12 +145,18 @@ class OnsetDetectors(nn.Module):
         -------
         Tensor, shape (batch, 5 * width, 1, frames)
         """
-        x = mixture[:, None]
-        if self.demix:
-            x = torch.stack([stems, x.expand_as(stems)], dim=2).flatten(1, 2) \
-                if self.mixture else stems
-        x = ((x + 40.0) / 20.0).to(self.front[0][0].weight.dtype,
-                                   memory_format=torch.channels_last)
+        if not self.demix:
+            x = _scaled(mixture[:, None])
+        elif self.beside == "nothing":
+            x = _scaled(stems)
+        else:
+            beside = _scaled((mixture if self.beside == "mixture" else summed(stems))[:, None])
+            if self.training and self.blank:
+                seen = torch.rand(len(beside), 1, 1, 1, device=beside.device) >= self.blank
+                beside = beside * seen
+            stems = _scaled(stems)
+            x = torch.stack([stems, beside.expand_as(stems)], dim=2).flatten(1, 2)
+        x = x.to(self.front[0][0].weight.dtype, memory_format=torch.channels_last)
         return self.flatten(self.front(x).transpose(2, 3))
 
     def listen(self, x: torch.Tensor) -> torch.Tensor:
@@ -146,6 +169,22 @@ class OnsetDetectors(nn.Module):
         batch, _, _, frames = x.shape
         x = x.reshape(batch, len(STEMS), 3, _MOST, frames).transpose(1, 2)
         return x.flatten(2, 3)[:, :, _SLOTS].transpose(2, 3).float()
+
+
+def summed(stems: torch.Tensor) -> torch.Tensor:
+    """Bands of all stems together in dB.
+
+    Parameters
+    ----------
+    stems : Tensor, shape (batch, stems, frames, bands)
+        In dB.
+
+    Returns
+    -------
+    Tensor, shape (batch, frames, bands)
+    """
+    per_decibel = 2.302585093 / 10.0
+    return torch.logsumexp(stems.float() * per_decibel, dim=1) / per_decibel
 
 
 def stem_decibel(mixture: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

@@ -76,11 +76,12 @@ def _open(path: Path, tensors: bool = False) -> tuple[dict, dict[str, Any]]:
 
 
 def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -> None:
-    """Write weights in half precision, to a temporary name first.
+    """Write weights, to a temporary name first.
 
     Parameters
     ----------
     tensors : dict of str to Tensor
+        Written in half the precision that they have: float32 as float16, float64 as float32.
     description : dict
         JSON-serialisable, see `describe`.
     """
@@ -89,8 +90,9 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    small = {k: v.detach().cpu().to(torch.float16 if v.is_floating_point() else v.dtype)
-             .contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+    half = {torch.float64: torch.float32, torch.float32: torch.float16}
+    small = {k: v.detach().cpu().to(half.get(v.dtype, v.dtype)).contiguous()
+             for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
     with atomic_path(path) as temporary:
         temporary.write_bytes(
             save(small, metadata={"adt": json.dumps(description, sort_keys=True)}))

@@ -92,7 +92,7 @@ def untrained_models(tmp_path_factory):
             ("detectors_mixture", "detectors", OnsetDetectors,
              {"demix": False, **SMALL_DETECTORS}),
             ("decoder", "decoder", Decoder,
-             {part: {"trees": 2, "nodes": 3, "depth": 2} for part in ("strokes", "cymbals")}),
+             {part: {"trees": 2, "nodes": 3} for part in ("strokes", "cymbals")}),
             ("velocity", "velocity", VelocityNet, {"hidden": 4, "members": 1}),
             ("beats", "beats", BeatNetwork, beats), ("bars", "bars", BarNetwork, beats)):
         save_weights(folder / f"{name}.safetensors", make(**model).state_dict(), {

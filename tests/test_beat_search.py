@@ -44,4 +44,4 @@ def test_paths_of_a_few_frames_are_as_likely(processor, frames):
     path, chance = BeatModel(model).viterbi(heard)
     assert len(path) == frames
     assert chance == pytest.approx(model.viterbi(heard)[1])
-    assert (np.diff(path.astype(int)) == 1).mean() > 0.5 or frames < 3
+    assert (np.diff(path.astype(int)) == 1).sum() >= frames - 2, "one beat ends at most"

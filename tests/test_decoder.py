@@ -13,6 +13,7 @@ from adt.cli import main
 from adt.cymbals import N_CYMBALS
 from adt.decoder import Decoder, decode
 from adt.description import FAINTEST, N_FEATURES, describe
+from adt.errors import ConfigError
 from adt.levels import GROUPS
 from adt.training import decoder as training
 from adt.trees import Trees
@@ -50,7 +51,7 @@ GROOVE = (("kick", np.arange(50, 1150, 100), 0.8), ("snare", np.arange(100, 1150
 
 def stump(feature, threshold, low, high, crash=(0, 0.0, 0.0, 0.0)):
     """A decoder of one tree with two leaves, for stems and mixture alike; the same for cymbals."""
-    stump = {"trees": 1, "nodes": 3, "depth": 2}
+    stump = {"trees": 1, "nodes": 3}
     network = Decoder(stump, stump)
     for part, (i, edge, *values) in (("strokes", (feature, threshold, low, high)),
                                      ("cymbals", crash)):
@@ -298,15 +299,37 @@ def test_trees_are_the_ones_that_were_grown(monkeypatch):
     monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingClassifier", Kept)
     settings = {"trees": 20, "leaves": 15, "depth": 8, "least": 20, "features": 0.4,
                 "learning_rate": 0.1, "l2": 1.0}
-    trees = Trees(trees=40, nodes=29, depth=8)
+    trees = Trees(trees=40, nodes=29)
     for member in (0, 1):
         table = training.Table(x[member::2], y[member::2], np.ones(len(y) // 2))
         training.grow(trees, member, table, settings, seed=0)
-    ours = trees(torch.from_numpy(x)).numpy()
+    ours = trees(x)
     np.testing.assert_allclose(ours, np.mean([k.decision_function(x) for k in kept], axis=0),
                                atol=1e-5)
     assert np.ptp(ours) > 2
-    assert trees(torch.zeros(0, N_FEATURES)).shape == (0,)
+    assert trees(np.zeros((0, N_FEATURES), np.float32)).shape == (0,)
+
+
+def test_trees_end_where_a_walk_ends():
+    """Of uneven trees, one of them a leaf alone, with nodes that none of them reaches."""
+    nothing = (0, 0, 0, 0, 0)
+    nodes = [  # feature, threshold, left, right, value
+        [(2, 0.5, 1, 2, 0), (0, 0, 1, 1, 1), (1, -0.5, 3, 4, 0), (0, 0, 3, 3, 20),
+         (0, 0, 4, 4, 300)],
+        [(0, 0, 0, 0, 7), *4 * [nothing]],
+        [(1, 0, 1, 2, 0), (1, 0, 1, 1, -5), (0, 0, 2, 2, 5), (1, 0, 0, 0, 0), nothing]]
+    trees = Trees(trees=3, nodes=5)
+    for name, values in zip(("feature", "threshold", "left", "right", "value"),
+                            torch.tensor(nodes, dtype=torch.float32).unbind(-1)):
+        getattr(trees, name).copy_(values)
+    trees.base.fill_(0.25)
+    x = np.array([[9, 0, 0.5], [9, -0.5, 0.6], [9, 0.1, 0.6]], np.float32)
+    assert trees(x).tolist() == [1 + 7 - 5 + 0.25, 20 + 7 - 5 + 0.25, 300 + 7 + 5 + 0.25]
+
+
+def test_trees_of_more_leaves_than_bits_are_refused():
+    with pytest.raises(ConfigError, match="31"):
+        Trees(trees=1, nodes=63)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from conftest import SMALL_BANK
 
 import adt
 from adt import inference, network, peaks, weights
-from adt.detectors import OnsetDetectors
+from adt.detectors import OnsetDetectors, summed
 from adt.errors import AudioError, ConfigError, DataError, WeightsError
 from adt.features import N_BANDS
 from adt.frames import SAMPLE_RATE, n_frames
@@ -419,7 +419,8 @@ def test_detectors_of_stems_alone_are_those_that_saw_nothing_of_the_mixture():
 
     torch.manual_seed(0)
     small = {"front": (2, 2, 2, 2), "width": 4, "dilations": (1, 2)}
-    beside, alone = OnsetDetectors(**small).eval(), OnsetDetectors(**small, mixture=False).eval()
+    beside = OnsetDetectors(**small).eval()
+    alone = OnsetDetectors(**small, beside="nothing").eval()
     warm_start(alone, beside.state_dict())
     mixture, *stems = 20 * torch.randn(
         1 + len(STEMS), 1, 64, N_BANDS, generator=torch.Generator().manual_seed(1)) - 30
@@ -427,3 +428,54 @@ def test_detectors_of_stems_alone_are_those_that_saw_nothing_of_the_mixture():
     with torch.inference_mode():
         np.testing.assert_allclose(alone(mixture, stems), beside(silent, stems), atol=1e-5)
         assert not torch.equal(beside(mixture, stems), beside(silent, stems))
+
+
+@pytest.fixture
+def hearing():
+    """Detectors that read the drums beside the stems, and bands of a mixture and of stems."""
+    torch.manual_seed(0)
+    network = OnsetDetectors(front=(2, 2, 2, 2), width=4, dilations=(1, 2), beside="drums",
+                             blank=0.5)
+    mixture, *stems = 20 * torch.randn(
+        1 + len(STEMS), 8, 64, N_BANDS, generator=torch.Generator().manual_seed(1)) - 30
+    return network, mixture, torch.stack(stems, dim=1)
+
+
+def test_detectors_that_read_the_drums_do_not_hear_the_band(hearing):
+    network, mixture, stems = hearing
+    network.eval()
+    quiet = stems.clone()
+    quiet[:, 2:] = -90
+    with torch.inference_mode():
+        assert torch.equal(network(mixture, stems), network(mixture - 20, stems))
+        heard, alone = network.look(mixture, stems), network.look(mixture, quiet)
+    width = heard.shape[1] // len(STEMS)
+    assert (heard - alone)[:, :width].abs().max() > 0.01, "the kick's detector hears the toms"
+
+
+def test_sum_of_stems_is_that_of_their_powers(hearing):
+    _, _, stems = hearing
+    np.testing.assert_allclose(summed(stems).numpy(),
+                               10 * np.log10((10 ** (stems.double().numpy() / 10)).sum(axis=1)),
+                               atol=1e-3)
+
+
+def test_some_training_clips_are_heard_as_stems_alone(hearing):
+    network, mixture, stems = hearing
+    seen = []
+    network.front.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+    network(mixture, stems)
+    blank = (seen[-1][:, 1::2] == 0).flatten(1).all(dim=1)
+    assert 0 < blank.sum() < len(blank)
+    assert not (seen[-1][:, ::2] == 0).flatten(1).all(dim=1).any(), "stems are always seen"
+    network.eval()(mixture, stems)
+    assert not (seen[-1] == 0).flatten(1).all(dim=1).any()
+    assert not (seen[-1][:, 1::2] == 0).flatten(1).all(dim=1).any(), "only in training"
+
+
+def test_what_is_beside_the_stems_must_be_known():
+    with pytest.raises(ConfigError, match="drums"):
+        OnsetDetectors(beside="band")

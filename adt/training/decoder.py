@@ -91,7 +91,7 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
         Description of the training data, see `provenance.describe`.
     """
     maker = training_maker(config, data)
-    description = provenance.describe(config, maker)
+    description = {**provenance.describe(config, maker), "louder": config["louder"]}
     if path.is_file():
         with np.load(path) as kept:
             frames, counts = np.cumsum(kept["frames"])[:-1], np.cumsum(kept["counts"])[:-1]
@@ -322,7 +322,7 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
     heard, description = listen(listener, config, data, out / "heard.npz")
     members, seed = config["train"]["members"], config["train"]["seed"]
     shape = {part: {"trees": members * config[section]["trees"],
-                    "nodes": 2 * config[section]["leaves"] - 1, "depth": config[section]["depth"]}
+                    "nodes": 2 * config[section]["leaves"] - 1}
              for part, section in _SECTIONS.items()}
     model = Decoder(**shape)
     for kind in ("stems", "mixture"):

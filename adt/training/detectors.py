@@ -88,7 +88,7 @@ def warm_start(model: OnsetDetectors, tensors: dict) -> None:
         elif own[name].ndim == 4 and own[name].shape[1] == 2 and tensor.shape[1] == 1:
             own[name][:, :1].zero_()
             own[name][:, 1:].copy_(tensor)
-        elif (model.demix and not model.mixture and own[name].ndim == 4
+        elif (model.demix and model.beside == "nothing" and own[name].ndim == 4
               and (own[name].shape[1], tensor.shape[1]) == (1, 2)):
             own[name].copy_(tensor[:, :1])
         else:

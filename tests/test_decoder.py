@@ -327,6 +327,15 @@ def test_trees_end_where_a_walk_ends():
     assert trees(x).tolist() == [1 + 7 - 5 + 0.25, 20 + 7 - 5 + 0.25, 300 + 7 + 5 + 0.25]
 
 
+def test_thresholds_are_written_in_single_precision(tmp_path):
+    trees = Trees(trees=2, nodes=3)
+    thresholds = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
+    trees.threshold.copy_(torch.from_numpy(thresholds))
+    weights.save_weights(tmp_path / "w.safetensors", trees.state_dict(), {"kind": "trees"})
+    loaded, _ = weights.load_weights(tmp_path / "w.safetensors")
+    np.testing.assert_array_equal(loaded["threshold"].numpy(), thresholds)
+
+
 def test_trees_of_more_leaves_than_bits_are_refused():
     with pytest.raises(ConfigError, match="31"):
         Trees(trees=1, nodes=63)

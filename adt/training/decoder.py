@@ -318,13 +318,13 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
     from tqdm import tqdm
 
     data, out = Path(data), Path(out)
-    listener = Listener(config, pick_device(device))
-    heard, description = listen(listener, config, data, out / "heard.npz")
     members, seed = config["train"]["members"], config["train"]["seed"]
     shape = {part: {"trees": members * config[section]["trees"],
                     "nodes": 2 * config[section]["leaves"] - 1}
              for part, section in _SECTIONS.items()}
     model = Decoder(**shape)
+    listener = Listener(config, pick_device(device))
+    heard, description = listen(listener, config, data, out / "heard.npz")
     for kind in ("stems", "mixture"):
         for member in tqdm(range(members), desc=f"growing ({kind})", disable=None):
             learned = tables(heard, kind == "stems", member, config)

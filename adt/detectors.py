@@ -28,9 +28,10 @@ _SHARED = 96  #: channels of what the detectors exchange
 _SLOTS = [i * _MOST + STEM_TO_PIECES[s].index(p)
           for p in PIECES for i, s in enumerate(STEMS) if p in STEM_TO_PIECES[s]]
 
-
 #: What detectors can read beside each stem.
 BESIDE = ("mixture", "drums", "nothing")
+
+_DECIBEL = 2.302585093 / 10.0  #: natural logarithm of the power ratio of one dB
 
 
 def _scaled(decibel):
@@ -183,8 +184,7 @@ def summed(stems: torch.Tensor) -> torch.Tensor:
     -------
     Tensor, shape (batch, frames, bands)
     """
-    per_decibel = 2.302585093 / 10.0
-    return torch.logsumexp(stems.float() * per_decibel, dim=1) / per_decibel
+    return torch.logsumexp(stems.float() * _DECIBEL, dim=1) / _DECIBEL
 
 
 def stem_decibel(mixture: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
@@ -201,5 +201,5 @@ def stem_decibel(mixture: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     Tensor, shape (batch, stems, frames, bands), clipped at the floor of `DB_RANGE`.
     """
     total = torch.logsumexp(with_residual(logits), dim=1, keepdim=True)
-    masked = mixture[:, None] + (10.0 / 2.302585093) * (logits.float() - total)
+    masked = mixture[:, None] + (1 / _DECIBEL) * (logits.float() - total)
     return masked.clamp(min=DB_RANGE[0])

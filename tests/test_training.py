@@ -22,7 +22,7 @@ from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.inference import Transcriber
 from adt.synth import write_kit
 from adt.training import augment, dataset, loop, oneshots, spectral
-from adt.vocabulary import STEMS
+from adt.vocabulary import ARTICULATIONS, STEMS
 from separation import Separator
 
 CONFIGS = Path(config.__file__).parents[1] / "configs"
@@ -192,6 +192,23 @@ def _only_first(save):
             raise KeyboardInterrupt
         save(*arguments, **options)
     return first
+
+
+def test_weights_may_be_blended_with_those_begun_with(data, bank, tmp_path):
+    before, results = bank / "bank.safetensors", []
+    for share in (0.0, 0.25):
+        out = tmp_path / str(share)
+        assert train("bank", data, out, *BANK, f"start={before}",
+                     f"train.start_share={share}") == 0
+        results.append(weights.load_weights(out / "bank.safetensors"))
+    (trained, _), (blended, description) = results
+    start, _ = weights.load_weights(before)
+    assert not torch.equal(start["leave.weight"], trained["leave.weight"])
+    for name, tensor in blended.items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(
+                tensor, 0.75 * trained[name] + 0.25 * start[name], rtol=2e-3, atol=2e-3)
+    assert "share of 0.25" in description["history"][-1]
 
 
 def test_resume_of_a_finished_run_writes_its_weights_again(data, bank, tmp_path):
@@ -442,6 +459,50 @@ def test_a_stem_may_be_absent(data, settings_of_clips):
         assert stems[1] <= stems[0] and len(stems[0] - stems[1]) <= 1
         gone += stems[0] - stems[1]
     assert gone.count(STEMS.index("hihat")) > 10
+
+
+def test_a_one_shot_may_decay_longer_but_not_begin_later():
+    shot = np.exp(-np.arange(40.0))[:, None] * np.ones(N_BANDS, np.float32)
+    kept = oneshots.LEAD + 3
+    for factor, frames in ((2.0, 74), (0.5, 23)):
+        other = spectral._stretched(shot, factor)
+        assert len(other) == frames
+        np.testing.assert_array_equal(other[:kept], shot[:kept])
+        for frame in range(kept, frames, 4):
+            np.testing.assert_array_equal(other[frame], shot[kept + int((frame - kept) / factor)])
+    np.testing.assert_array_equal(spectral._stretched(shot[:kept], 2.0), shot[:kept])
+
+
+def test_another_kit_may_sound_under_each_stroke(data, settings_of_clips):
+    changed = config.load_config(CONFIGS / "bank.yaml", [*SMALL, "randomise.layer=1.0"])
+    maker = dataset.training_maker(changed, data)
+    snare = ARTICULATIONS.index("snare")
+    rng = np.random.default_rng(0)
+    sounds = [maker._articulation(rng, snare, 1.0) for _ in range(20)]
+    assert all(sound["layer"]["kit"] in maker.kits for sound in sounds)
+    assert len({sound["layer"]["gain"] for sound in sounds}) == 20
+    shot = maker.shots.get(maker._any_snare(rng), 0)
+    layer = sounds[0]["layer"]
+    both = maker._layered(shot, layer, 0.8, 0)
+    added = both.copy()
+    added[:len(shot)] -= shot
+    assert added.min() > -1e-3 * shot.max()
+    assert added.sum(axis=1).max() == pytest.approx(
+        layer["gain"] * shot.sum(axis=1).max(), rel=1e-3)
+    one, two = (maker(np.random.default_rng(n)) for n in (1, 1))
+    np.testing.assert_array_equal(one.mixture, two.mixture)
+    for kit in maker.kits:
+        kit.layers.pop("snare")
+    assert maker._layer(rng, snare, 1.0) is None
+
+
+def test_toms_are_tuned_together(data, settings_of_clips):
+    maker = dataset.training_maker(settings_of_clips, data)
+    rng = np.random.default_rng(0)
+    for name in ("tom_high", "tom_mid", "tom_floor"):
+        warp = maker._articulation(rng, ARTICULATIONS.index(name), 0.0, tuning=5.0)["warp"]
+        np.testing.assert_array_equal(warp, oneshots.warp_matrix(5.0))
+    assert maker._articulation(rng, ARTICULATIONS.index("kick"), 0.0, tuning=5.0)["warp"] is None
 
 
 # -- labels ---------------------------------------------------------------------------

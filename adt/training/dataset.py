@@ -78,7 +78,8 @@ def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:
     """
     kits: list[Kit] = read_kits(data / config["data"]["kits"], "validation")
     band = load_accompaniment([data / config["data"]["accompaniment"][0]])
-    settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5, absent=0.0)
+    settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5, absent=0.0,
+                    tuning=0.0, stretch=0.0, layer=0.0)
     maker = ClipMaker(read_groove(data / config["data"]["groove"], "validation"), kits,
                       OneShots(kits), band, settings)
     return [maker(np.random.default_rng([99, n])) for n in range(count)]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from ..cymbals import CRASH, CYMBALS
 from ..decoder import Decoder, decode
@@ -112,10 +113,6 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
     return heard, description
 
 
-def _chance(logit: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-logit))
-
-
 def _shares(rng: np.random.Generator, frames: int, most: float) -> np.ndarray:
     """Shares of 0 to `most`: one level for the song, other shares from stroke to stroke."""
     strokes = rng.random(frames // 12 + 1) ** rng.uniform(0.1, 2)
@@ -144,7 +141,7 @@ def unsettle(logits: np.ndarray, level: np.ndarray, rng: np.random.Generator,
     if rng.random() < settings["confuse"]:  # some of each stroke is heard in another stem
         source, target = (STEMS.index(s) for s in _CONFUSED[rng.integers(len(_CONFUSED))])
         columns, piece = STEM_COLUMNS[source], rng.choice(STEM_COLUMNS[target])
-        share, chance = _shares(rng, n, settings["confuse_share"]), _chance(logits[:, columns])
+        share, chance = _shares(rng, n, settings["confuse_share"]), expit(logits[:, columns])
         moved = logit(share * np.minimum(1.0, chance.sum(axis=1)))
         kept = logit((1 - share[:, None]) * chance)
         logits[:, columns] = np.where(logits[:, columns] > _BASE, kept, logits[:, columns])
@@ -156,7 +153,7 @@ def unsettle(logits: np.ndarray, level: np.ndarray, rng: np.random.Generator,
         for _ in range(rng.integers(1, 3)):
             source, target = rng.choice(len(STEMS), 2, replace=False)
             piece = rng.choice(STEM_COLUMNS[target])
-            heard = _chance(logits[:, STEM_COLUMNS[source]].max(axis=1))
+            heard = expit(logits[:, STEM_COLUMNS[source]].max(axis=1))
             share = _shares(rng, n, settings["leak_share"])
             logits[:, piece] = np.maximum(logits[:, piece], logit(share * heard))
             power[:, target] += 10 ** rng.uniform(-2, 0) * share[:, None] * power[:, source]
@@ -227,7 +224,7 @@ def tables(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[
         start = int(rng.integers(len(logits) - length + 1))
         window = slice(start, start + length)
         played = clip.strokes - np.array([start, 0, 0, 0])
-        for stem, peaks in enumerate(describe(_chance(logits[window]), level[window])):
+        for stem, peaks in enumerate(describe(expit(logits[window]), level[window])):
             struck, weight = _found(peaks.frames, stem, played)
             strokes.append(Table(peaks.features, struck >= 0, weight))
             if stem == CYMBALS:
@@ -292,7 +289,7 @@ def _judged(model: Decoder, listener: Listener, mixture: np.ndarray) -> np.ndarr
     """Onset, velocity and offset with demixing, shape (3, frames, 9), after the decoder."""
     heard, level = _heard(listener, mixture)
     onset, *others = heard[True]
-    return np.stack([decode(model, _chance(onset), level), *others])
+    return np.stack([decode(model, expit(onset), level), *others])
 
 
 def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,

@@ -25,6 +25,24 @@ def averaging(decay: float) -> Callable:
     return update
 
 
+def blend(model: torch.nn.Module, others: dict[str, torch.Tensor], share: float) -> None:
+    """Move a model's weights towards others: half way, both keep what they do well.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
+
+    Parameters
+    ----------
+    model : Module
+    others : dict of str to Tensor
+        State of a model of the same size.
+    share : float
+        Of the others in the result, 0 to 1.
+    """
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.lerp_(others[name].to(tensor.device), share)
+
+
 def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], Iterable],
         validate: Callable[[torch.nn.Module], dict[str, float]], settings: dict, out: Path,
         device: torch.device, resume: bool) -> tuple[torch.nn.Module, dict[str, float]]:
@@ -40,7 +58,8 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     validate : callable
         ``validate(averaged model)`` → figures for the log.
     settings : dict
-        Section ``train`` of the config.
+        Section ``train`` of the config. What comes of the training is blended with the
+        weights that it began with by their ``start_share``.
     out : Path
         Gets ``checkpoint.pt``, ``log.csv`` and ``curves.png``.
     resume : bool
@@ -51,8 +70,10 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     Module
         The averaged model.
     dict
-        Last validation figures.
+        Its validation figures.
     """
+    share = settings.get("start_share", 0.0)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     if settings["precision"] not in PRECISIONS:
         raise ConfigError(f"precision {settings['precision']!r}; choose one of "
@@ -116,7 +137,9 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
             _log(log, row)
             plot_curves(log, out / "curves.png")
     average.eval()
-    return average.module, figures or validate(average.module)
+    if share:
+        blend(average.module, before, share)
+    return average.module, figures if figures and not share else validate(average.module)
 
 
 def _log(path: Path, row: dict) -> None:

@@ -30,6 +30,8 @@ def history(config: dict, before: dict | None) -> dict:
     train = config["train"]
     stage = (f"{train['steps']} steps of {train['batch']} clips, seed {train['seed']}, "
              f"learning rate {train['learning_rate']}")
+    if train.get("start_share"):
+        stage += f", then blended with the weights before by their share of {train['start_share']}"
     if before is None:
         return {"history": [stage]}
     return {"history": [*before.get("history", [before.get("name", "other weights")]), stage]}

@@ -169,6 +169,15 @@ def _coloured(power: np.ndarray, sound: dict) -> np.ndarray:
     return power * sound["colour"]
 
 
+def _stretched(shot: np.ndarray, factor: float) -> np.ndarray:
+    """A one-shot that decays `factor` times as long; its attack stays as it is."""
+    kept = LEAD + 3
+    if len(shot) <= kept:
+        return shot
+    places = np.arange(kept, kept + int((len(shot) - kept) * factor))
+    return shot[np.concatenate([np.arange(kept), kept + ((places - kept) / factor).astype(int)])]
+
+
 class ClipMaker:
     """Draws training clips.
 
@@ -232,8 +241,8 @@ class ClipMaker:
 
     # -- how it sounds ----------------------------------------------------------
 
-    def _articulation(self, rng, index: int, harsh: float) -> dict:
-        """Random sound of one articulation in this clip."""
+    def _articulation(self, rng, index: int, harsh: float, tuning: float = 0.0) -> dict:
+        """Random sound of one articulation in this clip; toms are tuned by some semitones."""
         s = self.settings
         stem = STEMS[_STEM_OF[index]]
         low, high = s["level_db"][stem]
@@ -243,11 +252,32 @@ class ClipMaker:
             low, high = _TILT.get(stem, (-4.0, 4.0))
             colour = colour * augment.tilt(rng.uniform(low, high) * harsh)
         semitones = harsh * rng.normal(0, s["pitch"][stem]) if rng.random() < 0.7 else 0.0
-        return {"colour": colour * augment.db(level),
-                "warp": warp_matrix(semitones) if abs(semitones) > 0.1 else None,
-                "damping": rng.uniform(4, 40) if rng.random() < 0.25 else None,
-                "dynamics": rng.uniform(-1, 1) * s["dynamics"] if rng.random() < 0.6 else 0.0,
-                "soft_tilt": rng.uniform(0, 6.0) if rng.random() < 0.5 else 0.0}
+        semitones += tuning if stem == "toms" else 0.0
+        sound = {"colour": colour * augment.db(level),
+                 "warp": warp_matrix(semitones) if abs(semitones) > 0.1 else None,
+                 "damping": rng.uniform(4, 40) if rng.random() < 0.25 else None,
+                 "dynamics": rng.uniform(-1, 1) * s["dynamics"] if rng.random() < 0.6 else 0.0,
+                 "soft_tilt": rng.uniform(0, 6.0) if rng.random() < 0.5 else 0.0,
+                 "stretch": 1.0, "layer": None}
+        # drawn only where they are asked for: other clips stay as they were
+        if s["stretch"] and rng.random() < s["stretch"]:
+            sound["stretch"] = float(np.exp(rng.uniform(-0.5, 0.7)))
+        if s["layer"] and rng.random() < s["layer"]:
+            sound["layer"] = self._layer(rng, index, harsh)
+        return sound
+
+    def _layer(self, rng, index: int, harsh: float) -> dict | None:
+        """A second kit's sample under each stroke of an articulation: a drum no kit has."""
+        played = ARTICULATIONS[index]
+        kits = [kit for kit in self.kits if played in kit.layers]
+        if not kits:
+            return None
+        kit = kits[rng.integers(len(kits))]
+        semitones = rng.normal(0, 3.0) * harsh
+        return {"kit": kit, "played": played, "turn": int(rng.integers(64)),
+                "gain": float(augment.db(rng.uniform(-15, 3))),
+                "colour": augment.random_eq(rng, 6.0 * harsh),
+                "warp": warp_matrix(semitones)}
 
     def _any_snare(self, rng):
         """A soft stroke of some kit's snare."""
@@ -266,20 +296,25 @@ class ClipMaker:
             rattle = [self.shots.get(layer, p) * augment.high_pass(400, 12)
                       for p in range(POSITIONS)]
             rattle_gain = float(augment.db(rng.uniform(-38, -20)))
+        tuning = rng.normal(0, self.settings["tuning"]) if self.settings["tuning"] else 0.0
         choke = HOP / (SAMPLE_RATE * CHOKE_DECAY) * 2  # power decays at twice the rate
         for voice in played:
             a = voice.articulation
             if a not in sounds:
-                sounds[a] = self._articulation(rng, a, harsh)
+                sounds[a] = self._articulation(rng, a, harsh, tuning)
             sound = sounds[a]
             quarter = round(voice.onset / HOP * POSITIONS)
             # a one-shot begins LEAD frames early, and so do these powers
             start, position = divmod(quarter, POSITIONS)
             if start >= self.frames:
                 continue
-            shot = self.shots.get(voice.sample, position)
-            shot = shot[: self.frames + LEAD - start]
             velocity = performance.velocities[voice.stroke] / 127.0
+            shot = self.shots.get(voice.sample, position)
+            if sound["layer"] is not None:
+                shot = self._layered(shot, sound["layer"], velocity, position)
+            if sound["stretch"] != 1.0:
+                shot = _stretched(shot, sound["stretch"])
+            shot = shot[: self.frames + LEAD - start]
             gain = voice.gain * velocity ** sound["dynamics"] * rng.lognormal(0, 0.08)
             envelope = np.full(len(shot), gain * gain, np.float32)
             age = np.arange(len(shot)) - LEAD
@@ -299,6 +334,18 @@ class ClipMaker:
         for a, sound in sounds.items():
             powers[a] = _coloured(powers[a], sound)
         return powers[:, LEAD:]
+
+    def _layered(self, shot: np.ndarray, layer: dict, velocity: float,
+                 position: int) -> np.ndarray:
+        """A one-shot with another kit's under it, at a level relative to its own."""
+        layer["turn"] += 1
+        sample, _ = layer["kit"].pick(layer["played"], round(velocity * 127), layer["turn"])
+        other = _coloured(self.shots.get(sample, position), layer)
+        scale = shot.sum(axis=1).max() / (other.sum(axis=1).max() + 1e-12) * layer["gain"]
+        total = np.zeros((max(len(shot), len(other)), N_BANDS), np.float32)
+        total[:len(shot)] = shot
+        total[:len(other)] += other * np.float32(scale)
+        return total
 
     def _song(self, rng) -> tuple[np.ndarray, Performance]:
         """A window of a song: bands of its band, and its drums, played less evenly."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from ..decoder import Decoder, decode
 from ..frames import FRAME_RATE
@@ -68,7 +69,7 @@ def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Heard]:
     result = {}
     for demix, (logits, velocity, offset) in heard.items():
         level = levels(mixture, stems if demix else None)[0].cpu().numpy()
-        onset = decode(decoder, 1 / (1 + np.exp(-logits)), level)
+        onset = decode(decoder, expit(logits), level)
         hits = pick_peaks(onset, velocity, offset)
         if demix:
             hits = by_pitch(tom_bands(stems)[0].cpu().numpy(), onset, hits)

@@ -211,6 +211,30 @@ def test_weights_may_be_blended_with_those_begun_with(data, bank, tmp_path):
     assert "share of 0.25" in description["history"][-1]
 
 
+def test_weights_have_a_mean(data, bank, tmp_path):
+    one = bank / "bank.safetensors"
+    assert train("bank", data, tmp_path / "other", *BANK, "train.seed=5") == 0
+    other, out = tmp_path / "other" / "bank.safetensors", tmp_path / "mean.safetensors"
+    assert main(["train", "average", str(one), str(other), "-o", str(out)]) == 0
+    (a, _), (b, _), (mean, description) = map(weights.load_weights, (one, other, out))
+    assert not torch.equal(a["leave.weight"], b["leave.weight"])
+    for name, tensor in mean.items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor, (a[name] + b[name]) / 2, rtol=2e-3, atol=1e-4)
+    assert description["kind"] == "bank" and description["metrics"] == {}
+    assert "the mean with" in description["history"][-1] and "seed 5" in description["history"][-1]
+
+
+def test_weights_of_other_sizes_have_no_mean(data, bank, tmp_path, capsys):
+    one, out = bank / "bank.safetensors", tmp_path / "mean.safetensors"
+    assert train("bank", data, tmp_path / "wide", "model.widths=[4,8,8,8]") == 0
+    wide = tmp_path / "wide" / "bank.safetensors"
+    assert main(["train", "average", str(one), str(wide), "-o", str(out)]) == 1
+    assert str(wide) in capsys.readouterr().err and not out.exists()
+    assert main(["train", "average", "decoder", "decoder", "-o", str(out)]) == 1
+    assert "trees" in capsys.readouterr().err and not out.exists()
+
+
 def test_resume_of_a_finished_run_writes_its_weights_again(data, bank, tmp_path):
     for name in ("checkpoint.pt", "log.csv"):
         shutil.copy(bank / name, tmp_path)

@@ -1,16 +1,21 @@
 """Velocities told from levels within a song."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
+from test_training import data  # noqa: F401  (a fixture)
 
-from adt import velocity
+from adt import velocity, weights
+from adt.cli import main
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.inference import Activations, Transcriber
 from adt.levels import GROUPS
 from adt.network import load_network
 from adt.synth import stroke
+from adt.training import velocity as training
 from adt.vocabulary import PIECES
 
 SNARE, HAT = PIECES.index("snare"), PIECES.index("hihat_closed")
@@ -97,3 +102,93 @@ def test_levels_are_kept_with_activations(tmp_path):
     np.testing.assert_array_equal(Activations.load(tmp_path / "a.npz").levels, level[:50])
     Activations(zeros, zeros, zeros, 0.5).save(tmp_path / "b.npz")
     assert Activations.load(tmp_path / "b.npz").levels is None
+
+
+# -- training ---------------------------------------------------------------------------
+
+SETTINGS = {"crop_seconds": [5, 10], "alone": 0.0, "even": 0.0, "mistaken": 0.0, "mistake": 1.5,
+            "wider": 0.8}
+
+
+@pytest.fixture
+def heard(rng):
+    """Hits of two pieces, one a tenth of a second; ten times as many soft as loud ones."""
+    n, levels = 400, np.zeros((4000, 6, GROUPS), np.float16)
+    pieces = np.tile([SNARE, HAT], n // 2)
+    played = np.where(np.arange(n) % 11 < 10, 0.2, 0.9)
+    hits = np.column_stack([np.arange(n) / 10, pieces, rng.uniform(0.4, 0.6, n), np.full(n, 0.9)])
+    return training.Heard(levels, hits, played)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+def test_a_part_is_a_song_of_its_own(heard, rng):
+    part = heard.part(rng, SETTINGS)
+    assert 5 <= np.ptp(part.hits[:, 0]) + 0.2 and np.ptp(part.hits[:, 0]) < 10
+    rows = np.searchsorted(heard.hits[:, 0], part.hits[:, 0])
+    np.testing.assert_array_equal(part.hits, heard.hits[rows])
+    np.testing.assert_array_equal(part.truth, heard.truth[rows])
+
+
+def test_a_part_may_have_few_pieces_and_even_strokes(heard, rng):
+    parts = [heard.part(rng, dict(SETTINGS, alone=1.0, mistake=0.0, wider=0.0)) for _ in range(40)]
+    assert {len(np.unique(p.hits[:, 1])) for p in parts} == {1, 2}
+    even = [heard.part(rng, dict(SETTINGS, alone=1.0, even=1.0)) for _ in range(40)]
+    loud, evened = (np.mean([(p.truth > 0.5).mean() for p in ps]) for ps in (parts, even))
+    assert 0.07 < loud < 0.11 and 0.14 < evened < 0.2
+
+
+def test_detectors_may_be_mistaken_but_keep_the_order(heard, rng):
+    before = heard.hits.copy()
+    part = heard.part(rng, dict(SETTINGS, mistaken=1.0))
+    np.testing.assert_array_equal(heard.hits, before)
+    rows = np.searchsorted(heard.hits[:, 0], part.hits[:, 0])
+    assert not np.allclose(part.hits[:, 2], before[rows, 2], atol=0.01)
+    for piece in (SNARE, HAT):
+        mine = part.hits[:, 1] == piece
+        assert spearmanr(part.hits[mine, 2], before[rows[mine], 2])[0] > 0.999
+
+
+def test_velocities_reach_as_far_as_those_played(rng):
+    torch.manual_seed(0)
+    member = velocity.VelocityNet(hidden=8, members=1).stems[0].eval()
+    inputs = torch.randn(500, velocity.N_FEATURES)
+    target = torch.from_numpy(rng.beta(0.8, 0.8, 500)).float()
+    before = member(inputs)[:, 0].detach()
+    training._spread(member, inputs, target)
+    after, wanted = member(inputs)[:, 0].detach(), torch.logit(target, 0.02)
+    assert after.mean() == pytest.approx(wanted.mean().item(), abs=1e-3)
+    assert after.std() == pytest.approx(wanted.std().item(), rel=1e-3)
+    assert spearmanr(before, after)[0] > 0.999
+
+
+def test_train(data, untrained_models, monkeypatch, tmp_path):  # noqa: F811
+    monkeypatch.setattr(weights, "FOLDER", untrained_models)
+
+    def hear(listener, decoder, clip):
+        """The strokes played are found, and heard as velocities of .5."""
+        level = np.zeros((len(clip["mixture"]), 6, GROUPS), np.float16)
+        frames, pieces, played, _ = training.strokes(clip)
+        hits = np.column_stack([frames / FRAME_RATE, pieces, np.full((len(frames), 2), 0.5)])
+        return {demix: training.Heard(level if demix else level[:, -1:], hits, played)
+                for demix in (True, False)}
+
+    monkeypatch.setattr(training, "hear", hear)
+    sets = ["data.accompaniment=[band]", "data.workers=0", "data.clips=4",
+            "data.validation_clips=2", "randomise.clip_seconds=3.0", "model.hidden=4",
+            "model.members=1", "train.steps=3", "train.batch=8", "train.crop_seconds=[1, 2]"]
+
+    def run(out):
+        return main(["train", "velocity", "--data", str(data), "-o", str(tmp_path / out),
+                     "--device", "cpu", *(a for setting in sets for a in ("--set", setting))])
+
+    assert run("first") == run("second") == 0
+    ours, description = weights.load_weights(tmp_path / "first" / "velocity.safetensors")
+    theirs, _ = weights.load_weights(tmp_path / "second" / "velocity.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert description["kind"] == "velocity" and description["licence"]
+    assert "Groove" in json.dumps(description["training_data"])
+    assert "r_stems" in description["metrics"]["validation"]

@@ -107,3 +107,14 @@ def beats(**settings):
 def bars(**settings):
     """Train the network that finds the bars."""
     _train("bars", **settings)
+
+
+@command.command(context_settings=options.SETTINGS)
+@click.argument("weights", metavar="WEIGHTS...", nargs=-1, required=True)
+@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True,
+              help="The .safetensors file to write.")
+def average(weights: tuple[str, ...], out: Path):
+    """Write the mean of weights that were trained from the same beginning."""
+    outputs.check_writable([out.parent])
+    from .. import training
+    click.echo(f"weights: {training.average_weights(weights, out)}")

@@ -79,7 +79,7 @@ def _double_kick(rng, beat, seconds) -> list[_Strokes]:
 
 
 def _tom_fills(rng, beat, seconds) -> list[_Strokes]:
-    times = _grid(beat, seconds, rng.choice([0.25, 1 / 3, 0.5]))
+    times = _grid(beat, seconds, rng.choice([0.125, 0.25, 1 / 3, 0.5]))
     times = _some(rng, times, 0.9)
     runs = np.cumsum(rng.random(len(times)) < 0.35)
     drums = np.concatenate([_TOMS, [_A["snare"], _A["kick"]]])
@@ -248,14 +248,17 @@ _EXCHANGES = (
     (0.03, ("crash",), "china"),
     (0.03, ("crash",), "splash"),
     (0.05, ("hihat_closed", "ride"), "tom_floor"),
+    (0.05, ("snare",), "tom_floor"),
+    (0.03, ("snare",), "tom_mid"),
+    (0.02, ("snare",), "tom_high"),
 )
 
 
 def vary(performance: Performance, rng: np.random.Generator) -> Performance:
     """A changed copy of a performance (an excerpt of Groove, say).
 
-    Tempo stretched by 0.75 to 1.35; snare to side stick, hi-hat to ride, closed hats
-    to open, ride to crash and the like, throughout or in a section; a piece left out;
+    Tempo stretched by 0.75 to 1.35; snare to side stick or a tom, hi-hat to ride, closed
+    hats to open, ride to crash and the like, throughout or in a section; a piece left out;
     toms exchanged; velocities scaled and compressed; a little jitter. Each only
     sometimes, so that much of Groove stays as played.
 

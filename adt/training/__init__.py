@@ -5,11 +5,14 @@ Functions are imported when first used: `adt train` lists its options without to
 
 from __future__ import annotations
 
-__all__ = ["train_bank", "train_bars", "train_beats", "train_decoder", "train_detectors",
-           "train_velocity"]
+__all__ = ["average_weights", "train_bank", "train_bars", "train_beats", "train_decoder",
+           "train_detectors", "train_velocity"]
 
 
 def __getattr__(name: str):
+    if name == "average_weights":
+        from .averaging import average_weights
+        return average_weights
     if name == "train_bank":
         from .bank import train_bank
         return train_bank

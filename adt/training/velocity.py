@@ -2,8 +2,8 @@
 
 Long clips of whole performances go through the finished bank and detectors; the hits found
 are matched with the strokes played, and a small network learns their velocities from
-`adt.velocity.features`. Parts of the clips count as songs of their own, so that it learns what
-a few hits are worth.
+`adt.velocity.features`. Parts of the clips count as songs of their own, some of them with one or
+two of the pieces only, so that it learns what a few hits are worth.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from scipy.special import expit
 
 from ..decoder import Decoder, decode
+from ..description import logit
 from ..frames import FRAME_RATE
 from ..levels import levels
 from ..network import load_network, pick_device
@@ -47,15 +48,64 @@ class Heard:
     hits: np.ndarray
     truth: np.ndarray
 
-    def features(self, start: float = 0.0, stop: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
-        """Features and velocities of the matched hits, as if nothing else were in the song."""
-        inside = (self.hits[:, 0] >= start) & (self.hits[:, 0] < stop)
-        times, pieces, velocity, confidence = self.hits[inside].T
-        known = np.isfinite(self.truth[inside])
+    def features(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features and velocities of the matched hits."""
+        known = np.isfinite(self.truth)
         if not known.any():
             return np.zeros((0, N_FEATURES), np.float32), np.zeros(0)
+        times, pieces, velocity, confidence = self.hits.T
         x = features(self.level, times, pieces.astype(np.int64), velocity, confidence)
-        return x[known], self.truth[inside][known]
+        return x[known], self.truth[known]
+
+    def part(self, rng: np.random.Generator, settings: dict) -> Heard:
+        """A part that is a song of its own.
+
+        One or two of the pieces may be all that is played, with the most frequent velocities
+        thinned (`even`), and the detectors' velocities may be too high or too low, as on a kit of
+        another sound: levels must tell then.
+
+        Parameters
+        ----------
+        rng : Generator
+        settings : dict
+            Section ``train`` of the config.
+        """
+        seconds = rng.uniform(*settings["crop_seconds"])
+        start = rng.uniform(0, max(0.0, len(self.level) / FRAME_RATE - seconds))
+        inside = (self.hits[:, 0] >= start) & (self.hits[:, 0] < start + seconds)
+        alone = len(self.hits) > 0 and rng.random() < settings["alone"]
+        if alone:
+            played = np.unique(self.hits[:, 1])
+            inside &= np.isin(self.hits[:, 1], rng.choice(
+                played, min(len(played), rng.integers(1, 3)), replace=False))
+            if rng.random() < settings["even"]:
+                inside &= rng.random(len(inside)) < _evening(self.truth, inside)
+        hits = self.hits[inside]
+        if alone or rng.random() < settings["mistaken"]:
+            hits[:, 2] = _mistaken(hits[:, 2], hits[:, 1].astype(np.int64), rng, settings)
+        return Heard(self.level, hits, self.truth[inside])
+
+
+def _mistaken(velocity: np.ndarray, pieces: np.ndarray, rng: np.random.Generator,
+              settings: dict) -> np.ndarray:
+    """Velocities of the detectors, higher or lower and wider or narrower, by piece and in all."""
+    result = logit(velocity)
+    for piece in np.unique(pieces):
+        mine = pieces == piece
+        middle = result[mine].mean()
+        wider = np.exp(settings["wider"] * rng.standard_normal())
+        higher = settings["mistake"] * rng.standard_normal()
+        result[mine] = middle + higher + wider * (result[mine] - middle)
+    return expit(result + 0.5 * settings["mistake"] * rng.standard_normal())
+
+
+def _evening(velocity: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Chances to keep hits so that no eighth of the velocities is more frequent than the median."""
+    bins = np.nan_to_num(velocity * 7.99).astype(np.int64)
+    counts = np.bincount(bins[inside & np.isfinite(velocity)], minlength=8)
+    wanted = np.median(counts[counts > 0]) if counts.any() else 1.0
+    chances = np.minimum(1.0, wanted / np.maximum(counts, 1))
+    return np.where(np.isfinite(velocity), chances[bins], 1.0)
 
 
 @torch.inference_mode()
@@ -89,11 +139,7 @@ def _table(heard: list[Heard], config: dict, rng) -> tuple[np.ndarray, np.ndarra
     rows = []
     for clip in heard:
         rows.append(clip.features())
-        length = len(clip.level) / FRAME_RATE
-        for _ in range(config["crops"]):
-            seconds = rng.uniform(*config["crop_seconds"])
-            start = rng.uniform(0, max(0.0, length - seconds))
-            rows.append(clip.features(start, start + seconds))
+        rows += [clip.part(rng, config).features() for _ in range(config["crops"])]
     return np.concatenate([x for x, _ in rows]), np.concatenate([y for _, y in rows])
 
 
@@ -122,8 +168,25 @@ def _fit(model: VelocityNet, demix: bool, x: np.ndarray, y: np.ndarray, config: 
             loss.backward()
             optimiser.step()
             schedule.step()
-    torch.set_num_threads(threads)
     model.eval()
+    for member in getattr(model, name):
+        _spread(member, inputs, target)
+    torch.set_num_threads(threads)
+
+
+@torch.inference_mode()
+def _spread(member: torch.nn.Sequential, inputs: torch.Tensor, target: torch.Tensor) -> None:
+    """Let a member's velocities reach as far as those played, in place.
+
+    Where a network is unsure it says what is likely, so that soft strokes come out too hard and
+    hard ones too soft: its logits are stretched to mean and deviation of those played.
+    """
+    told = member(inputs)[:, 0]
+    played = torch.logit(target, 0.02)
+    factor = played.std() / told.std()
+    last = member[-1]
+    last.bias.copy_((last.bias - told.mean()) * factor + played.mean())
+    last.weight.mul_(factor)
 
 
 @torch.inference_mode()
@@ -175,7 +238,7 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
                            torch.device("cpu"))[0]
     maker = training_maker(config, Path(data))
     heard: dict[bool, list[Heard]] = {True: [], False: []}
-    for clip in first_clips(maker, config, settings["clips"]):
+    for clip in first_clips(maker, config, config["data"]["clips"]):
         for demix, found in hear(listener, decoder, clip).items():
             heard[demix].append(found)
     model = VelocityNet(**config["model"])

@@ -1,0 +1,60 @@
+"""The mean of weights that began alike: `adt train average`.
+
+Networks trained from the same weights on other clips, or with other settings, lie close together;
+the mean of their weights often does better than any of them and costs no more (Wortsman et al.,
+"Model soups", 2022).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+import torch
+
+from ..errors import ConfigError
+from ..weights import load_weights, save_weights
+
+
+def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
+    """Write the mean of several networks' weights.
+
+    The description is that of the first, with one more line of ``history`` and empty
+    ``metrics``: those were not measured with these weights.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Weights of one kind and size, or names of packaged models.
+    out : path
+        The file to write.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    ConfigError
+        If they are of different kinds or sizes, or trees.
+    """
+    loaded = [load_weights(path) for path in paths]
+    first, description = loaded[0]
+    if description.get("kind") == "decoder":
+        raise ConfigError(f"{paths[0]}: a decoder's trees have no mean; average networks")
+    sizes = {name: tensor.shape for name, tensor in first.items()}
+    for path, (tensors, other) in zip(paths, loaded):
+        if (other.get("kind"), other.get("model")) != (
+                description.get("kind"), description.get("model")) \
+                or {name: tensor.shape for name, tensor in tensors.items()} != sizes:
+            raise ConfigError(f"{path}: of another kind or size than {paths[0]}; only weights "
+                              "that began alike have a mean")
+    mean = {name: torch.stack([tensors[name] for tensors, _ in loaded]).mean(dim=0)
+            if tensor.is_floating_point() else tensor for name, tensor in first.items()}
+    others = [other.get("history", ["weights of unknown history"])[-1] for _, other in loaded[1:]]
+    description["history"] = [*description.get("history", []),
+                              "the mean with " + "; with ".join(others)]
+    description["metrics"] = {}
+    save_weights(out, mean, description)
+    return Path(out)

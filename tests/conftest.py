@@ -1,5 +1,7 @@
 """Small untrained models, so that tests need no weights."""
 
+import json
+
 import pytest
 
 SMALL_BANK = {"widths": [4, 4, 8, 8]}
@@ -98,3 +100,17 @@ def untrained_models(tmp_path_factory):
         save_weights(folder / f"{name}.safetensors", make(**model).state_dict(), {
             "kind": kind, "model": model, "training_data": [], "licence": "none", "metrics": {}})
     return folder
+
+
+def trained_alike(first, second, name):
+    """Weights and description in two folders of one training, after the usual checks."""
+    import torch
+
+    from adt.weights import load_weights
+
+    ours, description = load_weights(first / f"{name}.safetensors")
+    theirs, _ = load_weights(second / f"{name}.safetensors")
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert description["kind"] == name and description["licence"]
+    assert "Groove" in json.dumps(description["training_data"])
+    return ours, description

@@ -1,11 +1,11 @@
 """The decoder: how peaks are described and judged, and its training."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from conftest import trained_alike
 from test_training import data  # noqa: F401  (a fixture)
 
 from adt import decoder, description, weights
@@ -367,11 +367,7 @@ def test_train(data, doubtful_models, monkeypatch, tmp_path):  # noqa: F811
                      "--device", "cpu", *(a for setting in sets for a in ("--set", setting))])
 
     assert run("first") == run("second") == 0
-    ours, description = weights.load_weights(tmp_path / "first" / "decoder.safetensors")
-    theirs, _ = weights.load_weights(tmp_path / "second" / "decoder.safetensors")
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert description["kind"] == "decoder" and description["licence"]
-    assert "Groove" in json.dumps(description["training_data"])
+    ours, description = trained_alike(tmp_path / "first", tmp_path / "second", "decoder")
     assert "f9_renders" in description["metrics"]["validation"]
     with np.load(tmp_path / "first" / "heard.npz") as kept:
         assert kept["frames"].tolist() == [300] * 8

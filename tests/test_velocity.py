@@ -1,10 +1,9 @@
 """Velocities told from levels within a song."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
+from conftest import trained_alike
 from scipy.stats import spearmanr
 from test_training import data  # noqa: F401  (a fixture)
 
@@ -186,9 +185,5 @@ def test_train(data, untrained_models, monkeypatch, tmp_path):  # noqa: F811
                      "--device", "cpu", *(a for setting in sets for a in ("--set", setting))])
 
     assert run("first") == run("second") == 0
-    ours, description = weights.load_weights(tmp_path / "first" / "velocity.safetensors")
-    theirs, _ = weights.load_weights(tmp_path / "second" / "velocity.safetensors")
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert description["kind"] == "velocity" and description["licence"]
-    assert "Groove" in json.dumps(description["training_data"])
+    _, description = trained_alike(tmp_path / "first", tmp_path / "second", "velocity")
     assert "r_stems" in description["metrics"]["validation"]

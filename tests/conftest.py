@@ -102,6 +102,15 @@ def untrained_models(tmp_path_factory):
     return folder
 
 
+def run_training(name, data, out, settings, *more):
+    """``adt train NAME`` on the CPU with changed settings; its exit status."""
+    from adt.cli import main
+
+    sets = [word for setting in settings for word in ("--set", setting)]
+    return main(["train", name, "--data", str(data), "-o", str(out), "--device", "cpu", *sets,
+                 *more])
+
+
 def trained_alike(first, second, name):
     """Weights and description in two folders of one training, after the usual checks."""
     import torch

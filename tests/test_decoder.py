@@ -5,11 +5,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import trained_alike
+from conftest import run_training, trained_alike
 from test_training import data  # noqa: F401  (a fixture)
 
 from adt import decoder, description, weights
-from adt.cli import main
 from adt.cymbals import N_CYMBALS
 from adt.decoder import Decoder, decode
 from adt.description import FAINTEST, N_FEATURES, describe
@@ -363,8 +362,7 @@ def test_train(data, doubtful_models, monkeypatch, tmp_path):  # noqa: F811
           for setting in ("trees=3", "least=2", "leaves=4"))]
 
     def run(out):
-        return main(["train", "decoder", "--data", str(data), "-o", str(tmp_path / out),
-                     "--device", "cpu", *(a for setting in sets for a in ("--set", setting))])
+        return run_training("decoder", data, tmp_path / out, sets)
 
     assert run("first") == run("second") == 0
     ours, description = trained_alike(tmp_path / "first", tmp_path / "second", "decoder")

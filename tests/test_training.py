@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import SMALL_BANK
+from conftest import SMALL_BANK, run_training
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,9 +79,8 @@ def data(tmp_path_factory):
 
 def train(name, data, out, *overrides, resume=False, config=None):
     """``adt train NAME`` with small settings; its exit status."""
-    sets = [a for o in (*SMALL, *overrides) for a in ("--set", o)]
-    return main(["train", name, "--data", str(data), "-o", str(out), "--device", "cpu", *sets,
-                 *(["--resume"] if resume else []), *(["--config", str(config)] if config else [])])
+    return run_training(name, data, out, (*SMALL, *overrides), *(["--resume"] if resume else []),
+                        *(["--config", str(config)] if config else []))
 
 
 BANK = (f"model.widths={SMALL_BANK['widths']}",)
@@ -233,6 +232,8 @@ def test_weights_of_other_sizes_have_no_mean(data, bank, tmp_path, capsys):
     assert str(wide) in capsys.readouterr().err and not out.exists()
     assert main(["train", "average", "decoder", "decoder", "-o", str(out)]) == 1
     assert "trees" in capsys.readouterr().err and not out.exists()
+    assert main(["train", "average", str(one), "-o", str(out)]) == 1
+    assert "two" in capsys.readouterr().err and not out.exists()
 
 
 def test_resume_of_a_finished_run_writes_its_weights_again(data, bank, tmp_path):

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from conftest import trained_alike
+from conftest import run_training, trained_alike
 from scipy.stats import spearmanr
 from test_training import data  # noqa: F401  (a fixture)
 
 from adt import velocity, weights
-from adt.cli import main
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.inference import Activations, Transcriber
 from adt.levels import GROUPS
@@ -181,8 +180,7 @@ def test_train(data, untrained_models, monkeypatch, tmp_path):  # noqa: F811
             "model.members=1", "train.steps=3", "train.batch=8", "train.crop_seconds=[1, 2]"]
 
     def run(out):
-        return main(["train", "velocity", "--data", str(data), "-o", str(tmp_path / out),
-                     "--device", "cpu", *(a for setting in sets for a in ("--set", setting))])
+        return run_training("velocity", data, tmp_path / out, sets)
 
     assert run("first") == run("second") == 0
     _, description = trained_alike(tmp_path / "first", tmp_path / "second", "velocity")

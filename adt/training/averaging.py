@@ -25,7 +25,7 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
     Parameters
     ----------
     paths : sequence of path
-        Weights of one kind and size, or names of packaged models.
+        Two or more weights of one kind and size, or names of packaged models.
     out : path
         The file to write.
 
@@ -37,17 +37,21 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
     Raises
     ------
     ConfigError
-        If they are of different kinds or sizes, or trees.
+        If there is one only, or they are of different kinds or sizes, or trees.
     """
+    if len(paths) < 2:
+        raise ConfigError("a mean needs two weights or more")
     loaded = [load_weights(path) for path in paths]
     first, description = loaded[0]
     if description.get("kind") == "decoder":
         raise ConfigError(f"{paths[0]}: a decoder's trees have no mean; average networks")
-    sizes = {name: tensor.shape for name, tensor in first.items()}
-    for path, (tensors, other) in zip(paths, loaded):
-        if (other.get("kind"), other.get("model")) != (
-                description.get("kind"), description.get("model")) \
-                or {name: tensor.shape for name, tensor in tensors.items()} != sizes:
+
+    def like(tensors: dict, other: dict) -> tuple:
+        return (other.get("kind"), other.get("model"),
+                {name: tensor.shape for name, tensor in tensors.items()})
+
+    for path, weights in zip(paths, loaded):
+        if like(*weights) != like(*loaded[0]):
             raise ConfigError(f"{path}: of another kind or size than {paths[0]}; only weights "
                               "that began alike have a mean")
     mean = {name: torch.stack([tensors[name] for tensors, _ in loaded]).mean(dim=0)

@@ -18,6 +18,7 @@ _COMMANDS = {
     "render": "Render Groove performances on sampled kits, as a data set.",
     "render-songs": "Render the bands of MIDI songs, with their drums kept, for training.",
     "render-percussion": "Render tambourines, shakers and the like, for training.",
+    "render-kits": "Make drum kits drawn at random, for training.",
     "train": "Train the separation bank or the onset detectors.",
     "info": "Show the models, what they were trained on, licence and metrics.",
     "demo": "Make a short groove, transcribe it and score the result.",

@@ -57,6 +57,8 @@ def first_clips(maker: ClipMaker, config: dict, count: int) -> Iterator[dict[str
 def training_maker(config: dict, data: Path) -> ClipMaker:
     """Clip maker of the training split: Groove's ``train`` and the training kits."""
     kits = read_kits(data / config["data"]["kits"], "train")
+    if config["data"]["synthetic"]:
+        kits += read_kits(data / config["data"]["synthetic"])
     band = load_accompaniment([data / f for f in config["data"]["accompaniment"]], progress=True)
     groove = data / config["data"]["groove"]
     recorded = []

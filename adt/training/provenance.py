@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import __version__
+from ..data.random_kits import SYNTHETIC
 from .spectral import ClipMaker
 
 LICENCE = "CC BY 4.0"
@@ -16,7 +17,9 @@ def describe(config: dict, maker: ClipMaker) -> dict:
         "train": config["train"], "loss": config["loss"], "randomise": config["randomise"],
         "training_data": {
             "performances": f"Groove MIDI Dataset, split train ({len(maker.performances)})",
-            "kits": [f"{k.name} ({k.licence}; {k.attribution})" for k in maker.kits],
+            "kits": [f"{k.name} ({k.licence}; {k.attribution})" for k in maker.kits
+                     if k.kind != SYNTHETIC],
+            "random_kits": f"{sum(k.kind == SYNTHETIC for k in maker.kits)} kits drawn at random",
             "stemgmd": sorted({c.kit for c in maker.recorded}),
             "songs": f"{len(maker.songs)} bands rendered from MIDI, with the drums of the MIDI",
             "percussion": f"{len(maker.percussion)} instruments of hand percussion, rendered",

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..data.groove import Performance
 from ..data.kits import Kit
+from ..data.random_kits import SYNTHETIC
 from ..data.stemgmd import Clip as StemClip
 from ..data.voices import CHOKE_DECAY, voices
 from ..features import N_BANDS, audio_to_bands, band_centres, reference_level, to_decibel
@@ -233,6 +234,11 @@ class ClipMaker:
             chances = np.array([
                 (0.25 if k.kind == "electronic" else 1.0)
                 / np.sqrt(sum(o.family == k.family for o in kits)) for k in kits])
+            random = np.array([k.kind == SYNTHETIC for k in kits])
+            if random.any() and not random.all():  # as often as is asked for
+                share = self.settings["synthetic"]
+                chances[random] *= share / chances[random].sum()
+                chances[~random] *= (1 - share) / chances[~random].sum()
             return kits[rng.choice(len(kits), p=chances / chances.sum())]
 
         base = choose(self.full)
@@ -269,7 +275,7 @@ class ClipMaker:
     def _layer(self, rng, index: int, harsh: float) -> dict | None:
         """A second kit's sample under each stroke of an articulation: a drum no kit has."""
         played = ARTICULATIONS[index]
-        kits = [kit for kit in self.kits if played in kit.layers]
+        kits = [kit for kit in self.kits if played in kit.layers and kit.kind != SYNTHETIC]
         if not kits:
             return None
         kit = kits[rng.integers(len(kits))]

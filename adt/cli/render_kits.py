@@ -1,0 +1,24 @@
+"""``adt render-kits``: drum kits drawn at random, for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options, outputs
+
+
+@click.command(context_settings=options.SETTINGS)
+@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True,
+              help="Folder that gets a folder for each kit.")
+@click.option("--count", metavar="N", type=click.IntRange(min=1), default=32, show_default=True,
+              help="Number of kits.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Of the first kit; each of the others has the next.")
+def command(out, count, seed):
+    """Make drum kits that nobody built, which training plays beside the sampled ones."""
+    from ..data.random_kits import render_kits
+    outputs.check_writable([out])
+    click.echo(f"{len(render_kits(out, count, seed, progress=True))} kits are in {out}", err=True)
+    return 0

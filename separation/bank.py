@@ -30,6 +30,21 @@ class _Conv(nn.Sequential):
             nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
+class _Exchange(nn.Module):
+    """What the nets tell each other at their deepest: a bottleneck that all of them share."""
+
+    def __init__(self, channels, shared):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, shared, 1, bias=False), nn.BatchNorm2d(shared),
+            nn.ReLU(inplace=True), nn.Conv2d(shared, channels, 1, bias=False),
+            nn.BatchNorm2d(channels))
+        nn.init.zeros_(self.body[-1].weight)  # begins as nothing: weights without it still fit
+
+    def forward(self, x):
+        return torch.relu(x + self.body(x))
+
+
 class UNetBank(nn.Module):
     """Parallel U-Nets from mixture bands to mask logits.
 
@@ -38,16 +53,18 @@ class UNetBank(nn.Module):
     widths : sequence of int
         Channels of each net at its four levels; every level halves the bands, every
         level but the first halves the frames too.
+    exchange : int
+        Channels that the nets exchange at the deepest level; 0 for none.
     stems : sequence of str
     n_bands : int
         Divisible by 16.
     """
 
     #: What may compute in a shorter format than the last layer.
-    inner_layers = ("enter", "down", "deep", "narrow", "up")
+    inner_layers = ("enter", "down", "deep", "exchange", "narrow", "up")
     margin = 86  #: frames either side that a frame depends on
 
-    def __init__(self, widths: Sequence[int] = (16, 32, 64, 96),
+    def __init__(self, widths: Sequence[int] = (16, 32, 64, 96), exchange: int = 0,
                  stems: Sequence[str] = STEMS, n_bands: int = 96):
         super().__init__()
         self.stems, self.n_bands, self.widths = tuple(stems), n_bands, tuple(widths)
@@ -60,6 +77,7 @@ class UNetBank(nn.Module):
             for a, b in zip(w, w[1:]))
         self.deep = nn.Sequential(_Conv(w[-1], w[-1], g, dilation=2),
                                   _Conv(w[-1], w[-1], g, dilation=4))
+        self.exchange = _Exchange(w[-1], exchange) if exchange else nn.Identity()
         self.narrow = nn.ModuleList(
             nn.Conv2d(b, a, 1, groups=g, bias=False) for a, b in zip(w, w[1:]))
         self.up = nn.ModuleList(_Conv(a, a, g) for a in w[:-1])
@@ -84,7 +102,7 @@ class UNetBank(nn.Module):
         for down in self.down:
             skips.append(x)
             x = down(x)
-        x = x + self.deep(x)
+        x = self.exchange(x + self.deep(x))
         for narrow, up in zip(reversed(self.narrow), reversed(self.up)):
             skip = skips.pop()
             x = nn.functional.interpolate(narrow(x), size=skip.shape[2:], mode="nearest")

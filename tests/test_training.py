@@ -22,8 +22,9 @@ from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.inference import Transcriber
 from adt.synth import write_kit
 from adt.training import augment, dataset, loop, oneshots, spectral
+from adt.training.widening import widen
 from adt.vocabulary import ARTICULATIONS, STEMS
-from separation import Separator
+from separation import Separator, UNetBank
 
 CONFIGS = Path(config.__file__).parents[1] / "configs"
 
@@ -143,6 +144,53 @@ def test_detectors(data, bank, tmp_path, demix):
                               detectors=tmp_path / f"{name}.safetensors")
     audio = 0.1 * np.random.default_rng(0).standard_normal((1, 20_000)).astype(np.float32)
     assert transcriber(audio, SAMPLE_RATE).duration == pytest.approx(20_000 / SAMPLE_RATE)
+
+
+def test_bank_and_detectors_side_by_side(data, bank, tmp_path):
+    """The bank begins as a narrower one; both weights separate and transcribe."""
+    wider = [w + 2 for w in SMALL_BANK["widths"]]
+    assert train("joint", data, tmp_path, f"start.bank={bank / 'bank.safetensors'}",
+                 "start.detectors=null", f"model.bank.widths={wider}", "model.bank.exchange=4",
+                 *(s.replace("model.", "model.detectors.") for s in DETECTORS),
+                 "model.detectors.exchange=[1]", "data.songs=null", "data.percussion=null",
+                 "data.synthetic=null") == 0
+    rows = log(tmp_path)
+    assert [row["step"] for row in rows] == ["1", "2"]
+    assert {"loss_total", "loss_onset", "loss_masks", "nsdr", "f9_renders"} <= set(rows[0])
+    heard = Transcriber(bank=tmp_path / "bank.safetensors",
+                        detectors=tmp_path / "detectors.safetensors")
+    activations = heard.activations(np.zeros(SAMPLE_RATE, np.float32) + 1e-3, SAMPLE_RATE)
+    assert activations.onset.shape[1] == 9 and np.isfinite(activations.onset).all()
+    description = weights.describe(tmp_path / "bank.safetensors")
+    assert description["model"] == {"widths": wider, "exchange": 4}
+    assert len(description["history"]) == 2  # the narrower one's and its own
+    assert len(weights.describe(tmp_path / "detectors.safetensors")["history"]) == 1
+
+
+def test_a_wider_bank_begins_as_the_narrower_one(bank):
+    tensors, description = weights.load_weights(bank / "bank.safetensors")
+    narrow = UNetBank(**description["model"])
+    narrow.load_state_dict(tensors)
+    torch.manual_seed(0)
+    wide = UNetBank([w + 3 for w in narrow.widths], exchange=4)
+    drawn = [p.clone() for p in wide.parameters()]
+    widen(wide, tensors, len(STEMS))
+    decibel = torch.randn(1, 32, N_BANDS) * 10 - 30
+    assert torch.allclose(wide.eval()(decibel), narrow.eval()(decibel), atol=1e-5)
+    wide.train()(decibel).square().sum().backward()
+    # every new filter learns, or is heard by something that does
+    assert all(p.grad.abs().sum() > 0 for name, p in wide.named_parameters()
+               if "exchange" not in name)
+    assert any(not torch.equal(a, b) for a, b in zip(drawn, wide.parameters()))
+
+
+@pytest.mark.parametrize("widths, words", [((1, 1, 1, 1), "has shape"), (None, "has no")])
+def test_a_narrower_network_cannot_begin_as_a_wider_one(bank, widths, words):
+    tensors, _ = weights.load_weights(bank / "bank.safetensors")
+    if widths is None:
+        widths, tensors = SMALL_BANK["widths"], {**tensors, "more": torch.zeros(5)}
+    with pytest.raises(ConfigError, match=words):
+        widen(UNetBank(widths), tensors, len(STEMS))
 
 
 def test_the_same_seed_gives_the_same_weights(data, bank, tmp_path):

@@ -82,6 +82,13 @@ def detectors(**settings):
 
 
 @command.command(context_settings=options.SETTINGS)
+@_training_options("joint")
+def joint(**settings):
+    """Train bank and detectors side by side, on the same clips."""
+    _train("joint", **settings)
+
+
+@command.command(context_settings=options.SETTINGS)
 @_training_options("decoder")
 def decoder(**settings):
     """Train what judges strokes in the light of the whole song."""

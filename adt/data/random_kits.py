@@ -171,7 +171,8 @@ def _hats(rng: np.random.Generator) -> dict[str, Stroke]:
                 x += sheen * sosfilt(shape, partials(t, 1.0, low, high, 60, 20.0, slope, bronze))
             x *= np.exp(-t / decay) + blow * force * np.exp(-t / 0.008)
             x += edge * partials(t, 1.0, 350.0, low, 30, 1.3 * decay, 1.0, bronze + 1)
-            return _ringing(x + stick * force * _burst(take, t, 700, low, 0.006), peaks)
+            return _ringing(x + stick * force * _burst(take, t, min(700.0, 0.9 * low), low, 0.006),
+                            peaks)
         return stroke
     return {"hihat_closed": hat(closed, low), "hihat_open": hat(opened, low),
             "hihat_pedal": hat(pedal, low * pedal_low)}

@@ -6,7 +6,7 @@ Functions are imported when first used: `adt train` lists its options without to
 from __future__ import annotations
 
 __all__ = ["average_weights", "train_bank", "train_bars", "train_beats", "train_decoder",
-           "train_detectors", "train_velocity"]
+           "train_detectors", "train_joint", "train_velocity"]
 
 
 def __getattr__(name: str):
@@ -19,6 +19,9 @@ def __getattr__(name: str):
     if name == "train_detectors":
         from .detectors import train_detectors
         return train_detectors
+    if name == "train_joint":
+        from .joint import train_joint
+        return train_joint
     if name == "train_decoder":
         from .decoder import train_decoder
         return train_decoder

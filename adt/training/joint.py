@@ -1,0 +1,100 @@
+"""Training of bank and detectors side by side: `adt train joint`.
+
+Every clip teaches both: the bank learns to separate it, the detectors to read the stems
+that the bank makes of it at that moment. Where making clips takes longer than learning from
+them, as on a large GPU, this is both trainings for the price of one; and detectors hear the stems
+of a bank that keeps changing, not the habits of one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from separation.bank import UNetBank
+
+from ..detectors import OnsetDetectors, stem_decibel
+from ..network import pick_device
+from ..vocabulary import STEMS
+from ..weights import load_weights, save_weights
+from . import bank as banks
+from . import detectors, provenance
+from .dataset import loader, training_maker, validation_clips
+from .loop import fit
+from .validation import real_tracks
+from .widening import widen
+
+
+class Joint(torch.nn.Module):
+    """Bank and detectors; the detectors' errors do not reach the bank.
+
+    Parameters
+    ----------
+    bank : UNetBank
+    detectors : OnsetDetectors
+        With demixing.
+    """
+
+    def __init__(self, bank: UNetBank, detectors: OnsetDetectors):
+        super().__init__()
+        self.bank, self.detectors = bank, detectors
+
+    def forward(self, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mask logits and activations, see the two networks."""
+        logits = self.bank(mixture)
+        return logits, self.detectors(mixture, stem_decibel(mixture, logits.detach()))
+
+
+def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
+                device: str = "auto") -> Path:
+    """Train bank and detectors on the same clips and write both weights.
+
+    Parameters
+    ----------
+    config : dict
+        From ``configs/joint.yaml``.
+    data, out : path
+    resume : bool
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+
+    Returns
+    -------
+    Path
+        The folder of the weights files, ``bank.safetensors`` and ``detectors.safetensors``.
+    """
+    target = pick_device(device)
+    data, out = Path(data), Path(out)
+    torch.manual_seed(config["train"]["seed"])
+    model = Joint(UNetBank(**config["model"]["bank"]),
+                  OnsetDetectors(**config["model"]["detectors"]))
+    before = {}
+    for name, network in model.named_children():
+        if config["start"][name]:
+            tensors, before[name] = load_weights(config["start"][name])
+            widen(network, tensors, len(STEMS))
+    maker = training_maker(config, data)
+    clips = validation_clips(config, data, config["data"]["validation_clips"])
+    real = real_tracks(data / config["data"]["real"])
+
+    def loss(m, batch):
+        logits, activations = m(batch["mixture"])
+        masks = banks.mask_loss(logits, batch, config["loss"])["total"]
+        onsets = detectors.onset_loss(activations, batch, config["loss"])
+        return {**onsets, "total": onsets["total"] + config["loss"]["bank"] * masks,
+                "masks": masks}
+
+    def validate(m):
+        heard = detectors.Heard(m.bank)
+        return {**banks.validate(m.bank, clips, target),
+                **detectors.validate(m.detectors, heard, clips, real, target)}
+
+    averaged, figures = fit(model, loss, lambda first: loader(maker, config, first), validate,
+                            config["train"], out, target, resume)
+    for name, network in averaged.named_children():
+        save_weights(out / f"{name}.safetensors", network.state_dict(), {
+            "kind": name, "name": name, "model": config["model"][name],
+            "metrics": {"validation": figures}, **provenance.describe(config, maker),
+            **provenance.history(config, before.get(name))})
+    return out

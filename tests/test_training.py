@@ -507,6 +507,8 @@ def test_percussion_is_heard_and_in_no_stem(data, settings_of_clips, percussion)
         "randomise.accompaniment=0", "randomise.shaker=0"])
     maker = dataset.training_maker(changed, data)
     assert [(chance, len(strokes)) for chance, strokes in maker.percussion] == [(6, 2), (1, 1)]
+    more = spectral.load_percussion(percussion, 3)
+    assert [chance for chance, _ in more] == pytest.approx([6, 1, 14 / 3, 14 / 3, 14 / 3])
     for n in range(8):
         rng = np.random.default_rng(n)
         played = maker._percussion(rng, maker._performance(rng))

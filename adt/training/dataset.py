@@ -67,8 +67,9 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
                                 kits=config["data"]["stemgmd_kits"])
     songs = load_songs(data / config["data"]["songs"], progress=True) \
         if config["data"]["songs"] else []
-    percussion = load_percussion(data / config["data"]["percussion"]) \
-        if config["data"]["percussion"] else []
+    rendered = config["data"]["percussion"]
+    percussion = load_percussion(data / rendered if rendered else None,
+                                 config["data"]["random_percussion"])
     return ClipMaker(read_groove(groove, "train"), kits, OneShots(kits, progress=True), band,
                      config["randomise"], recorded, songs, percussion)
 

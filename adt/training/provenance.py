@@ -11,6 +11,7 @@ LICENCE = "CC BY 4.0"
 
 def describe(config: dict, maker: ClipMaker) -> dict:
     """Training data, licence, seeds and settings of a training run."""
+    drawn = config["data"]["random_percussion"]
     return {
         "licence": LICENCE,
         "adt_version": __version__,
@@ -22,7 +23,8 @@ def describe(config: dict, maker: ClipMaker) -> dict:
             "random_kits": f"{sum(k.kind == SYNTHETIC for k in maker.kits)} kits drawn at random",
             "stemgmd": sorted({c.kit for c in maker.recorded}),
             "songs": f"{len(maker.songs)} bands rendered from MIDI, with the drums of the MIDI",
-            "percussion": f"{len(maker.percussion)} instruments of hand percussion, rendered",
+            "percussion": f"{len(maker.percussion) - drawn} instruments of hand percussion, "
+                          f"rendered, and {drawn} drawn at random",
             "accompaniment": f"{len(maker.accompaniment)} drumless recordings and renders",
         },
     }

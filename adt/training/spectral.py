@@ -136,25 +136,40 @@ def load_songs(folder: Path | str, progress: bool = False) -> list[tuple[np.ndar
     return result
 
 
-def load_percussion(folder: Path | str) -> list[tuple[float, list[list[np.ndarray]]]]:
+def load_percussion(folder: Path | str | None, random: int = 0) -> list[tuple[float, list]]:
     """Hand percussion: how often each instrument plays, and its strokes soft to loud.
 
-    A stroke is a list of one-shots at `POSITIONS`, the loudest frame of each at 0 dB.
+    Parameters
+    ----------
+    folder : path or None
+        From `adt.data.percussion.render_percussion`, if any.
+    random : int
+        So many instruments drawn at random beside them; two of three then play.
+
+    Returns
+    -------
+    list of (float, list)
+        A stroke is a list of one-shots at `POSITIONS`, the loudest frame of each at 0 dB.
     """
     import soundfile
 
     from ..data.percussion import NOTES, read_percussion
+    from ..data.random_percussion import random_percussion
+
+    def shots(audio):
+        loud = np.abs(audio).max(axis=0)
+        onset = int(np.argmax(loud > 0.1 * loud.max()))
+        found = [one_shot(audio, onset, p) for p in range(POSITIONS)]
+        return [s / s.sum(axis=1).max() for s in found]
 
     result = []
-    for note, paths in read_percussion(folder).items():
-        strokes = []
-        for path in paths:
-            audio = soundfile.read(path, dtype="float32", always_2d=True)[0].T
-            loud = np.abs(audio).max(axis=0)
-            onset = int(np.argmax(loud > 0.1 * loud.max()))
-            shots = [one_shot(audio, onset, p) for p in range(POSITIONS)]
-            strokes.append([s / s.sum(axis=1).max() for s in shots])
+    for note, paths in (read_percussion(folder) if folder else {}).items():
+        strokes = [shots(soundfile.read(path, dtype="float32", always_2d=True)[0].T)
+                   for path in paths]
         result.append((float(NOTES[note]), strokes))
+    chance = 2.0 * (sum(chance for chance, _ in result) or 1.0) / max(1, random)
+    result += [(chance, [shots(audio[None]) for audio in random_percussion(seed)[1]])
+               for seed in range(random)]
     return result
 
 

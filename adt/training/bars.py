@@ -17,11 +17,12 @@ from ..data.rhythms import Rhythm, cut, generate, stretch
 from ..network import pick_device
 from ..weights import save_weights
 from .beats import described, heard, rhythms
+from .endless import loader
 from .loop import fit
 
 
-class BarClips(torch.utils.data.IterableDataset):
-    """Clips first, first + 1, … of a seed, dealt out to the workers.
+class BarClips:
+    """Draws training clips: ``features`` (216, beats), ``target`` and ``inside`` (beats,).
 
     Parameters
     ----------
@@ -31,10 +32,9 @@ class BarClips(torch.utils.data.IterableDataset):
         From ``configs/bars.yaml``.
     """
 
-    def __init__(self, groove, midi, config: dict, first: int = 0):
+    def __init__(self, groove, midi, config: dict):
         self.sources = {"groove": list(groove), "midi": list(midi)}
         self.settings, self.shares = config["randomise"], config["data"]["shares"]
-        self.seed, self.first = config["train"]["seed"], first
 
     def _whole(self, rng: np.random.Generator) -> Rhythm:
         kind = rng.random()
@@ -45,8 +45,7 @@ class BarClips(torch.utils.data.IterableDataset):
             kind -= self.shares[name]
         return generate(rng, rng.uniform(20, 90))
 
-    def clip(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """One clip: ``features`` (216, beats), ``target`` and ``inside`` (beats,)."""
+    def __call__(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         low, high = self.settings["beats"]
         features = None
         while features is None:
@@ -71,15 +70,6 @@ class BarClips(torch.utils.data.IterableDataset):
         out["target"][:n] = part.beats.positions == 1
         out["inside"][:n] = 1
         return out
-
-    def __iter__(self):
-        worker = torch.utils.data.get_worker_info()
-        number = self.first + (worker.id if worker else 0)
-        step = worker.num_workers if worker else 1
-        while True:
-            clip = self.clip(np.random.default_rng([self.seed, number]))
-            yield {name: torch.from_numpy(value) for name, value in clip.items()}
-            number += step
 
 
 def validate(model: BarNetwork, checked, settings: dict) -> dict[str, float]:
@@ -123,18 +113,14 @@ def train_bars(config: dict, data: Path, out: Path, resume: bool = False,
     torch.manual_seed(config["train"]["seed"])
     groove, songs, checked = rhythms(config, Path(data))
 
-    def loader(first: int):
-        workers = config["data"]["workers"]
-        return torch.utils.data.DataLoader(
-            BarClips(groove, songs, config, first), batch_size=config["train"]["batch"],
-            num_workers=workers, multiprocessing_context="fork" if workers else None)
+    make = BarClips(groove, songs, config)
 
     def loss(model, batch):
         each = bce(model(batch["features"]), batch["target"], reduction="none")
         return {"total": (each * batch["inside"]).sum() / batch["inside"].sum()}
 
     averaged, figures = fit(
-        BarNetwork(**config["model"]), loss, loader,
+        BarNetwork(**config["model"]), loss, lambda first: loader(make, config, first),
         lambda model: validate(model, checked, config["randomise"]),
         config["train"], Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"

@@ -24,6 +24,7 @@ from ..network import pick_device
 from ..vocabulary import PIECES
 from ..weights import save_weights
 from . import provenance
+from .endless import loader
 from .loop import fit
 
 #: Pieces that a detector takes each piece for.
@@ -78,8 +79,8 @@ def targets(rhythm: Rhythm, n_frames: int) -> np.ndarray:
     return out
 
 
-class BeatClips(torch.utils.data.IterableDataset):
-    """Clips first, first + 1, … of a seed, dealt out to the workers.
+class BeatClips:
+    """Draws training clips: ``grid`` (18, frames) and ``target`` (2, frames).
 
     Parameters
     ----------
@@ -89,10 +90,9 @@ class BeatClips(torch.utils.data.IterableDataset):
         From ``configs/beats.yaml``.
     """
 
-    def __init__(self, groove, midi, config: dict, first: int = 0):
-        self.groove, self.midi, self.first = list(groove), list(midi), first
+    def __init__(self, groove, midi, config: dict):
+        self.groove, self.midi = list(groove), list(midi)
         self.settings, self.shares = config["randomise"], config["data"]["shares"]
-        self.seed = config["train"]["seed"]
 
     def _rhythm(self, rng: np.random.Generator) -> Rhythm:
         seconds = self.settings["seconds"]
@@ -109,8 +109,7 @@ class BeatClips(torch.utils.data.IterableDataset):
             kind -= self.shares[name]
         return generate(rng, seconds)
 
-    def clip(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """One clip: ``grid`` (18, frames) and ``target`` (2, frames)."""
+    def __call__(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         low, high = self.settings["tempo"]
         while True:
             rhythm = self._rhythm(rng)
@@ -119,15 +118,6 @@ class BeatClips(torch.utils.data.IterableDataset):
         frames = int(self.settings["seconds"] * BEAT_FRAME_RATE)
         return {"grid": rasterise(*heard(rhythm, rng, self.settings), frames),
                 "target": targets(rhythm, frames)}
-
-    def __iter__(self):
-        worker = torch.utils.data.get_worker_info()
-        number = self.first + (worker.id if worker else 0)
-        step = worker.num_workers if worker else 1
-        while True:
-            clip = self.clip(np.random.default_rng([self.seed, number]))
-            yield {name: torch.from_numpy(value) for name, value in clip.items()}
-            number += step
 
 
 def validate(model: BeatNetwork, rhythms, settings: dict) -> dict[str, float]:
@@ -193,12 +183,7 @@ def train_beats(config: dict, data: Path, out: Path, resume: bool = False,
     torch.manual_seed(config["train"]["seed"])
     groove, songs, checked = rhythms(config, Path(data))
 
-    def loader(first: int):
-        clips = BeatClips(groove, songs, config, first)
-        workers = config["data"]["workers"]
-        return torch.utils.data.DataLoader(
-            clips, batch_size=config["train"]["batch"], num_workers=workers,
-            multiprocessing_context="fork" if workers else None)
+    make = BeatClips(groove, songs, config)
 
     def loss(model, batch):
         logits = model(batch["grid"])
@@ -208,7 +193,7 @@ def train_beats(config: dict, data: Path, out: Path, resume: bool = False,
                 "downbeat": downbeat}
 
     averaged, figures = fit(
-        BeatNetwork(**config["model"]), loss, loader,
+        BeatNetwork(**config["model"]), loss, lambda first: loader(make, config, first),
         lambda model: validate(model, checked, config["randomise"]),
         config["train"], Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"

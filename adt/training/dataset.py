@@ -1,4 +1,4 @@
-"""Endless training clips as a torch data set, and the fixed clips of validation."""
+"""Training clips of drums as batches, and the fixed clips of validation."""
 
 from __future__ import annotations
 
@@ -11,45 +11,21 @@ import torch
 from ..data.groove import read_groove
 from ..data.kits import Kit, read_kits
 from ..data.stemgmd import read_stemgmd
+from . import endless
 from .oneshots import OneShots
 from .spectral import Clip, ClipMaker, load_accompaniment, load_percussion, load_songs
-
-_FIELDS = ("mixture", "shares", "onset", "velocity", "offset", "weight")
-
-
-class Clips(torch.utils.data.IterableDataset):
-    """Clips first, first + 1, … of a seed, dealt out to the workers."""
-
-    def __init__(self, maker: ClipMaker, seed: int, first: int = 0, stop: int | None = None):
-        self.maker, self.seed, self.first, self.stop = maker, seed, first, stop
-
-    def __iter__(self):
-        worker = torch.utils.data.get_worker_info()
-        number = self.first + (worker.id if worker else 0)
-        step = worker.num_workers if worker else 1
-        while self.stop is None or number < self.stop:
-            clip = self.maker(np.random.default_rng([self.seed, number]))
-            yield {name: torch.from_numpy(getattr(clip, name)) for name in _FIELDS}
-            number += step
 
 
 def loader(maker: ClipMaker, config: dict, first: int = 0) -> torch.utils.data.DataLoader:
     """Batches of training clips, beginning with clip number `first`."""
-    workers = config["data"]["workers"]
-    return torch.utils.data.DataLoader(
-        Clips(maker, config["train"]["seed"], first), batch_size=config["train"]["batch"],
-        num_workers=workers, prefetch_factor=8 if workers else None,
-        multiprocessing_context="fork" if workers else None)
+    return endless.loader(lambda rng: vars(maker(rng)), config, first)
 
 
 def first_clips(maker: ClipMaker, config: dict, count: int) -> Iterator[dict[str, np.ndarray]]:
     """The first clips of a run, one after the other, with a progress bar on a terminal."""
     from tqdm import tqdm
 
-    workers = config["data"]["workers"]
-    clips = torch.utils.data.DataLoader(
-        Clips(maker, config["train"]["seed"], stop=count), batch_size=None, num_workers=workers,
-        multiprocessing_context="fork" if workers else None)
+    clips = endless.loader(lambda rng: vars(maker(rng)), config, stop=count, batch=False)
     for clip in tqdm(clips, desc="listening", total=count, disable=None):
         yield {name: value.numpy() for name, value in clip.items()}
 
@@ -93,4 +69,4 @@ def batches(clips: list[Clip], size: int):
     for i in range(0, len(clips), size):
         part = clips[i:i + size]
         yield {name: torch.from_numpy(np.stack([getattr(c, name) for c in part]))
-               for name in _FIELDS}
+               for name in vars(part[0])}

@@ -15,9 +15,9 @@ def main(argv=None):
         print(f"{name:<10}peak {abs(audio).max():.3f}")
     plain = adt.Transcriber()
     activations = plain.activations(song)
-    careful = adt.Transcriber(thresholds={stem: 0.6 for stem in adt.STEMS})
+    careful = adt.Transcriber(thresholds={stem: 0.8 for stem in adt.STEMS})
     print(f"{len(plain.hits(activations))} hits, "
-          f"{len(careful.hits(activations))} with thresholds of 0.6")
+          f"{len(careful.hits(activations))} with thresholds of 0.8")
 
 
 if __name__ == "__main__":

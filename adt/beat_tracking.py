@@ -26,7 +26,7 @@ __all__ = ["BeatTracker", "track_beats"]
 MIN_BPM, MAX_BPM = 50.0, 215.0
 METRES = (2, 3, 4, 5, 6, 7)
 #: How common the metres are, before anything is heard.
-_METRE_SHARES = (0.06, 0.14, 0.68, 0.03, 0.06, 0.03)
+_METRE_SHARES = (0.03, 0.14, 0.71, 0.03, 0.06, 0.03)
 _CHANGE = 0.01   # chance that the metre changes at a bar line
 _BREAK = 0.002   # chance that a bar is cut short, or a beat was lost or doubled
 _START = 0.5     # chance that the first beat begins a bar

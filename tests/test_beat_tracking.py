@@ -95,6 +95,14 @@ def test_bars_are_cut_short_where_a_beat_was_lost():
     assert positions[47:].tolist() == ([1, 2, 3, 4] * 13)[:51]
 
 
+def test_bars_of_two_must_be_alike():
+    # as in the demo: whether a bar has two beats or four is decided by its third
+    first, third = [0.95] * 6, [0.75, 0.42, 0.65, 0.5, 0.57, 0.35]
+    downbeat = np.column_stack([first, np.zeros(6), third, np.zeros(6)]).ravel()
+    assert bar_positions(downbeat).tolist() == [1, 2, 3, 4] * 6
+    assert bar_positions(np.tile([0.9, 0.0], 12)).tolist() == [1, 2] * 12
+
+
 def test_the_same_beats_every_time(tracker):
     song = groove(101, 8)
     assert tracker(song) == tracker(song) == BeatTracker()(song)

@@ -6,6 +6,7 @@ import pytest
 from adt.cli import main
 from adt.data.kits import read_kits
 from adt.data.random_kits import LAYERS, SYNTHETIC, random_kit
+from adt.data.random_machines import random_machine
 from adt.frames import SAMPLE_RATE
 from adt.training.spectral import ClipMaker
 from adt.vocabulary import ARTICULATIONS, STEMS
@@ -25,8 +26,13 @@ def _lasts(x):
 
 
 @pytest.fixture(scope="module")
-def kits():
-    return [random_kit(seed) for seed in range(6)]
+def machines():
+    return [random_machine(seed) for seed in range(6)]
+
+
+@pytest.fixture(scope="module")
+def kits(machines):
+    return [random_kit(seed) for seed in range(6)] + machines
 
 
 def test_low_hats_are_struck_too():
@@ -67,6 +73,39 @@ def test_the_same_seed_is_the_same_kit_and_another_another(kits):
     assert len(lasting) == len(kits)
 
 
+def test_a_machine_plays_the_same_sound_louder(machines):
+    for machine in machines:
+        for name, layers in machine.items():
+            soft, loud = layers[0][0].astype(float), layers[-1][0].astype(float)
+            np.testing.assert_allclose(soft / np.abs(soft).max(), loud / np.abs(loud).max(),
+                                       atol=1e-4, err_msg=name)
+
+
+def test_kick_and_toms_of_a_machine_are_one_circuit(machines):
+    """Late in the sound each is a sine: nearly all of its power lies within a third."""
+    for machine in machines:
+        for name in ("kick", "tom_high", "tom_mid", "tom_floor"):
+            x = machine[name][-1][0]
+            x = x[len(x) // 8: len(x) // 2]
+            power = np.abs(np.fft.rfft(x * np.hanning(len(x)), 1 << 16)) ** 2
+            top = power.argmax()
+            near = power[int(top / 1.3):int(top * 1.3) + 2].sum()
+            assert near > 0.6 * power.sum(), name
+
+
+def test_the_foot_is_heard_below_the_hats():
+    """Shut with the foot, hats thump between 100 and 700 Hz; struck, they hardly do."""
+    def below(x):
+        power = np.abs(np.fft.rfft(x)) ** 2
+        f = np.fft.rfftfreq(len(x), 1 / SAMPLE_RATE)
+        return 10 * np.log10(power[(f > 100) & (f < 700)].sum() / power.sum())
+
+    for seed in range(6):
+        kit = random_kit(seed)
+        foot = below(kit["hihat_pedal"][-1][0])
+        assert -22 < foot < -2 and foot > below(kit["hihat_closed"][-1][0])
+
+
 def test_the_command_writes_kits_that_training_reads(tmp_path, capsys):
     assert main(["render-kits", "-o", str(tmp_path / "kits"), "--count", "2", "--seed", "4"]) == 0
     assert "2 kits" in capsys.readouterr().err
@@ -78,6 +117,12 @@ def test_the_command_writes_kits_that_training_reads(tmp_path, capsys):
     np.testing.assert_allclose(sample.audio[0, sample.onset:], random_kit(4)["kick"][-1][0],
                                atol=2e-4)
     assert (tmp_path / "kits" / "random-004" / "kit.json").is_file()
+
+
+def test_the_command_writes_machines_that_training_reads(tmp_path):
+    assert main(["render-kits", "-o", str(tmp_path), "--count", "1", "--machines"]) == 0
+    (kit,) = read_kits(tmp_path)
+    assert kit.name == "machine-000" and kit.kind == SYNTHETIC and kit.stems() == STEMS
 
 
 def test_a_kit_that_cannot_be_written_is_said_in_one_line(tmp_path, capsys):

@@ -16,9 +16,11 @@ from . import options, outputs
               help="Number of kits.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Of the first kit; each of the others has the next.")
-def command(out, count, seed):
+@click.option("--machines", is_flag=True, help="Drum machines in place of drums.")
+def command(out, count, seed, machines):
     """Make drum kits that nobody built, which training plays beside the sampled ones."""
     from ..data.random_kits import render_kits
     outputs.check_writable([out])
-    click.echo(f"{len(render_kits(out, count, seed, progress=True))} kits are in {out}", err=True)
+    made = render_kits(out, count, seed, progress=True, machines=machines)
+    click.echo(f"{len(made)} kits are in {out}", err=True)
     return 0

@@ -272,6 +272,36 @@ def test_weights_have_a_mean(data, bank, tmp_path):
     assert "the mean with" in description["history"][-1] and "seed 5" in description["history"][-1]
 
 
+def test_networks_of_velocities_have_the_mean_of_what_they_say(tmp_path):
+    from adt.velocity import N_FEATURES, VelocityNet
+
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(50, N_FEATURES, generator=generator)
+    paths, said = [], []
+    for seed, members in enumerate((3, 3)):
+        torch.manual_seed(seed)
+        network = VelocityNet(hidden=8, members=members).eval()
+        for kind in ("stems", "mixture"):
+            getattr(network, f"{kind}_mean").copy_(0.2 * torch.randn(N_FEATURES))
+            getattr(network, f"{kind}_scale").copy_(1.0 + torch.rand(N_FEATURES))
+        paths.append(tmp_path / f"{seed}.safetensors")
+        weights.save_weights(paths[-1], network.state_dict(), {
+            "kind": "velocity", "model": {"hidden": 8, "members": members}, "metrics": {}})
+        with torch.inference_mode():
+            said.append([network(features, demix) for demix in (True, False)])
+    out = tmp_path / "all.safetensors"
+    assert main(["train", "average", *map(str, paths), "-o", str(out)]) == 0
+    tensors, description = weights.load_weights(out)
+    assert description["model"]["members"] == 6
+    network = VelocityNet(**description["model"]).eval()
+    network.load_state_dict(tensors)
+    for i, demix in enumerate((True, False)):
+        with torch.inference_mode():
+            told = network(features, demix)
+        torch.testing.assert_close(told, (said[0][i] + said[1][i]) / 2, rtol=0, atol=4e-3)
+        assert not torch.allclose(told, said[0][i], atol=4e-3)
+
+
 def test_weights_of_other_sizes_have_no_mean(data, bank, tmp_path, capsys):
     one, out = bank / "bank.safetensors", tmp_path / "mean.safetensors"
     assert train("bank", data, tmp_path / "wide", "model.widths=[4,8,8,8]") == 0

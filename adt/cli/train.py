@@ -121,7 +121,10 @@ def bars(**settings):
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True,
               help="The .safetensors file to write.")
 def average(weights: tuple[str, ...], out: Path):
-    """Write the mean of weights that were trained from the same beginning."""
+    """Write the mean of weights that were trained from the same beginning.
+
+    Of networks of velocities, each from a beginning of its own, all members are kept.
+    """
     outputs.check_writable([out.parent])
     from .. import training
     click.echo(f"weights: {training.average_weights(weights, out)}")

@@ -2,7 +2,8 @@
 
 Networks trained from the same weights on other clips, or with other settings, lie close together;
 the mean of their weights often does better than any of them and costs no more (Wortsman et al.,
-"Model soups", 2022).
+"Model soups", 2022). Networks of velocities begin each for itself, so theirs is the mean of what
+they say: the members of all of them side by side.
 """
 
 from __future__ import annotations
@@ -54,11 +55,39 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
         if like(*weights) != like(*loaded[0]):
             raise ConfigError(f"{path}: of another kind or size than {paths[0]}; only weights "
                               "that began alike have a mean")
-    mean = {name: torch.stack([tensors[name] for tensors, _ in loaded]).mean(dim=0)
-            if tensor.is_floating_point() else tensor for name, tensor in first.items()}
+    if description.get("kind") == "velocity":
+        mean = _side_by_side([tensors for tensors, _ in loaded])
+        members = description["model"]["members"] * len(loaded)
+        description["model"] = {**description["model"], "members": members}
+    else:
+        mean = {name: torch.stack([tensors[name] for tensors, _ in loaded]).mean(dim=0)
+                if tensor.is_floating_point() else tensor for name, tensor in first.items()}
     others = [other.get("history", ["weights of unknown history"])[-1] for _, other in loaded[1:]]
     description["history"] = [*description.get("history", []),
                               "the mean with " + "; with ".join(others)]
     description["metrics"] = {}
     save_weights(out, mean, description)
     return Path(out)
+
+
+def _side_by_side(networks: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Members of several `adt.velocity.VelocityNet`, reading what the first one's mean and scale
+    make of the features: the first layers of the others take in the difference."""
+    first = networks[0]
+    result = {name: tensor for name, tensor in first.items() if "_" in name}  # means and scales
+    for kind in ("stems", "mixture"):
+        mean, scale = first[f"{kind}_mean"], first[f"{kind}_scale"]
+        count = 0
+        for tensors in networks:
+            shift = (mean - tensors[f"{kind}_mean"]) / tensors[f"{kind}_scale"]
+            factor = scale / tensors[f"{kind}_scale"]
+            for member in sorted({n.split(".")[1] for n in tensors if n.startswith(f"{kind}.")},
+                                 key=int):
+                prefix = f"{kind}.{member}."
+                own = {n.removeprefix(prefix): t for n, t in tensors.items()
+                       if n.startswith(prefix)}
+                own["0.bias"] = own["0.bias"] + own["0.weight"] @ shift
+                own["0.weight"] = own["0.weight"] * factor
+                result.update({f"{kind}.{count}.{n}": t for n, t in own.items()})
+                count += 1
+    return result

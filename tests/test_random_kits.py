@@ -7,6 +7,7 @@ from adt.cli import main
 from adt.data.kits import read_kits
 from adt.data.random_kits import LAYERS, SYNTHETIC, random_kit
 from adt.data.random_machines import random_machine
+from adt.errors import DataError
 from adt.frames import SAMPLE_RATE
 from adt.training.spectral import ClipMaker
 from adt.vocabulary import ARTICULATIONS, STEMS
@@ -123,6 +124,13 @@ def test_the_command_writes_machines_that_training_reads(tmp_path):
     assert main(["render-kits", "-o", str(tmp_path), "--count", "1", "--machines"]) == 0
     (kit,) = read_kits(tmp_path)
     assert kit.name == "machine-000" and kit.kind == SYNTHETIC and kit.stems() == STEMS
+
+
+def test_a_link_to_a_kit_that_leads_nowhere_is_an_error(tmp_path):
+    assert main(["render-kits", "-o", str(tmp_path), "--count", "1"]) == 0
+    (tmp_path / "gone").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match="gone.*leads nowhere"):
+        read_kits(tmp_path)
 
 
 def test_a_kit_that_cannot_be_written_is_said_in_one_line(tmp_path, capsys):

@@ -150,7 +150,16 @@ def read_kits(root: Path | str, families: str = "all") -> list[Kit]:
         Folder of kit folders.
     families : {'all', 'train', 'validation'}
         Leave out, or keep only, the `VALIDATION_FAMILIES`.
+
+    Raises
+    ------
+    DataError
+        If there is no kit, or a link leads nowhere: a kit that is silently missing would
+        not be missed.
     """
+    for path in sorted(Path(root).glob("*")):
+        if path.is_symlink() and not path.exists():
+            raise DataError(f"{path}: a link that leads nowhere; make it anew or remove it")
     kits = [read_kit(p.parent) for p in sorted(Path(root).glob("*/kit.json"))]
     if families != "all":
         held_out = families == "validation"

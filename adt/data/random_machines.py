@@ -4,9 +4,9 @@ The sounds of analogue drum machines are made alike: kick and toms are the same 
 other pitches, so that a low tom is told from a kick only by what else is played; hats and cymbals
 are the same square waves or the same noise, longer or shorter. Nothing rings or rattles along, and
 a harder stroke is louder, not brighter. Here all that makes such a machine is drawn at random,
-from bridged-T oscillators (kick, toms, snare, side stick) and six square waves or noise (hats,
-cymbals), as Werner, Abel & Smith describe them ("A physically-informed, circuit-bendable,
-digital model of the Roland TR-808 bass drum circuit", 2014).
+from bridged-T oscillators (kick, toms, snare, side stick; Werner, Abel & Smith, "A
+physically-informed, circuit-bendable, digital model of the Roland TR-808 bass drum circuit",
+2014) and six square waves or noise (hats, cymbals; the same, "The TR-808 cymbal", 2014).
 """
 
 from __future__ import annotations

@@ -34,6 +34,11 @@ def time_axis(seconds: float) -> np.ndarray:
     return np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
 
 
+def fade_out(length: int) -> np.ndarray:
+    """Gain of the samples of a sound that ends in 20 ms."""
+    return np.minimum(1.0, np.arange(length, 0, -1) / (0.02 * SAMPLE_RATE))
+
+
 def noise_band(rng: np.random.Generator, t: np.ndarray, low: float, high: float) -> np.ndarray:
     """White noise band-passed between two frequencies in Hz, of unit standard deviation."""
     from scipy.signal import butter, sosfilt
@@ -194,7 +199,7 @@ def stroke(articulation: str, velocity: int = 127, seed: int = 0, take: int = 0)
     bright = 2 if articulation in ("kick", "tom_high", "tom_mid", "tom_floor") else 1
     pole = np.exp(-2 * np.pi * 18000 * force ** (1.6 * bright) / SAMPLE_RATE)
     x = lfilter([1 - pole], [1, -pole], x)
-    x *= np.minimum(1.0, np.arange(len(x), 0, -1) / (0.02 * SAMPLE_RATE))
+    x *= fade_out(len(x))
     x *= level * force ** 2 * (1 + 0.03 * rng.standard_normal()) / np.abs(x).max()
     return np.clip(x, -1, 1).astype(np.float32)
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..frames import SAMPLE_RATE
 from ..synth import (
     decaying_mode,
+    fade_out,
     noise_band,
     partials,
     square_metal,
@@ -61,6 +62,13 @@ def _ringing(x: np.ndarray, peaks: list[tuple]) -> np.ndarray:
         band = centre * 2 ** (-octaves / 2), min(centre * 2 ** (octaves / 2), 0.49 * SAMPLE_RATE)
         result += gain * sosfilt(butter(1, band, "bandpass", fs=SAMPLE_RATE, output="sos"), x)
     return result
+
+
+def _rung(x: np.ndarray, t: np.ndarray, modes: list[tuple]) -> np.ndarray:
+    """A sound with decaying sines added in place: frequency in Hz, level, decay in seconds."""
+    for pitch, level, decay in modes:
+        x += level * decaying_mode(t, pitch, decay)
+    return x
 
 
 def _kick(rng: np.random.Generator) -> Stroke:
@@ -114,9 +122,7 @@ def _side_stick(rng: np.random.Generator) -> Stroke:
     def stroke(take, force):
         t = time_axis(0.25)
         x = click * force * burst(take, t, low, 3 * low, 0.004)
-        for pitch, level, decay in modes:
-            x += level * decaying_mode(t, pitch, decay)
-        return x
+        return _rung(x, t, modes)
     return stroke
 
 
@@ -156,8 +162,7 @@ def _foot(rng: np.random.Generator) -> Stroke:
     def stroke(take, force):
         t = time_axis(0.3)
         x = noise * burst(take, t, 130, 900, fade)
-        for pitch, level, decay in modes:
-            x += level * decaying_mode(t, pitch, decay)
+        x = _rung(x, t, modes)
         return x / np.sqrt((x ** 2).sum())
     return stroke
 
@@ -218,8 +223,7 @@ def _ride(rng: np.random.Generator) -> dict[str, Stroke]:
         body = partials(t, 1.0, low, 15000.0, count, decay, slope, bronze)
         x = body * (1 + ping * np.exp(-t / 0.05)) + wash * burst(take, t, wash_low, 16000,
                                                                  wash_decay)
-        for pitch, level, long in modes:
-            x += level * decaying_mode(t, pitch, long)
+        x = _rung(x, t, modes)
         return _ringing(x + stick * force * burst(take, t, 2000, 16000, stick_decay), peaks)
 
     def bell(take, force):
@@ -285,7 +289,7 @@ def random_kit(seed: int) -> dict[str, list[list[np.ndarray]]]:
             x = stroke(np.random.default_rng([seed, 2, index, high]), force)
             pole = np.exp(-2 * np.pi * top * force ** dulls / SAMPLE_RATE)
             x = lfilter([1 - pole], [1, -pole], x)
-            x *= np.minimum(1.0, np.arange(len(x), 0, -1) / (0.02 * SAMPLE_RATE))
+            x *= fade_out(len(x))
             x *= min(0.99, level) * force ** power / np.abs(x).max()
             kit[name].append([x.astype(np.float32)])
     return kit

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..frames import SAMPLE_RATE
-from ..synth import decaying_mode, noise_band, square_metal, time_axis
+from ..synth import decaying_mode, fade_out, noise_band, square_metal, time_axis
 from .random_kits import BALANCE, LAYERS, burst, draw
 
 Stroke = Callable[[np.random.Generator], np.ndarray]
@@ -150,7 +150,7 @@ def random_machine(seed: int) -> dict[str, list[list[np.ndarray]]]:
         level = min(0.99, BALANCE[name][0] * 10 ** (own.normal(0, 2.0) / 20))
         power = own.uniform(1.5, 2.2)
         x = stroke(own)
-        x *= np.minimum(1.0, np.arange(len(x), 0, -1) / (0.02 * SAMPLE_RATE))
+        x *= fade_out(len(x))
         x *= level / np.abs(x).max()
         kit[name] = [[(x * (high / 127) ** power).astype(np.float32)] for high in LAYERS]
     return kit

@@ -14,6 +14,8 @@ from typing import Sequence
 import torch
 
 from ..errors import ConfigError
+from ..network import load_network
+from ..velocity import VelocityNet
 from ..weights import load_weights, save_weights
 
 
@@ -56,7 +58,9 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
             raise ConfigError(f"{path}: of another kind or size than {paths[0]}; only weights "
                               "that began alike have a mean")
     if description.get("kind") == "velocity":
-        mean = _side_by_side([tensors for tensors, _ in loaded])
+        networks = [load_network(VelocityNet, "velocity", path, torch.device("cpu"))[0]
+                    for path in paths]
+        mean = _side_by_side(networks)
         members = description["model"]["members"] * len(loaded)
         description["model"] = {**description["model"], "members": members}
     else:
@@ -70,24 +74,18 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
     return Path(out)
 
 
-def _side_by_side(networks: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Members of several `adt.velocity.VelocityNet`, reading what the first one's mean and scale
+@torch.inference_mode()
+def _side_by_side(networks: Sequence[VelocityNet]) -> dict[str, torch.Tensor]:
+    """Weights of one network with the members of all, for what the first one's mean and scale
     make of the features: the first layers of the others take in the difference."""
     first = networks[0]
-    result = {name: tensor for name, tensor in first.items() if "_" in name}  # means and scales
     for kind in ("stems", "mixture"):
-        mean, scale = first[f"{kind}_mean"], first[f"{kind}_scale"]
-        count = 0
-        for tensors in networks:
-            shift = (mean - tensors[f"{kind}_mean"]) / tensors[f"{kind}_scale"]
-            factor = scale / tensors[f"{kind}_scale"]
-            for member in sorted({n.split(".")[1] for n in tensors if n.startswith(f"{kind}.")},
-                                 key=int):
-                prefix = f"{kind}.{member}."
-                own = {n.removeprefix(prefix): t for n, t in tensors.items()
-                       if n.startswith(prefix)}
-                own["0.bias"] = own["0.bias"] + own["0.weight"] @ shift
-                own["0.weight"] = own["0.weight"] * factor
-                result.update({f"{kind}.{count}.{n}": t for n, t in own.items()})
-                count += 1
-    return result
+        mean, scale = (getattr(first, f"{kind}_{what}") for what in ("mean", "scale"))
+        for other in networks[1:]:
+            shift = (mean - getattr(other, f"{kind}_mean")) / getattr(other, f"{kind}_scale")
+            for member in getattr(other, kind):
+                layer = member[0]
+                layer.bias += layer.weight @ shift
+                layer.weight *= scale / getattr(other, f"{kind}_scale")
+                getattr(first, kind).append(member)
+    return first.state_dict()

@@ -5,10 +5,11 @@ from song to song far more than within one. Hats buried under guitars have small
 in steady time; hats that nobody played may have larger ones, but only where a snare is struck.
 So every peak of a stem's activation is described by numbers (`adt.description`), and
 gradient-boosted trees (Friedman, "Greedy function approximation: a gradient boosting machine",
-2001) make of them the chance that the peak is a stroke. Others tell rides from crashes
+2001) make of them the chance that the peak is a stroke. So do transformers that read all peaks
+at once (`adt.attention`); the mean of the logits counts. Other trees tell rides from crashes
 (`adt.cymbals`).
 
-The trees learned from what the detectors hear in renders, with the peaks of every stem raised or
+Both learned from what the detectors hear in renders, with the peaks of every stem raised or
 lowered at random, and with strokes that move or leak into other stems (`adt.training.decoder`):
 they must go by how peaks compare with each other and by when they come, not by how high they are.
 """
@@ -18,32 +19,43 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
+from .attention import StrokeTransformer, attend
 from .cymbals import CYMBALS
 from .description import NEAR, Peaks, describe
 from .peaks import SECOND_THRESHOLD
 from .trees import Trees
 from .vocabulary import STEM_COLUMNS
 
+KINDS = ("stems", "mixture")  #: what the detectors read, for each of which there are judges
 _SONG = 30_000  #: frames that are judged as one song, about
 _QUIET = 200  #: frames either side in which a quiet place to cut is looked for
 _REACH = 2  #: frames either side of a peak that belong to it
 
 
 class Decoder(nn.Module):
-    """Boosted trees that judge peaks, and those that tell rides from crashes.
+    """Boosted trees and transformers that judge peaks, and trees that tell rides from crashes.
 
-    For each there are two sets of trees: with demixing (``stems``) and without (``mixture``).
+    Of each there are two sets: with demixing (``stems``) and without (``mixture``).
 
     Parameters
     ----------
     strokes, cymbals : dict
         Parameters of `adt.trees.Trees`.
+    attention : dict, optional
+        ``members``, how many transformers, and the parameters of each
+        (`adt.attention.StrokeTransformer`). Without it the trees judge alone.
     """
 
-    def __init__(self, strokes: dict, cymbals: dict):
+    def __init__(self, strokes: dict, cymbals: dict, attention: dict | None = None):
         super().__init__()
-        self.strokes = nn.ModuleDict({kind: Trees(**strokes) for kind in ("stems", "mixture")})
-        self.cymbals = nn.ModuleDict({kind: Trees(**cymbals) for kind in ("stems", "mixture")})
+        self.strokes = nn.ModuleDict({kind: Trees(**strokes) for kind in KINDS})
+        self.cymbals = nn.ModuleDict({kind: Trees(**cymbals) for kind in KINDS})
+        self.attention = None
+        if attention:
+            shape = {name: value for name, value in attention.items() if name != "members"}
+            self.attention = nn.ModuleDict({
+                kind: nn.ModuleList(StrokeTransformer(**shape)
+                                    for _ in range(attention["members"])) for kind in KINDS})
 
 
 def songs(onset: np.ndarray) -> list[slice]:
@@ -85,16 +97,19 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
     """
     from scipy.special import expit
 
-    kind, out = "stems" if level.shape[1] > 1 else "mixture", np.zeros(onset.shape, np.float32)
+    kind, out = KINDS[level.shape[1] == 1], np.zeros(onset.shape, np.float32)
     for part in songs(onset):
         described = describe(onset[part], level[part])
+        logits = [network.strokes[kind](peaks.features) for peaks in described]
+        if network.attention is not None:
+            attended = attend(network.attention[kind], described)
+            logits = [(trees + seen) / 2 for trees, seen in zip(logits, attended)]
         for stem, (columns, peaks) in enumerate(zip(STEM_COLUMNS, described)):
             heights = onset[part][:, columns]
             if stem == CYMBALS:
                 heights = _divided(network.cymbals[kind], heights, peaks)
-            told = expit(network.strokes[kind](peaks.features))
-            out[part, columns] = heights * _spread(peaks.frames, told / peaks.chances,
-                                                   len(heights))[:, None]
+            told = expit(logits[stem]) / peaks.chances
+            out[part, columns] = heights * _spread(peaks.frames, told, len(heights))[:, None]
     return np.minimum(out, 1.0)
 
 

@@ -39,12 +39,15 @@ class Peaks(NamedTuple):
         What describes them.
     division : ndarray of float32, shape (n, N_CYMBALS), or None
         Of cymbals, what tells rides from crashes (`adt.cymbals`).
+    beat : int
+        Of the song, frames.
     """
 
     frames: np.ndarray
     chances: np.ndarray
     features: np.ndarray
     division: np.ndarray | None
+    beat: int = _BEAT[0]
 
 
 def logit(chance):
@@ -162,7 +165,7 @@ def describe(onset: np.ndarray, level: np.ndarray) -> list[Peaks]:
     for s in stems:
         n, height = len(frames[s]), heights[s]
         if n == 0:
-            result.append(_no_peaks(s))
+            result.append(_no_peaks(s, lags[1]))
             continue
         beside = logit(near[frames[s]])
         beside[:, s] = _NOTHING
@@ -176,14 +179,14 @@ def describe(onset: np.ndarray, level: np.ndarray) -> list[Peaks]:
             *_spacing(frames[s], height, total[:, s]), np.tile(fixed, (n, 1)), sounds[s]]
         division = describe_cymbals(onset, frames[s], chances[s], lags) if s == CYMBALS else None
         result.append(Peaks(frames[s], chances[s], np.column_stack(columns).astype(np.float32),
-                            division))
+                            division, lags[1]))
     return result
 
 
-def _no_peaks(stem: int) -> Peaks:
+def _no_peaks(stem: int, beat: int = _BEAT[0]) -> Peaks:
     division = np.zeros((0, N_CYMBALS), np.float32) if stem == CYMBALS else None
     return Peaks(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, N_FEATURES), np.float32),
-                 division)
+                 division, beat)
 
 
 N_FEATURES = 82 + N_SOUND

@@ -5,6 +5,7 @@ import json
 import pytest
 
 SMALL_BANK = {"widths": [4, 4, 8, 8]}
+SMALL_ATTENTION = {"width": 24, "hidden": 8, "layers": 1, "heads": 1}
 SMALL_DETECTORS = {"front": [4, 4, 4, 4], "width": 8, "dilations": [1, 2, 4]}
 
 
@@ -94,7 +95,8 @@ def untrained_models(tmp_path_factory):
             ("detectors_mixture", "detectors", OnsetDetectors,
              {"demix": False, **SMALL_DETECTORS}),
             ("decoder", "decoder", Decoder,
-             {part: {"trees": 2, "nodes": 3} for part in ("strokes", "cymbals")}),
+             {**{part: {"trees": 2, "nodes": 3} for part in ("strokes", "cymbals")},
+              "attention": {"members": 1, **SMALL_ATTENTION}}),
             ("velocity", "velocity", VelocityNet, {"hidden": 4, "members": 1}),
             ("beats", "beats", BeatNetwork, beats), ("bars", "bars", BarNetwork, beats)):
         save_weights(folder / f"{name}.safetensors", make(**model).state_dict(), {

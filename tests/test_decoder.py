@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import run_training, trained_alike
+from conftest import SMALL_ATTENTION, run_training, trained_alike
 from test_training import data  # noqa: F401  (a fixture)
 
 from adt import decoder, description, weights
@@ -67,7 +67,7 @@ def stump(feature, threshold, low, high, crash=(0, 0.0, 0.0, 0.0)):
 def test_every_peak_is_described():
     peaks = described(song(*GROOVE))
     assert [len(p.frames) for p in peaks] == [11, 11, 0, 44, 0]
-    for (frames, chances, features, _), (_, at, height) in zip(
+    for (frames, chances, features, *_), (_, at, height) in zip(
             (peaks[0], peaks[1], peaks[3]), GROOVE):
         assert frames.tolist() == at.tolist()
         np.testing.assert_allclose(chances, height, rtol=1e-6)
@@ -357,7 +357,9 @@ def test_train(data, doubtful_models, monkeypatch, tmp_path):  # noqa: F811
         "data.accompaniment=[band]", "data.real=none", "data.workers=0", "data.songs=null",
         "data.validation_clips=2", "data.percussion=null", "data.clips=6", "louder.clips=2",
         "randomise.clip_seconds=3.0", "randomise.level=0", "train.seconds=[2.9, 3]",
-        "train.members=1",
+        "train.members=1", "attention.members=1", "attention.steps=3", "attention.windows=1",
+        "attention.precision=fp32", *(f"attention.model.{name}={value}"
+                                      for name, value in SMALL_ATTENTION.items()),
         *(f"{part}.{setting}" for part in ("model", "cymbals")
           for setting in ("trees=3", "least=2", "leaves=4"))]
 
@@ -375,3 +377,10 @@ def test_train(data, doubtful_models, monkeypatch, tmp_path):  # noqa: F811
     assert (tmp_path / "first" / "heard.npz").stat().st_mtime_ns == before
     again, _ = weights.load_weights(tmp_path / "first" / "decoder.safetensors")
     assert all(torch.equal(ours[name], again[name]) for name in ours)
+    # the trees of other weights can be kept; then only the transformers are trained
+    sets += [f"trees={doubtful_models / 'decoder.safetensors'}", "attention.steps=4"]
+    assert run("first") == 0
+    kept, description = weights.load_weights(tmp_path / "first" / "decoder.safetensors")
+    theirs, _ = weights.load_weights("decoder")
+    for name, tensor in kept.items():
+        assert torch.equal(tensor, theirs[name]) is not name.startswith("attention")

@@ -3,7 +3,8 @@
 Long clips go through the finished bank and detectors once, and what these say is kept beside the
 strokes played (``heard.npz``). Windows of it, in which each stem's peaks are raised or lowered and
 strokes leak from stem to stem, sound and all, as recordings of another kind would make them
-(`unsettle`), are songs of their own; their peaks are what the trees learn from.
+(`unsettle`), are songs of their own; from their peaks trees learn, and transformers
+(`adt.training.attention`).
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ import numpy as np
 import torch
 from scipy.special import expit
 
+from ..attention import in_order
 from ..cymbals import CRASH, CYMBALS
-from ..decoder import Decoder, decode
-from ..description import describe, logit
+from ..decoder import KINDS, Decoder, decode
+from ..description import Peaks, describe, logit
 from ..errors import ConfigError
 from ..frames import FRAME_RATE
 from ..levels import GROUPS, decibel, levels
-from ..network import pick_device
+from ..network import load_network, pick_device
 from ..output import atomic_path
 from ..trees import Trees
 from ..vocabulary import STEM_COLUMNS, STEMS
 from ..weights import save_weights
 from . import provenance
+from .attention import Window, train_attention
 from .dataset import first_clips, training_maker, validation_clips
 from .listener import Listener, strokes
 from .validation import real_tracks, score
@@ -197,6 +200,22 @@ class Table(NamedTuple):
     weight: np.ndarray
 
 
+def _window(clip: Heard, demix: bool, rng: np.random.Generator,
+            config: dict) -> tuple[list[Peaks], np.ndarray]:
+    """Peaks of a window of a clip, unsettled, and the strokes played in it."""
+    settings = config["unsettle"]
+    logits, level = clip.logits[0 if demix else 1].astype(np.float32), clip.level
+    if rng.random() < settings["chance"]:
+        logits, level = unsettle(logits, level, rng, settings)
+    level = level if demix else level[:, -1:]
+    seconds = rng.uniform(*config["train"]["seconds"])
+    length = min(len(logits), round(seconds * FRAME_RATE))
+    start = int(rng.integers(len(logits) - length + 1))
+    window = slice(start, start + length)
+    return (describe(expit(logits[window]), level[window]),
+            clip.strokes - np.array([start, 0, 0, 0]))
+
+
 def tables(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[Table, Table]:
     """Peaks of one window of each clip.
 
@@ -212,19 +231,11 @@ def tables(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[
     cymbals : Table
         Which strokes on cymbals are crashes.
     """
-    settings, strokes, cymbals = config["unsettle"], [], []
+    strokes, cymbals = [], []
     for number, clip in enumerate(heard):
         rng = np.random.default_rng([config["train"]["seed"], member, number])
-        logits, level = clip.logits[0 if demix else 1].astype(np.float32), clip.level
-        if rng.random() < settings["chance"]:
-            logits, level = unsettle(logits, level, rng, settings)
-        level = level if demix else level[:, -1:]
-        seconds = rng.uniform(*config["train"]["seconds"])
-        length = min(len(logits), round(seconds * FRAME_RATE))
-        start = int(rng.integers(len(logits) - length + 1))
-        window = slice(start, start + length)
-        played = clip.strokes - np.array([start, 0, 0, 0])
-        for stem, peaks in enumerate(describe(expit(logits[window]), level[window])):
+        described, played = _window(clip, demix, rng, config)
+        for stem, peaks in enumerate(described):
             struck, weight = _found(peaks.frames, stem, played)
             strokes.append(Table(peaks.features, struck >= 0, weight))
             if stem == CYMBALS:
@@ -232,6 +243,21 @@ def tables(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[
                 x = np.column_stack([peaks.features, peaks.division])
                 cymbals.append(Table(x[known], struck[known] == CRASH, weight[known]))
     return tuple(Table(*map(np.concatenate, zip(*rows))) for rows in (strokes, cymbals))
+
+
+def windows(heard: list[Heard], demix: bool, config: dict) -> list[Window]:
+    """Windows of each clip, as many as section ``attention`` of the config says."""
+    result = []
+    for number, clip in enumerate(heard):
+        for turn in range(config["attention"]["windows"]):
+            seed = [config["train"]["seed"], number, turn, len(KINDS)]  # none of the trees'
+            described, played = _window(clip, demix, np.random.default_rng(seed), config)
+            struck, weight = map(np.concatenate, zip(*(
+                _found(peaks.frames, stem, played) for stem, peaks in enumerate(described))))
+            order, frames, features = in_order(described)
+            result.append(Window(features.astype(np.float16), frames, struck[order] >= 0,
+                                 weight[order], described[0].beat))
+    return result
 
 
 def grow(trees: Trees, member: int, learned: Table, settings: dict, seed: int) -> None:
@@ -292,6 +318,29 @@ def _judged(model: Decoder, listener: Listener, mixture: np.ndarray) -> np.ndarr
     return np.stack([decode(model, expit(onset), level), *others])
 
 
+def _grow_all(model: Decoder, heard: list[Heard], config: dict) -> None:
+    """Grow the trees of all members, in their places."""
+    from tqdm import tqdm
+
+    for kind in KINDS:
+        for member in tqdm(range(config["train"]["members"]), desc=f"growing ({kind})",
+                           disable=None):
+            learned = tables(heard, kind == "stems", member, config)
+            for (part, section), table in zip(_SECTIONS.items(), learned):
+                grow(getattr(model, part)[kind], member, table, config[section],
+                     config["train"]["seed"])
+
+
+def _attend_all(model: Decoder, heard: list[Heard], config: dict, device: torch.device) -> None:
+    """Train the transformers, in place."""
+    for kind in KINDS:
+        learned = windows(heard, kind == "stems", config)
+        for member, network in enumerate(model.attention[kind]):
+            seed = config["train"]["seed"] + member
+            loss = train_attention(network, learned, config["attention"], seed, device)
+            print(f"attention ({kind}), member {member + 1}: loss {loss:.4f}", flush=True)
+
+
 def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
                   device: str = "auto") -> Path:
     """Train on what the finished bank and detectors hear, and write weights.
@@ -312,21 +361,29 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
     Path
         The weights file.
     """
-    from tqdm import tqdm
-
-    data, out = Path(data), Path(out)
-    members, seed = config["train"]["members"], config["train"]["seed"]
-    shape = {part: {"trees": members * config[section]["trees"],
+    data, out, attention = Path(data), Path(out), config["attention"]
+    shape = {part: {"trees": config["train"]["members"] * config[section]["trees"],
                     "nodes": 2 * config[section]["leaves"] - 1}
              for part, section in _SECTIONS.items()}
+    grown, kept = {part: config[section] for part, section in _SECTIONS.items()}, {}
+    if config["trees"]:
+        trees, described = load_network(Decoder, "decoder", config["trees"], torch.device("cpu"))
+        kept = {name: tensor for name, tensor in trees.state_dict().items()
+                if name.split(".")[0] in _SECTIONS}
+        shape = {part: described["model"][part] for part in _SECTIONS}
+        grown = described.get("grown", {})
+    if attention["members"]:
+        shape["attention"] = {"members": attention["members"], **attention["model"]}
+    torch.manual_seed(config["train"]["seed"])
     model = Decoder(**shape)
     listener = Listener(config, pick_device(device))
     heard, description = listen(listener, config, data, out / "heard.npz")
-    for kind in ("stems", "mixture"):
-        for member in tqdm(range(members), desc=f"growing ({kind})", disable=None):
-            learned = tables(heard, kind == "stems", member, config)
-            for (part, section), table in zip(_SECTIONS.items(), learned):
-                grow(getattr(model, part)[kind], member, table, config[section], seed)
+    if kept:
+        model.load_state_dict(kept, strict=False)
+    else:
+        _grow_all(model, heard, config)
+    if attention["members"]:
+        _attend_all(model, heard, config, listener.device)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
     figures = score(
         ((clip, _judged(model, listener, clip.mixture)) for clip in clips),
@@ -336,6 +393,6 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
     path = out / f"{config['name']}.safetensors"
     save_weights(path, model.state_dict(), {
         "kind": "decoder", "name": config["name"], "model": shape,
-        "grown": {part: config[section] for part, section in _SECTIONS.items()},
+        "grown": grown, "attention": attention,
         "metrics": {"validation": figures}, **description})
     return path

@@ -7,7 +7,7 @@ one: the same place of other bars, strokes that sound alike, what is struck alon
 two peaks are, in seconds and in beats of the song, turns queries and keys (Su et al., "RoFormer:
 enhanced transformer with rotary position embedding", 2021).
 
-The two err in different places, so the decoder believes the mean of their logits.
+The two err in different places, so the decoder believes a mean of their logits.
 """
 
 from __future__ import annotations

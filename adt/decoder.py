@@ -6,7 +6,7 @@ in steady time; hats that nobody played may have larger ones, but only where a s
 So every peak of a stem's activation is described by numbers (`adt.description`), and
 gradient-boosted trees (Friedman, "Greedy function approximation: a gradient boosting machine",
 2001) make of them the chance that the peak is a stroke. So do transformers that read all peaks
-at once (`adt.attention`); the mean of the logits counts. Other trees tell rides from crashes
+at once (`adt.attention`); a mean of the logits counts. Other trees tell rides from crashes
 (`adt.cymbals`).
 
 Both learned from what the detectors hear in renders, with the peaks of every stem raised or
@@ -24,11 +24,13 @@ from .cymbals import CYMBALS
 from .description import NEAR, Peaks, describe
 from .peaks import SECOND_THRESHOLD
 from .trees import Trees
-from .vocabulary import STEM_COLUMNS
+from .vocabulary import STEM_COLUMNS, STEMS
 
 KINDS = ("stems", "mixture")  #: what the detectors read, for each of which there are judges
 _SONG = 30_000  #: frames that are judged as one song, about
 _QUIET = 200  #: frames either side in which a quiet place to cut is looked for
+#: Share of the transformers in the logits, for each stem. Strokes on toms are too rare for them.
+_SHARES = {"kick": 0.5, "snare": 0.5, "toms": 0.25, "hihat": 0.5, "cymbals": 0.5}
 _REACH = 2  #: frames either side of a peak that belong to it
 
 
@@ -103,7 +105,8 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
         logits = [network.strokes[kind](peaks.features) for peaks in described]
         if network.attention is not None:
             attended = attend(network.attention[kind], described)
-            logits = [(trees + seen) / 2 for trees, seen in zip(logits, attended)]
+            logits = [trees + _SHARES[stem] * (seen - trees)
+                      for stem, trees, seen in zip(STEMS, logits, attended)]
         for stem, (columns, peaks) in enumerate(zip(STEM_COLUMNS, described)):
             heights = onset[part][:, columns]
             if stem == CYMBALS:

@@ -12,7 +12,7 @@ from adt.description import N_FEATURES, Peaks
 from adt.levels import GROUPS
 from adt.sound import N_SOUND
 from adt.training.attention import Window, train_attention
-from adt.vocabulary import STEMS
+from adt.vocabulary import PIECES, STEMS
 
 SMALL = {"width": 32, "hidden": 16, "layers": 2, "heads": 1, "dropout": 0.0}
 SETTINGS = {"steps": 150, "batch": 8, "peaks": 60, "learning_rate": 3e-3, "weight_decay": 0.0,
@@ -135,6 +135,9 @@ def test_the_decoder_believes_the_mean_of_trees_and_transformers():
     at = [p.frames for p in described(onset)]
     assert decode(trees, onset, level)[at[0], 0] == pytest.approx(1 / (1 + np.exp(-3.0)))
     assert decode(both, onset, level)[at[0], 0] == pytest.approx(0.5)
+    onset = song(("tom_high", np.arange(50, 1150, 100), 0.8))
+    told = decode(both, onset, level)[np.arange(50, 1150, 100), PIECES.index("tom_high")]
+    assert told == pytest.approx(1 / (1 + np.exp(-1.5)))  # on toms they count a quarter
 
 
 def test_it_learns_what_only_the_others_tell():

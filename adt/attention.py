@@ -141,14 +141,12 @@ def in_order(peaks: Sequence[Peaks]) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def _windows(frames: np.ndarray) -> Iterator[tuple[slice, int]]:
     """Which peaks are read at once, and from which on the answers count."""
-    last, start = int(frames[-1]), 0
+    last, start, first = int(frames[-1]), 0, 0
     while start + _WINDOW < last:
-        read = slice(*np.searchsorted(frames, [start, start + _WINDOW]).tolist())
-        yield read, 0 if start == 0 else int(np.searchsorted(frames, start + _WINDOW // 4))
+        yield slice(*np.searchsorted(frames, [start, start + _WINDOW]).tolist()), first
         start += _WINDOW // 2
-    first = int(np.searchsorted(frames, last - _WINDOW))
-    yield slice(first, len(frames)), \
-        0 if start == 0 else int(np.searchsorted(frames, start + _WINDOW // 4))
+        first = int(np.searchsorted(frames, start + _WINDOW // 4))
+    yield slice(int(np.searchsorted(frames, last - _WINDOW)), len(frames)), first
 
 
 @torch.inference_mode()

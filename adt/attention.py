@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from .description import N_FEATURES, Peaks
+from .errors import ConfigError
 from .frames import FRAME_RATE
 from .sound import N_SOUND
 
@@ -76,7 +77,7 @@ class StrokeTransformer(nn.Module):
                  dropout: float = 0.1):
         super().__init__()
         if width % heads or width // heads < 2 * _PAIRS:
-            raise ValueError(f"{width} channels for {heads} heads; a head needs {2 * _PAIRS}")
+            raise ConfigError(f"{width} channels for {heads} heads; a head needs {2 * _PAIRS}")
         self.register_buffer("mean", torch.zeros(N_FEATURES))
         self.register_buffer("scale", torch.ones(N_FEATURES))
         self.register_buffer("seconds", torch.tensor(_SECONDS), persistent=False)
@@ -114,8 +115,9 @@ class StrokeTransformer(nn.Module):
         turns = torch.cat([frames[..., None] / FRAME_RATE / self.seconds,
                            (frames / beat[:, None])[..., None] / self.beats], dim=-1)
         angle = 2 * np.pi * turns[:, None]
+        turn = angle.cos(), angle.sin()
         for layer in self.layers:
-            x = layer(x, (angle.cos(), angle.sin()), present)
+            x = layer(x, turn, present)
         return self.leave(x)[..., 0]
 
 

@@ -15,7 +15,7 @@ from adt.training.attention import Window, train_attention
 from adt.vocabulary import PIECES, STEMS
 
 SMALL = {"width": 32, "hidden": 16, "layers": 2, "heads": 1, "dropout": 0.0}
-SETTINGS = {"steps": 150, "batch": 8, "peaks": 60, "learning_rate": 3e-3, "weight_decay": 0.0,
+SETTINGS = {"batch": 8, "peaks": 60, "learning_rate": 3e-3, "weight_decay": 0.0,
             "noise": 0.0, "deaf": 0.0, "precision": "fp32"}
 
 
@@ -70,7 +70,7 @@ def test_distances_matter(network, other):
 
 
 def test_long_songs_are_read_in_windows(network):
-    """A peak hears half a minute around it at most; no peak is left out, none judged twice."""
+    """A peak hears 48 s around it at most; no peak is left out."""
     far = peaks_at(range(0, 20_000, 50), [], [7000], [], [])
     told = attend([network], far)
     assert (told[0] != 0).all() and (told[2] != 0).all()

@@ -380,7 +380,7 @@ def test_train(data, doubtful_models, monkeypatch, tmp_path):  # noqa: F811
     # the trees of other weights can be kept; then only the transformers are trained
     sets += [f"trees={doubtful_models / 'decoder.safetensors'}", "attention.steps=4"]
     assert run("first") == 0
-    kept, description = weights.load_weights(tmp_path / "first" / "decoder.safetensors")
+    kept, _ = weights.load_weights(tmp_path / "first" / "decoder.safetensors")
     theirs, _ = weights.load_weights("decoder")
     for name, tensor in kept.items():
         assert torch.equal(tensor, theirs[name]) is not name.startswith("attention")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..attention import StrokeTransformer
+from .loop import precision
 
 _ALIKE = 240  #: windows of about as many peaks, of which batches are drawn
 
@@ -45,7 +46,8 @@ def _batch(windows: Sequence[Window], rng: np.random.Generator,
     """Windows side by side, of each `most` peaks in a row at most."""
     starts = [int(rng.integers(max(0, len(w.frames) - most) + 1)) for w in windows]
     parts = [slice(start, start + most) for start in starts]
-    longest = max(min(most, len(w.frames)) for w in windows)
+    counts = torch.tensor([min(most, len(w.frames)) for w in windows])
+    longest = int(counts.max())
 
     def padded(name: str) -> torch.Tensor:
         first = getattr(windows[0], name)
@@ -55,10 +57,9 @@ def _batch(windows: Sequence[Window], rng: np.random.Generator,
             row[:len(values)] = values
         return torch.from_numpy(out)
 
-    present = torch.arange(longest) < torch.tensor(
-        [min(most, len(w.frames)) for w in windows])[:, None]
     return {"features": padded("features"), "frames": padded("frames"),
-            "strokes": padded("strokes"), "weight": padded("weight"), "present": present,
+            "strokes": padded("strokes"), "weight": padded("weight"),
+            "present": torch.arange(longest) < counts[:, None],
             "beat": torch.tensor([float(w.beat) for w in windows])}
 
 
@@ -83,6 +84,7 @@ def train_attention(model: StrokeTransformer, windows: Sequence[Window], setting
     from tqdm import tqdm
 
     torch.manual_seed(seed)
+    dtype = precision(settings)
     rng, rate, steps = np.random.default_rng(seed), settings["learning_rate"], settings["steps"]
     windows = sorted((w for w in windows if len(w.frames)), key=lambda w: len(w.frames))
     drawn = rng.choice(len(windows), min(len(windows), 300), replace=False)
@@ -102,7 +104,7 @@ def train_attention(model: StrokeTransformer, windows: Sequence[Window], setting
                  _batch([group[i] for i in chosen], rng, settings["peaks"]).items()}
         noise = settings["noise"] * model.scale * torch.randn_like(batch["features"])
         heard = (torch.rand(len(chosen), device=device) >= settings["deaf"]).float()
-        with torch.autocast(device.type, torch.bfloat16, settings["precision"] == "bf16"):
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             logits = model(batch["features"] + noise, batch["frames"], batch["beat"],
                            batch["present"], heard)
         each = torch.nn.functional.binary_cross_entropy_with_logits(

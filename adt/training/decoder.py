@@ -351,10 +351,10 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
         From ``configs/decoder.yaml``.
     data, out : path
     resume : bool
-        Without meaning here: what was heard is kept in any case (``heard.npz``), and growing the
-        trees takes minutes.
+        Without meaning here: what was heard is kept in any case (``heard.npz``); trees take
+        minutes, a transformer ten on a CPU core.
     device : str
-        ``auto``, ``cpu`` or ``cuda``; of bank and detectors.
+        ``auto``, ``cpu`` or ``cuda``; of bank, detectors and transformers.
 
     Returns
     -------

@@ -25,6 +25,20 @@ def averaging(decay: float) -> Callable:
     return update
 
 
+def precision(settings: dict) -> torch.dtype:
+    """Type of the numbers that layers compute with: ``precision`` of a section of a config.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such precision.
+    """
+    name = settings["precision"]
+    if name not in PRECISIONS:
+        raise ConfigError(f"precision {name!r}; choose one of {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
 def blend(model: torch.nn.Module, others: dict[str, torch.Tensor], share: float) -> None:
     """Move a model's weights towards others: half way, both keep what they do well.
 
@@ -75,9 +89,7 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     share = settings.get("start_share", 0.0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
-    if settings["precision"] not in PRECISIONS:
-        raise ConfigError(f"precision {settings['precision']!r}; choose one of "
-                          f"{', '.join(PRECISIONS)}")
+    dtype = precision(settings)
     model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, use_buffers=True,
                             multi_avg_fn=averaging(settings["average"]))
@@ -102,7 +114,6 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     schedule = torch.optim.lr_scheduler.OneCycleLR(  # goes on where the optimiser stands
         optimiser, settings["learning_rate"], total_steps=steps + 1, pct_start=0.08,
         last_epoch=min(step, steps) - 1)
-    dtype = PRECISIONS[settings["precision"]]
     running: dict[str, float] = {}
     started, began = time.monotonic(), step
     model.train()

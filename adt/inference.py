@@ -32,6 +32,8 @@ from .features import audio_to_bands, pack, reference_level, to_decibel, unpack
 from .frames import SAMPLE_RATE
 from .levels import GROUPS
 from .levels import levels as group_levels
+from .low_end import LowEnd
+from .low_toms import find_low_toms
 from .network import (
     aligned,
     chunks,
@@ -81,6 +83,9 @@ class Activations:
     toms : ndarray of float16, shape (frames, `adt.toms.BANDS`), optional
         Low bands of the toms' stem, see `adt.toms`. Without them toms are named by the
         detectors.
+    low : ndarray of float16, shape (samples,), optional
+        The audio below 600 Hz, see `adt.low_end`. Without it low toms that are heard as
+        kicks stay kicks.
     chance : ndarray of float32, shape (frames, 9), optional
         `onset` judged again in the light of the whole song (`adt.decoder`): peaks only.
     """
@@ -93,6 +98,7 @@ class Activations:
     levels: np.ndarray | None = None
     toms: np.ndarray | None = None
     chance: np.ndarray | None = None
+    low: np.ndarray | None = None
 
     @property
     def judged(self) -> np.ndarray:
@@ -101,7 +107,7 @@ class Activations:
 
     def save(self, path: Path | str) -> Path:
         """Write as ``.npz`` (with the names of the columns under ``pieces``)."""
-        more = {name: getattr(self, name) for name in ("levels", "toms", "chance")
+        more = {name: getattr(self, name) for name in ("levels", "toms", "chance", "low")
                 if getattr(self, name) is not None}
         with atomic_path(path) as temporary, open(temporary, "wb") as handle:
             np.savez_compressed(
@@ -137,8 +143,11 @@ class Activations:
                 chance = data["chance"] if "chance" in data else None
                 if chance is not None and chance.shape != arrays[0].shape:
                     raise ValueError(f"its chances are of shape {chance.shape}")
+                low = data["low"] if "low" in data else None
+                if low is not None and low.ndim != 1:
+                    raise ValueError(f"its low end is of shape {low.shape}")
                 return cls(*arrays, float(data["duration"]), str(data["source"]), levels, toms,
-                           chance)
+                           chance, low)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile,
                 zlib.error) as error:
             raise DataError(f"{path}: not an activations file of adt ({error}); "
@@ -206,6 +215,12 @@ class Transcriber:
             Seconds.
         source : str
         """
+        bands, _, duration, source = self._read(path_or_array, sr, progress)
+        return bands, duration, source
+
+    def _read(self, path_or_array, sr: int | None, progress: Progress | None,
+              ) -> tuple[np.ndarray, np.ndarray, float, str]:
+        """Audio → band powers, low end, duration, source."""
         if isinstance(path_or_array, (str, os.PathLike)):
             source = str(path_or_array)
             blocks = audio_io.stream(source)
@@ -219,18 +234,19 @@ class Transcriber:
             step = 10 * SAMPLE_RATE
             blocks = (array[:, i:i + step] for i in range(0, array.shape[1], step))
             expected = array.shape[1]
-        n_samples = 0
+        low, n_samples = LowEnd(), 0
 
         def counted():
             nonlocal n_samples
             for block in blocks:
                 n_samples += block.shape[1]
+                low.add(block)
                 yield block
                 if progress and expected:
                     progress(min(1.0, n_samples / expected))
 
         bands = audio_to_bands(counted())
-        return bands, n_samples / SAMPLE_RATE, source
+        return bands, low.finish(), n_samples / SAMPLE_RATE, source
 
     @torch.inference_mode()
     def stems(self, decibel: np.ndarray) -> np.ndarray:
@@ -266,12 +282,17 @@ class Transcriber:
                 torch.cat(low, dim=1).cpu().numpy() if low else None)
 
     def bands_to_activations(self, bands: np.ndarray, duration: float, source: str = "",
-                             progress: Progress | None = None) -> Activations:
-        """Band powers → activations, in chunks whose borders leave no trace."""
-        return self._activations(pack(bands), reference_level(bands), duration, source, progress)
+                             progress: Progress | None = None,
+                             low: np.ndarray | None = None) -> Activations:
+        """Band powers, and the low end (`adt.low_end`) if there is any → activations.
+
+        In chunks whose borders leave no trace.
+        """
+        return self._activations(pack(bands), reference_level(bands), duration, source, progress,
+                                 low)
 
     def _activations(self, bands: np.ndarray, level: float, duration: float, source: str,
-                     progress: Progress | None) -> Activations:
+                     progress: Progress | None, low: np.ndarray | None) -> Activations:
         """The same from packed bands: those of a long song are the largest thing of all."""
         out = np.zeros((3, len(bands), len(PIECES)), np.float32)
         n_sources = 1 if self.bank is None else len(STEMS) + 1
@@ -283,16 +304,16 @@ class Transcriber:
             return batch, *self._listen(np.stack(decibel))
 
         batches = in_batches(chunks(len(bands), self.margin), self.device)
-        for batch, heard, loud, low in in_parallel(listen, batches):
+        for batch, heard, loud, pitched in in_parallel(listen, batches):
             for i, (read, keep) in enumerate(batch):
                 kept = slice(read.start + keep.start, read.start + keep.stop)
                 out[:, kept], levels[kept] = heard[i][:, keep], loud[i][keep]
                 if toms is not None:
-                    toms[kept] = low[i][keep]
+                    toms[kept] = pitched[i][keep]
             if progress:
                 progress(kept.stop / len(bands))
         chance = decode(self.decoder, out[0], levels)
-        return Activations(out[0], out[1], out[2], duration, source, levels, toms, chance)
+        return Activations(out[0], out[1], out[2], duration, source, levels, toms, chance, low)
 
     def activations(self, path_or_array, sr: int | None = None,
                     progress: Progress | None = None) -> Activations:
@@ -313,19 +334,21 @@ class Transcriber:
         """
         listening = (lambda x: progress(x * _LISTENING)) if progress else None
         thinking = (lambda x: progress(_LISTENING + x * (1 - _LISTENING))) if progress else None
-        bands, duration, source = self.bands(path_or_array, sr, listening)
+        bands, low, duration, source = self._read(path_or_array, sr, listening)
         packed, level = pack(bands), reference_level(bands)
         del bands
-        return self._activations(packed, level, duration, source, thinking)
+        return self._activations(packed, level, duration, source, thinking, low)
 
     def hits(self, activations: Activations) -> Transcription:
-        """Activations → hits: peak picking, toms by pitch, velocities."""
+        """Activations → hits: peak picking, toms by pitch, velocities, low toms."""
         picked = pick_peaks(activations.judged, activations.velocity, activations.offset,
                             self.thresholds)
         if activations.toms is not None:
             picked = by_pitch(activations.toms, activations.judged, picked)
         if activations.levels is not None:
             picked = refine(self.dynamics, activations.levels, picked)
+        if activations.low is not None:
+            picked = find_low_toms(activations.low, activations.onset, picked)
         hits = [Hit(min(time, activations.duration), PIECES[piece],
                     int(np.clip(round(velocity * 127), 1, 127)), confidence)
                 for time, piece, velocity, confidence in picked]

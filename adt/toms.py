@@ -36,6 +36,7 @@ _SPREAD = 0.06  # octaves: deviation of one tom's strokes
 _PRICE = 2.0  # what another cluster must explain, in units of log likelihood …
 _SHARE = 0.30  # … and this share of it for every stroke: stray pitches do not make a tom
 _APART = 0.10  # octaves between two toms at least
+_STRAYS = 3, 0.12  # strokes, and share of all: clusters of no more, and of less, are no toms
 _HEARD = 0.07  # weight of what the detector heard, a stroke
 _MOST_HEARD = 6  # strokes of a cluster that count for that
 
@@ -120,7 +121,16 @@ def clusters(pitch: np.ndarray, most: int = 3) -> np.ndarray:
                 best, chosen = misfit, list(borders)
     result = np.empty(n, np.int64)
     result[order] = np.searchsorted(chosen, np.arange(n), side="right")
-    return result
+    return _without_strays(pitch, result)
+
+
+def _without_strays(pitch: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """Clusters that are few strokes of many (`_STRAYS`), each stroke given to the nearest other."""
+    count = np.bincount(cluster)
+    toms = np.flatnonzero((count > _STRAYS[0]) | (count >= _STRAYS[1] * len(pitch)))
+    centres = np.array([np.median(pitch[cluster == k]) for k in toms])
+    nearest = np.abs(pitch[:, None] - centres).argmin(axis=1)
+    return np.where(np.isin(cluster, toms), np.searchsorted(toms, cluster), nearest)
 
 
 def _likelihood(centres: np.ndarray, names: tuple[int, ...]) -> float:

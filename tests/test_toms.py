@@ -30,6 +30,14 @@ def test_stray_pitches_make_no_tom():
     assert clusters(pitch).max() == 1
 
 
+def test_a_few_of_many_strokes_make_no_tom():
+    rng = np.random.default_rng(4)
+    pitch = np.concatenate([strokes(rng, 106, 24), np.log2([79.0, 80.0, 81.0])])
+    assert clusters(pitch).tolist() == [0] * 27
+    fewer = pitch[10:]  # a share of the strokes that a tom may have
+    assert clusters(fewer).tolist() == [0] * 14 + [1] * 3
+
+
 @pytest.mark.parametrize("toms, names", [
     ((190, 130, 90), (0, 1, 2)), ((170, 95), (0, 2)), ((90,), (2,)), ((180,), (0,)),
     ((250, 170, 120), (0, 1, 2))])

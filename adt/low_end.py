@@ -1,0 +1,104 @@
+"""The low end: audio below 600 Hz, in which drums are told apart by pitch.
+
+Windows of 46 ms and bands of 26 Hz (`adt.features`) tell when a drum is struck but hardly how it
+is tuned: a kick of 58 Hz and a low tom of 74 Hz fill the same bands. So the low end is kept as
+audio, at a thirty-second of the rate, to be looked at through longer windows where something was
+struck.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .frames import SAMPLE_RATE
+
+RATE = SAMPLE_RATE / 32  #: samples per second of the low end (1378)
+_WINDOW = 0.13  # s, of audio that is looked at: resolves about 15 Hz
+_AFTER, _BEFORE = 0.012, 0.004  # s between a stroke and what is looked at after and before it
+_N_FFT = 2048  # with zeros: bins of .7 Hz
+_RANGE = (38.0, 180.0)  # Hz
+_TINY = 1e-15
+
+
+class LowEnd:
+    """Collects the low end of audio that arrives in blocks.
+
+    The same comes out however the signal is cut into blocks.
+    """
+
+    def __init__(self):
+        import soxr
+        self._resampler = soxr.ResampleStream(SAMPLE_RATE, RATE, 1, dtype="float32")
+        self._parts: list[np.ndarray] = []
+
+    def add(self, block: np.ndarray) -> None:
+        """Take the next block, shape (channels, n) at `SAMPLE_RATE`."""
+        mono = block.mean(axis=0, dtype=np.float32)
+        self._parts.append(self._resampler.resample_chunk(mono))
+
+    def finish(self) -> np.ndarray:
+        """What was collected, in units of its largest magnitude.
+
+        Returns
+        -------
+        ndarray of float16, shape (n,)
+            At `RATE`; sample 0 is sample 0 of the audio.
+        """
+        self._parts.append(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        low = np.concatenate(self._parts)
+        peak = np.abs(low).max(initial=0.0)
+        return (low / peak if peak > 0 else low).astype(np.float16)
+
+
+def added_spectra(low: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Power that strokes add to what rang before, in 38 to 180 Hz.
+
+    Parameters
+    ----------
+    low : ndarray, shape (samples,)
+        From `LowEnd`.
+    times : ndarray, shape (n,)
+        Of the strokes, seconds.
+
+    Returns
+    -------
+    hertz : ndarray, shape (bins,)
+    power : ndarray, shape (n, bins)
+        Above 0.
+    """
+    length = int(_WINDOW * RATE)
+    hertz = np.fft.rfftfreq(_N_FFT, 1 / RATE)
+    inside = (hertz >= _RANGE[0]) & (hertz <= _RANGE[1])
+    window = np.hanning(length + 2)[1:-1]
+    padded = np.pad(low.astype(np.float64), (length, length))
+
+    def power(starts: np.ndarray) -> np.ndarray:
+        starts = np.clip(np.rint(starts).astype(int) + length, 0, len(padded) - length)
+        parts = padded[starts[:, None] + np.arange(length)] * window
+        return np.abs(np.fft.rfft(parts, _N_FFT)[:, inside]) ** 2
+
+    after = power((times + _AFTER) * RATE)
+    before = power((times - _BEFORE) * RATE - length)
+    return hertz[inside], np.maximum(after - before, _TINY)
+
+
+def pitches(hertz: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """Frequency of the highest peak of each spectrum, between bins by a parabola.
+
+    Parameters
+    ----------
+    hertz, power : ndarray
+        From `added_spectra`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Hz.
+    """
+    rows, best = np.arange(len(power)), power.argmax(axis=1)
+    middle = np.clip(best, 1, len(hertz) - 2)
+    left, top, right = (np.log(power[rows, middle + k]) for k in (-1, 0, 1))
+    bend = left - 2 * top + right
+    peak = (best == middle) & (bend < 0)
+    shift = np.where(peak, 0.5 * (left - right) / np.where(peak, bend, 1.0), 0.0)
+    return hertz[best] + np.clip(shift, -1.0, 1.0) * (hertz[1] - hertz[0])

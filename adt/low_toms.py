@@ -1,0 +1,116 @@
+"""Low toms that are heard as kicks: found by pitch, within the whole song.
+
+A drum machine's low tom is a kick to detectors that do not know the machine. But it is tuned
+higher than the song's kick, sounds alike every time, has nothing at the kick's own pitch, and the
+detectors think of a tom a little more than they do for the kick. A group of strokes that shows all
+of that is on the floor tom. Kicks on a real drum differ more from stroke to stroke, and their
+overtones come with the kick's own pitch: such songs are left as they are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .frames import FRAME_RATE
+from .low_end import added_spectra, pitches
+from .vocabulary import PIECES, STEM_COLUMNS, STEMS
+
+_KICK, _FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")
+_TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
+
+_NEAR = 0.05  # s: a kick that comes with a tom is a kick
+_REACH = 2  # frames around a stroke whose activations belong to it
+_SAME = 0.05, 0.04  # octaves between two strokes of the kick, and of the same tom, at most
+_KICKS, _STROKES = 5, 3  # that there must be of the kick, and of the tom
+_STEADY = 0.012, 0.014  # octaves: mean deviation of the strokes of kick and tom, at most
+_ABOVE, _HIGHEST = 1.15, 140.0  # the tom's pitch in that of the kick, at least, and Hz, at most
+_SILENT = -14.0  # dB under a stroke's own pitch: what it may add at the kick's
+#: log10 of (toms' activation / kick's): of the tom at least, and by how much over the kick's.
+_DOUBT, _EXCESS = -2.3, 0.65
+_FLOOR_OF_LOG = 1e-5
+
+
+def _doubts(onset: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """How far the detectors think of a tom where a kick was found, as log10 of a ratio."""
+    near = np.clip(frames[:, None] + np.arange(-_REACH, _REACH + 1), 0, len(onset) - 1)
+    near = onset[near]
+    tom, kick = near[..., _TOMS].sum(axis=-1).max(axis=1), near[..., _KICK].max(axis=1)
+    return np.log10(tom + _FLOOR_OF_LOG) - np.log10(kick + _FLOOR_OF_LOG)
+
+
+def _densest(values: np.ndarray, width: float) -> int:
+    """Which of the values has most others within `width`."""
+    return int((np.abs(values[:, None] - values) < width).sum(axis=1).argmax())
+
+
+def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
+                     power: np.ndarray) -> np.ndarray:
+    """Which strokes on the kick are on a low tom.
+
+    Parameters
+    ----------
+    pitch : ndarray, shape (n,)
+        Hz.
+    doubt : ndarray, shape (n,)
+        log10 of the toms' activation over the kick's.
+    hertz, power : ndarray, shapes (bins,) and (n, bins)
+        From `adt.low_end.added_spectra`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    found = np.zeros(len(pitch), bool)
+    if len(pitch) < _KICKS + _STROKES:
+        return found
+    octave = np.log2(pitch)
+    sure = octave[doubt <= np.median(doubt)]
+    kick = np.median(sure[np.abs(sure - sure[_densest(sure, _SAME[0])]) < _SAME[0]])
+    kicks = np.abs(octave - kick) < _SAME[0]
+    if kicks.sum() < _KICKS or np.abs(octave[kicks] - kick).mean() > _STEADY[0]:
+        return found
+    there = np.abs(np.log2(hertz) - kick)
+    there = (there < 0.03) | (there == there.min())
+    rest = 10 * np.log10(power[:, there].max(axis=1) / power.max(axis=1))
+    left = octave > kick + np.log2(_ABOVE)
+    while left.any():
+        open_ = np.flatnonzero(left)
+        centre = octave[open_[_densest(octave[open_], _SAME[1])]]
+        centre = np.median(octave[left & (np.abs(octave - centre) < _SAME[1])])
+        group = left & (np.abs(octave - centre) < _SAME[1])
+        left &= ~group
+        typical = np.median(doubt[group])
+        found |= group & bool(
+            group.sum() >= _STROKES
+            and 2 ** centre <= _HIGHEST
+            and np.abs(octave[group] - centre).mean() <= _STEADY[1]
+            and np.median(rest[group]) <= _SILENT
+            and typical >= max(_DOUBT, np.median(doubt[kicks]) + _EXCESS))
+    return found
+
+
+def find_low_toms(low: np.ndarray, onset: np.ndarray, picked: list[tuple]) -> list[tuple]:
+    """Hits as `adt.peaks.pick_peaks` gives them, low toms among the kicks called floor toms.
+
+    Parameters
+    ----------
+    low : ndarray, shape (samples,)
+        From `adt.low_end.LowEnd`.
+    onset : ndarray, shape (frames, 9)
+        Onset activations of the detectors.
+    picked : list of (time, piece index, velocity, confidence)
+    """
+    toms = np.array([hit[0] for hit in picked if hit[1] in _TOMS])
+    where = [i for i, hit in enumerate(picked) if hit[1] == _KICK
+             and not (len(toms) and np.abs(toms - hit[0]).min() < _NEAR)]
+    if not where or not len(low):
+        return picked
+    times = np.array([picked[i][0] for i in where])
+    hertz, power = added_spectra(low, times)
+    doubt = _doubts(onset, np.rint(times * FRAME_RATE).astype(int))
+    result = list(picked)
+    for i, tom in zip(where, toms_among_kicks(pitches(hertz, power), doubt, hertz, power)):
+        if tom:
+            time, _, velocity, confidence = picked[i]
+            result[i] = (time, _FLOOR, velocity, confidence)
+    return sorted(result, key=lambda hit: hit[:2])

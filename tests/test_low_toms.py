@@ -1,0 +1,125 @@
+"""The low end of a recording, and low toms that are heard as kicks."""
+
+import numpy as np
+import pytest
+
+from adt.frames import FRAME_RATE, SAMPLE_RATE
+from adt.inference import Activations
+from adt.low_end import RATE, LowEnd, added_spectra, pitches
+from adt.low_toms import find_low_toms
+from adt.vocabulary import PIECES
+
+KICK, FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")
+
+
+def low_of(audio, block=SAMPLE_RATE):
+    low = LowEnd()
+    for start in range(0, audio.shape[1], block):
+        low.add(audio[:, start:start + block])
+    return low.finish()
+
+
+def tone(hertz, seconds=0.3, decay=0.08):
+    t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    return np.sin(2 * np.pi * hertz * t) * np.exp(-t / decay)
+
+
+def test_low_end_is_the_same_however_the_audio_is_cut():
+    audio = np.random.default_rng(0).standard_normal((2, 100_000)).astype(np.float32)
+    whole = low_of(audio, 100_000)
+    assert whole.dtype == np.float16 and len(whole) == pytest.approx(100_000 / 32, abs=1)
+    assert np.abs(whole).max() == 1
+    for block in (44_100, 7_777):
+        assert np.array_equal(low_of(audio, block), whole)
+
+
+def test_low_end_keeps_times_and_leaves_out_what_is_high():
+    t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    audio = np.sin(2 * np.pi * 100 * t) + np.sin(2 * np.pi * 3000 * t)
+    low = low_of(audio[None].astype(np.float32)).astype(float)
+    inside = slice(200, 1200)
+    expected = np.sin(2 * np.pi * 100 * np.arange(len(low)) / RATE)
+    assert np.corrcoef(low[inside], expected[inside])[0, 1] > 0.999
+
+
+def test_silence_and_nothing():
+    assert not low_of(np.zeros((1, 5000), np.float32)).any()
+    assert len(LowEnd().finish()) == 0
+
+
+def test_pitch_of_what_a_stroke_adds():
+    audio = np.zeros(2 * SAMPLE_RATE)
+    audio[:len(tone(55, 2, 2))] += tone(55, 2, 2)[:len(audio)]  # rings throughout
+    audio[SAMPLE_RATE:SAMPLE_RATE + len(tone(74))] += 2 * tone(74)
+    found = pitches(*added_spectra(low_of(audio[None].astype(np.float32)), np.array([1.0])))
+    assert found[0] == pytest.approx(74, abs=2)
+    edges = pitches(*added_spectra(np.zeros(10, np.float16), np.array([0.0, 0.005, 9.0])))
+    assert np.isfinite(edges).all()
+
+
+class Song:
+    """Kicks and, in every fourth place, strokes that are taken for kicks."""
+
+    def __init__(self, other=74.0, count=40, doubt=0.05, drift=0.0, overtone=False, every=4):
+        rng = np.random.default_rng(0)
+        self.times = 0.2 + 0.4 * np.arange(count)
+        self.truth = np.arange(count) % every == every - 1
+        audio = np.zeros(int((self.times[-1] + 1) * SAMPLE_RATE))
+        self.onset = np.zeros((int(len(audio) / SAMPLE_RATE * FRAME_RATE) + 1, 9), np.float32)
+        for time, is_tom in zip(self.times, self.truth):
+            sound = tone((other if is_tom else 57.0) * np.exp(drift * rng.standard_normal()))
+            if is_tom and overtone:
+                sound += 0.9 * tone(57.0)
+            start = int(time * SAMPLE_RATE)
+            audio[start:start + len(sound)] += rng.uniform(0.2, 1.0) * sound
+            frame = round(time * FRAME_RATE)
+            self.onset[frame, KICK] = 0.9
+            self.onset[frame, FLOOR] = doubt if is_tom else 0.001
+        self.low = low_of(audio[None].astype(np.float32))
+        self.picked = [(float(t), KICK, 0.5, 0.9) for t in self.times]
+
+    def called_toms(self):
+        found = find_low_toms(self.low, self.onset, self.picked)
+        assert [hit[0] for hit in found] == self.times.tolist()
+        assert {hit[1] for hit in found} <= {KICK, FLOOR}
+        assert all(hit[2:] == (0.5, 0.9) for hit in found)
+        return np.array([hit[1] == FLOOR for hit in found])
+
+
+def test_low_toms_of_a_machine_are_found():
+    song = Song()
+    assert song.called_toms().tolist() == song.truth.tolist()
+
+
+@pytest.mark.parametrize("change", [
+    {"doubt": 0.001},  # the detectors see no difference: another kick
+    {"other": 62.0},  # hardly higher than the kick
+    {"other": 170.0},  # too high to be a low tom
+    {"drift": 0.05},  # strokes differ, as on a drum: a kick may do so too
+    {"overtone": True},  # comes with the kick's own pitch
+    {"every": 20},  # two strokes only
+    {"count": 6},  # too few of either
+], ids=lambda change: next(iter(change)))
+def test_kicks_stay_kicks(change):
+    assert not Song(**change).called_toms().any()
+
+
+def test_a_kick_that_comes_with_a_tom_stays_one():
+    song = Song()
+    song.picked += [(float(t) + 0.01, FLOOR, 0.5, 0.9) for t in song.times[song.truth]]
+    song.picked.sort()
+    found = find_low_toms(song.low, song.onset, song.picked)
+    assert found == song.picked
+
+
+def test_nothing_to_look_at():
+    song = Song()
+    assert find_low_toms(song.low, song.onset, []) == []
+    assert find_low_toms(song.low[:0], song.onset, song.picked) == song.picked
+
+
+def test_low_end_is_kept_with_the_activations(tmp_path):
+    zeros = np.zeros((50, 9), np.float32)
+    low = np.linspace(-1, 1, 700, dtype=np.float16)
+    path = Activations(zeros, zeros, zeros, 0.5, low=low).save(tmp_path / "a.npz")
+    assert np.array_equal(Activations.load(path).low, low)

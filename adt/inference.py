@@ -33,7 +33,7 @@ from .frames import SAMPLE_RATE
 from .levels import GROUPS
 from .levels import levels as group_levels
 from .low_end import LowEnd
-from .low_toms import find_low_toms
+from .low_toms import find_low_toms, lend_levels
 from .network import (
     aligned,
     chunks,
@@ -340,15 +340,17 @@ class Transcriber:
         return self._activations(packed, level, duration, source, thinking, low)
 
     def hits(self, activations: Activations) -> Transcription:
-        """Activations → hits: peak picking, toms by pitch, velocities, low toms."""
+        """Activations → hits: peak picking, toms by pitch, velocities."""
         picked = pick_peaks(activations.judged, activations.velocity, activations.offset,
                             self.thresholds)
         if activations.toms is not None:
             picked = by_pitch(activations.toms, activations.judged, picked)
-        if activations.levels is not None:
-            picked = refine(self.dynamics, activations.levels, picked)
+        levels = activations.levels
         if activations.low is not None:
-            picked = find_low_toms(activations.low, activations.onset, picked)
+            picked, low_toms = find_low_toms(activations.low, activations.onset, picked)
+            levels = None if levels is None else lend_levels(levels, low_toms)
+        if levels is not None:
+            picked = refine(self.dynamics, levels, picked)
         hits = [Hit(min(time, activations.duration), PIECES[piece],
                     int(np.clip(round(velocity * 127), 1, 127)), confidence)
                 for time, piece, velocity, confidence in picked]

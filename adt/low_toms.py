@@ -28,6 +28,7 @@ _SILENT = -14.0  # dB under a stroke's own pitch: what it may add at the kick's
 #: log10 of (toms' activation / kick's): of the tom at least, and by how much over the kick's.
 _DOUBT, _EXCESS = -2.3, 0.65
 _FLOOR_OF_LOG = 1e-5
+_HEARD = (-1, 8)  # frames around a stroke whose levels are its own
 
 
 def _doubts(onset: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -89,8 +90,9 @@ def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
     return found
 
 
-def find_low_toms(low: np.ndarray, onset: np.ndarray, picked: list[tuple]) -> list[tuple]:
-    """Hits as `adt.peaks.pick_peaks` gives them, low toms among the kicks called floor toms.
+def find_low_toms(low: np.ndarray, onset: np.ndarray,
+                  picked: list[tuple]) -> tuple[list[tuple], np.ndarray]:
+    """Call low toms among the kicks floor toms.
 
     Parameters
     ----------
@@ -99,18 +101,46 @@ def find_low_toms(low: np.ndarray, onset: np.ndarray, picked: list[tuple]) -> li
     onset : ndarray, shape (frames, 9)
         Onset activations of the detectors.
     picked : list of (time, piece index, velocity, confidence)
+        From `adt.peaks.pick_peaks`.
+
+    Returns
+    -------
+    list of (time, piece index, velocity, confidence)
+    ndarray, shape (n,)
+        Times of the strokes that were kicks before, seconds.
     """
     toms = np.array([hit[0] for hit in picked if hit[1] in _TOMS])
     where = [i for i, hit in enumerate(picked) if hit[1] == _KICK
              and not (len(toms) and np.abs(toms - hit[0]).min() < _NEAR)]
-    if not where or not len(low):
-        return picked
     times = np.array([picked[i][0] for i in where])
+    if not where or not len(low):
+        return picked, times[:0]
     hertz, power = added_spectra(low, times)
     doubt = _doubts(onset, np.rint(times * FRAME_RATE).astype(int))
+    found = toms_among_kicks(pitches(hertz, power), doubt, hertz, power)
     result = list(picked)
-    for i, tom in zip(where, toms_among_kicks(pitches(hertz, power), doubt, hertz, power)):
+    for i, tom in zip(where, found):
         if tom:
             time, _, velocity, confidence = picked[i]
             result[i] = (time, _FLOOR, velocity, confidence)
-    return sorted(result, key=lambda hit: hit[:2])
+    return sorted(result, key=lambda hit: hit[:2]), times[found]
+
+
+def lend_levels(level: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Levels in which the toms' stem has what is in the kick's stem of low toms found there.
+
+    Parameters
+    ----------
+    level : ndarray, shape (frames, 6 or 1, groups)
+        From `adt.levels.levels`; of the mixture alone it is given back as it is.
+    times : ndarray, shape (n,)
+        From `find_low_toms`.
+    """
+    if level.shape[1] == 1 or not len(times):
+        return level
+    level = level.copy()
+    frames = np.rint(times * FRAME_RATE).astype(int)[:, None] + np.arange(*_HEARD)
+    frames = frames[(frames >= 0) & (frames < len(level))]
+    kick, toms = STEMS.index("kick"), STEMS.index("toms")
+    level[frames, toms] = np.maximum(level[frames, toms], level[frames, kick])
+    return level

@@ -5,9 +5,10 @@ import pytest
 
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.inference import Activations
+from adt.levels import GROUPS
 from adt.low_end import RATE, LowEnd, added_spectra, pitches
-from adt.low_toms import find_low_toms
-from adt.vocabulary import PIECES
+from adt.low_toms import find_low_toms, lend_levels
+from adt.vocabulary import PIECES, STEMS
 
 KICK, FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")
 
@@ -79,7 +80,8 @@ class Song:
         self.picked = [(float(t), KICK, 0.5, 0.9) for t in self.times]
 
     def called_toms(self):
-        found = find_low_toms(self.low, self.onset, self.picked)
+        found, times = find_low_toms(self.low, self.onset, self.picked)
+        assert times.tolist() == [hit[0] for hit in found if hit[1] == FLOOR]
         assert [hit[0] for hit in found] == self.times.tolist()
         assert {hit[1] for hit in found} <= {KICK, FLOOR}
         assert all(hit[2:] == (0.5, 0.9) for hit in found)
@@ -108,14 +110,26 @@ def test_a_kick_that_comes_with_a_tom_stays_one():
     song = Song()
     song.picked += [(float(t) + 0.01, FLOOR, 0.5, 0.9) for t in song.times[song.truth]]
     song.picked.sort()
-    found = find_low_toms(song.low, song.onset, song.picked)
-    assert found == song.picked
+    found, times = find_low_toms(song.low, song.onset, song.picked)
+    assert found == song.picked and len(times) == 0
 
 
 def test_nothing_to_look_at():
     song = Song()
-    assert find_low_toms(song.low, song.onset, []) == []
-    assert find_low_toms(song.low[:0], song.onset, song.picked) == song.picked
+    assert find_low_toms(song.low, song.onset, [])[0] == []
+    assert find_low_toms(song.low[:0], song.onset, song.picked)[0] == song.picked
+
+
+def test_velocities_of_low_toms_are_told_from_the_stem_they_are_in():
+    level = np.full((100, len(STEMS) + 1, GROUPS), -60, np.float16)
+    kick, toms = STEMS.index("kick"), STEMS.index("toms")
+    level[:, kick] = 0
+    lent = lend_levels(level, np.array([0.0, 0.5]))
+    heard = np.flatnonzero((lent[:, toms] == 0).all(axis=1)).tolist()
+    assert heard == [*range(8), *range(49, 58)]
+    assert np.array_equal(np.delete(lent, toms, axis=1), np.delete(level, toms, axis=1))
+    assert (level[:, toms] == -60).all()  # the array given is left alone
+    assert lend_levels(level[:, :1], np.array([0.5])).shape == (100, 1, GROUPS)
 
 
 def test_low_end_is_kept_with_the_activations(tmp_path):

@@ -18,6 +18,7 @@ _AFTER, _BEFORE = 0.012, 0.004  # s between a stroke and what is looked at after
 _N_FFT = 2048  # with zeros: bins of .7 Hz
 _RANGE = (38.0, 180.0)  # Hz
 _TINY = 1e-15
+_AT_ONCE = 256  # strokes, so that memory does not grow with their number
 
 
 class LowEnd:
@@ -63,23 +64,27 @@ def added_spectra(low: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns
     -------
     hertz : ndarray, shape (bins,)
-    power : ndarray, shape (n, bins)
+    power : ndarray of float32, shape (n, bins)
         Above 0.
     """
     length = int(_WINDOW * RATE)
     hertz = np.fft.rfftfreq(_N_FFT, 1 / RATE)
     inside = (hertz >= _RANGE[0]) & (hertz <= _RANGE[1])
     window = np.hanning(length + 2)[1:-1]
-    padded = np.pad(low.astype(np.float64), (length, length))
+    padded = np.pad(low, (length, length))
 
     def power(starts: np.ndarray) -> np.ndarray:
         starts = np.clip(np.rint(starts).astype(int) + length, 0, len(padded) - length)
         parts = padded[starts[:, None] + np.arange(length)] * window
         return np.abs(np.fft.rfft(parts, _N_FFT)[:, inside]) ** 2
 
-    after = power((times + _AFTER) * RATE)
-    before = power((times - _BEFORE) * RATE - length)
-    return hertz[inside], np.maximum(after - before, _TINY)
+    added = np.empty((len(times), inside.sum()), np.float32)
+    for start in range(0, len(times), _AT_ONCE):
+        some = times[start:start + _AT_ONCE]
+        after = power((some + _AFTER) * RATE)
+        before = power((some - _BEFORE) * RATE - length)
+        added[start:start + _AT_ONCE] = np.maximum(after - before, _TINY)
+    return hertz[inside], added
 
 
 def pitches(hertz: np.ndarray, power: np.ndarray) -> np.ndarray:

@@ -41,7 +41,10 @@ def _doubts(onset: np.ndarray, frames: np.ndarray) -> np.ndarray:
 
 def _densest(values: np.ndarray, width: float) -> int:
     """Which of the values has most others within `width`."""
-    return int((np.abs(values[:, None] - values) < width).sum(axis=1).argmax())
+    ordered = np.sort(values)
+    near = (np.searchsorted(ordered, values + width, side="left")
+            - np.searchsorted(ordered, values - width, side="right"))
+    return int(near.argmax())
 
 
 def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,

@@ -84,8 +84,8 @@ class Activations:
         Low bands of the toms' stem, see `adt.toms`. Without them toms are named by the
         detectors.
     low : ndarray of float16, shape (samples,), optional
-        The audio below 600 Hz, see `adt.low_end`. Without it low toms that are heard as
-        kicks stay kicks.
+        The audio below 300 Hz, see `adt.low_end`. Without it, or `levels` of stems, low toms
+        that are heard as kicks stay kicks.
     chance : ndarray of float32, shape (frames, 9), optional
         `onset` judged again in the light of the whole song (`adt.decoder`): peaks only.
     """
@@ -346,9 +346,9 @@ class Transcriber:
         if activations.toms is not None:
             picked = by_pitch(activations.toms, activations.judged, picked)
         levels = activations.levels
-        if activations.low is not None:
-            picked, low_toms = find_low_toms(activations.low, activations.onset, picked)
-            levels = None if levels is None else lend_levels(levels, low_toms)
+        if levels is not None and activations.low is not None:
+            picked, low_toms = find_low_toms(activations.low, levels, activations.onset, picked)
+            levels = lend_levels(levels, low_toms)
         if levels is not None:
             picked = refine(self.dynamics, levels, picked)
         hits = [Hit(min(time, activations.duration), PIECES[piece],

@@ -1,8 +1,8 @@
-"""The low end: audio below 600 Hz, in which drums are told apart by pitch.
+"""The low end: audio below 300 Hz, in which drums are told apart by pitch.
 
 Windows of 46 ms and bands of 26 Hz (`adt.features`) tell when a drum is struck but hardly how it
 is tuned: a kick of 58 Hz and a low tom of 74 Hz fill the same bands. So the low end is kept as
-audio, at a thirty-second of the rate, to be looked at through longer windows where something was
+audio, at a sixty-fourth of the rate, to be looked at through longer windows where something was
 struck.
 """
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from .frames import SAMPLE_RATE
 
-RATE = SAMPLE_RATE / 32  #: samples per second of the low end (1378)
+RATE = SAMPLE_RATE / 64  #: samples per second of the low end (689)
 _WINDOW = 0.13  # s, of audio that is looked at: resolves about 15 Hz
 _AFTER, _BEFORE = 0.012, 0.004  # s between a stroke and what is looked at after and before it
-_N_FFT = 2048  # with zeros: bins of .7 Hz
+_N_FFT = 1024  # with zeros: bins of .7 Hz
+_GAIN = 256.0  # so that half precision is as good for quiet audio
 _RANGE = (38.0, 180.0)  # Hz
 _TINY = 1e-15
 _AT_ONCE = 256  # strokes, so that memory does not grow with their number
@@ -34,21 +35,23 @@ class LowEnd:
 
     def add(self, block: np.ndarray) -> None:
         """Take the next block, shape (channels, n) at `SAMPLE_RATE`."""
-        mono = block.mean(axis=0, dtype=np.float32)
-        self._parts.append(self._resampler.resample_chunk(mono))
+        self._take(block.mean(axis=0, dtype=np.float32))
+
+    def _take(self, mono: np.ndarray, last: bool = False) -> None:
+        low = _GAIN * self._resampler.resample_chunk(mono, last=last)
+        most = np.finfo(np.float16).max
+        self._parts.append(np.clip(low, -most, most).astype(np.float16))
 
     def finish(self) -> np.ndarray:
-        """What was collected, in units of its largest magnitude.
+        """What was collected.
 
         Returns
         -------
         ndarray of float16, shape (n,)
-            At `RATE`; sample 0 is sample 0 of the audio.
+            At `RATE`; sample 0 is sample 0 of the audio. 256 is full scale.
         """
-        self._parts.append(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-        low = np.concatenate(self._parts)
-        peak = np.abs(low).max(initial=0.0)
-        return (low / peak if peak > 0 else low).astype(np.float16)
+        self._take(np.zeros(0, np.float32), last=True)
+        return np.concatenate(self._parts)
 
 
 def added_spectra(low: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

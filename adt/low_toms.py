@@ -3,8 +3,9 @@
 A drum machine's low tom is a kick to detectors that do not know the machine. But it is tuned
 higher than the song's kick, sounds alike every time, has nothing at the kick's own pitch, and the
 detectors think of a tom a little more than they do for the kick. A group of strokes that shows all
-of that is on the floor tom. Kicks on a real drum differ more from stroke to stroke, and their
-overtones come with the kick's own pitch: such songs are left as they are.
+of that is on the floor tom. Kicks on a real drum differ more from stroke to stroke, their
+overtones come with the kick's own pitch, and where a bass plays along its pitch is measured: such
+songs are left as they are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _NEAR = 0.05  # s: a kick that comes with a tom is a kick
 _REACH = 2  # frames around a stroke whose activations belong to it
 _SAME = 0.05, 0.04  # octaves between two strokes of the kick, and of the same tom, at most
 _KICKS, _STROKES = 5, 3  # that there must be of the kick, and of the tom
+_ALONE = 0.9  # share of the stems in the lowest bands under kicks, or a bass is what is measured
+_LOWEST = 0  # group of bands
 _STEADY = 0.012, 0.014  # octaves: mean deviation of the strokes of kick and tom, at most
 _ABOVE, _HIGHEST = 1.15, 140.0  # the tom's pitch in that of the kick, at least, and Hz, at most
 _SILENT = -14.0  # dB under a stroke's own pitch: what it may add at the kick's
@@ -29,6 +32,7 @@ _SILENT = -14.0  # dB under a stroke's own pitch: what it may add at the kick's
 _DOUBT, _EXCESS = -2.3, 0.65
 _FLOOR_OF_LOG = 1e-5
 _HEARD = (-1, 8)  # frames around a stroke whose levels are its own
+_SOUNDING = (1, 11)  # frames after it in which it is measured
 
 
 def _doubts(onset: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -93,7 +97,17 @@ def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
     return found
 
 
-def find_low_toms(low: np.ndarray, onset: np.ndarray,
+def _drums_alone(level: np.ndarray, frames: np.ndarray) -> bool:
+    """Whether hardly anything but drums sounds in the lowest bands after kicks."""
+    if level.shape[1] == 1:
+        return False  # nobody knows
+    after = np.clip(frames[:, None] + np.arange(*_SOUNDING), 0, len(level) - 1)
+    power = 10 ** (level[after, :, _LOWEST].astype(np.float32) / 10)
+    stems, mixture = power[..., :-1].sum(axis=(1, 2)), power[..., -1].sum(axis=1)
+    return bool(np.median(stems / mixture) >= _ALONE)
+
+
+def find_low_toms(low: np.ndarray, level: np.ndarray, onset: np.ndarray,
                   picked: list[tuple]) -> tuple[list[tuple], np.ndarray]:
     """Call low toms among the kicks floor toms.
 
@@ -101,6 +115,8 @@ def find_low_toms(low: np.ndarray, onset: np.ndarray,
     ----------
     low : ndarray, shape (samples,)
         From `adt.low_end.LowEnd`.
+    level : ndarray, shape (frames, 6 or 1, groups)
+        From `adt.levels.levels`. Without the stems nothing is found: a bass would be mistaken.
     onset : ndarray, shape (frames, 9)
         Onset activations of the detectors.
     picked : list of (time, piece index, velocity, confidence)
@@ -116,10 +132,11 @@ def find_low_toms(low: np.ndarray, onset: np.ndarray,
     where = [i for i, hit in enumerate(picked) if hit[1] == _KICK
              and not (len(toms) and np.abs(toms - hit[0]).min() < _NEAR)]
     times = np.array([picked[i][0] for i in where])
-    if not where or not len(low):
+    frames = np.rint(times * FRAME_RATE).astype(int)
+    if not where or not len(low) or not _drums_alone(level, frames):
         return picked, times[:0]
     hertz, power = added_spectra(low, times)
-    doubt = _doubts(onset, np.rint(times * FRAME_RATE).astype(int))
+    doubt = _doubts(onset, frames)
     found = toms_among_kicks(pitches(hertz, power), doubt, hertz, power)
     result = list(picked)
     for i, tom in zip(where, found):
@@ -134,12 +151,12 @@ def lend_levels(level: np.ndarray, times: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    level : ndarray, shape (frames, 6 or 1, groups)
-        From `adt.levels.levels`; of the mixture alone it is given back as it is.
+    level : ndarray, shape (frames, 6, groups)
+        From `adt.levels.levels`.
     times : ndarray, shape (n,)
         From `find_low_toms`.
     """
-    if level.shape[1] == 1 or not len(times):
+    if not len(times):
         return level
     level = level.copy()
     frames = np.rint(times * FRAME_RATE).astype(int)[:, None] + np.arange(*_HEARD)

@@ -219,8 +219,8 @@ class Transcriber:
         return bands, duration, source
 
     def _read(self, path_or_array, sr: int | None, progress: Progress | None,
-              ) -> tuple[np.ndarray, np.ndarray, float, str]:
-        """Audio → band powers, low end, duration, source."""
+              ) -> tuple[np.ndarray, np.ndarray | None, float, str]:
+        """Audio → band powers, low end if stems will tell what is in it, duration, source."""
         if isinstance(path_or_array, (str, os.PathLike)):
             source = str(path_or_array)
             blocks = audio_io.stream(source)
@@ -234,19 +234,20 @@ class Transcriber:
             step = 10 * SAMPLE_RATE
             blocks = (array[:, i:i + step] for i in range(0, array.shape[1], step))
             expected = array.shape[1]
-        low, n_samples = LowEnd(), 0
+        low, n_samples = LowEnd() if self.demix else None, 0
 
         def counted():
             nonlocal n_samples
             for block in blocks:
                 n_samples += block.shape[1]
-                low.add(block)
+                if low is not None:
+                    low.add(block)
                 yield block
                 if progress and expected:
                     progress(min(1.0, n_samples / expected))
 
         bands = audio_to_bands(counted())
-        return bands, low.finish(), n_samples / SAMPLE_RATE, source
+        return bands, low and low.finish(), n_samples / SAMPLE_RATE, source
 
     @torch.inference_mode()
     def stems(self, decibel: np.ndarray) -> np.ndarray:

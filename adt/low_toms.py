@@ -20,7 +20,7 @@ _KICK, _FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")
 _TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
 
 _NEAR = 0.05  # s: a kick that comes with a tom is a kick
-_REACH = 2  # frames around a stroke whose activations belong to it
+_REACH = (-2, 3)  # frames around a stroke whose activations belong to it
 _SAME = 0.05, 0.04  # octaves between two strokes of the kick, and of the same tom, at most
 _KICKS, _STROKES = 5, 3  # that there must be of the kick, and of the tom
 _ALONE = 0.9  # share of the stems in the lowest bands under kicks, or a bass is what is measured
@@ -35,20 +35,24 @@ _HEARD = (-1, 8)  # frames around a stroke whose levels are its own
 _SOUNDING = (1, 11)  # frames after it in which it is measured
 
 
+def _around(frames: np.ndarray, span: tuple[int, int], length: int) -> np.ndarray:
+    """Frames from `span[0]` to before `span[1]` of each, inside the song; shape (n, frames)."""
+    return np.clip(frames[:, None] + np.arange(*span), 0, length - 1)
+
+
 def _doubts(onset: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """How far the detectors think of a tom where a kick was found, as log10 of a ratio."""
-    near = np.clip(frames[:, None] + np.arange(-_REACH, _REACH + 1), 0, len(onset) - 1)
-    near = onset[near]
+    near = onset[_around(frames, _REACH, len(onset))]
     tom, kick = near[..., _TOMS].sum(axis=-1).max(axis=1), near[..., _KICK].max(axis=1)
     return np.log10(tom + _FLOOR_OF_LOG) - np.log10(kick + _FLOOR_OF_LOG)
 
 
-def _densest(values: np.ndarray, width: float) -> int:
-    """Which of the values has most others within `width`."""
+def _densest(values: np.ndarray, width: float) -> float:
+    """The middle of where most values lie within `width` of one of them."""
     ordered = np.sort(values)
     near = (np.searchsorted(ordered, values + width, side="left")
             - np.searchsorted(ordered, values - width, side="right"))
-    return int(near.argmax())
+    return np.median(values[np.abs(values - values[near.argmax()]) < width])
 
 
 def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
@@ -72,8 +76,7 @@ def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
     if len(pitch) < _KICKS + _STROKES:
         return found
     octave = np.log2(pitch)
-    sure = octave[doubt <= np.median(doubt)]
-    kick = np.median(sure[np.abs(sure - sure[_densest(sure, _SAME[0])]) < _SAME[0]])
+    kick = _densest(octave[doubt <= np.median(doubt)], _SAME[0])
     kicks = np.abs(octave - kick) < _SAME[0]
     if kicks.sum() < _KICKS or np.abs(octave[kicks] - kick).mean() > _STEADY[0]:
         return found
@@ -82,9 +85,7 @@ def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
     rest = 10 * np.log10(power[:, there].max(axis=1) / power.max(axis=1))
     left = octave > kick + np.log2(_ABOVE)
     while left.any():
-        open_ = np.flatnonzero(left)
-        centre = octave[open_[_densest(octave[open_], _SAME[1])]]
-        centre = np.median(octave[left & (np.abs(octave - centre) < _SAME[1])])
+        centre = _densest(octave[left], _SAME[1])
         group = left & (np.abs(octave - centre) < _SAME[1])
         left &= ~group
         typical = np.median(doubt[group])
@@ -101,7 +102,7 @@ def _drums_alone(level: np.ndarray, frames: np.ndarray) -> bool:
     """Whether hardly anything but drums sounds in the lowest bands after kicks."""
     if level.shape[1] == 1:
         return False  # nobody knows
-    after = np.clip(frames[:, None] + np.arange(*_SOUNDING), 0, len(level) - 1)
+    after = _around(frames, _SOUNDING, len(level))
     power = 10 ** (level[after, :, _LOWEST].astype(np.float32) / 10)
     stems, mixture = power[..., :-1].sum(axis=(1, 2)), power[..., -1].sum(axis=1)
     return bool(np.median(stems / mixture) >= _ALONE)
@@ -159,8 +160,7 @@ def lend_levels(level: np.ndarray, times: np.ndarray) -> np.ndarray:
     if not len(times):
         return level
     level = level.copy()
-    frames = np.rint(times * FRAME_RATE).astype(int)[:, None] + np.arange(*_HEARD)
-    frames = frames[(frames >= 0) & (frames < len(level))]
+    frames = _around(np.rint(times * FRAME_RATE).astype(int), _HEARD, len(level))
     kick, toms = STEMS.index("kick"), STEMS.index("toms")
     level[frames, toms] = np.maximum(level[frames, toms], level[frames, kick])
     return level

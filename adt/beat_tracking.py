@@ -114,7 +114,8 @@ class BeatTracker:
         downbeat = self.downbeats(*strokes, found)
         if first_beat is not None:
             downbeat[np.abs(found - first_beat).argmin()] = _CERTAIN
-        return Beats(found, bar_positions(downbeat, METRES if metre is None else (metre,)))
+        return Beats(found, bar_positions(downbeat, METRES if metre is None else (metre,)),
+                     bar=metre or 0)
 
     def activations(self, times, pieces, velocities, confidences,
                     duration: float) -> np.ndarray:
@@ -235,7 +236,8 @@ def bar_positions(downbeat: np.ndarray, metres: Sequence[int] = METRES) -> np.nd
                 chance.append(stay if last else _BREAK * stay)
     to, source, chance = np.array(to), np.array(source), np.array(chance)
     initial = np.concatenate([
-        s * np.concatenate([[_START], np.full(m - 1, (1 - _START) / max(1, m - 1))])
+        s * np.concatenate([[_START if m > 1 else 1.0],
+                            np.full(m - 1, (1 - _START) / max(1, m - 1))])
         for s, m in zip(share, metres, strict=True)])
     model = HiddenMarkovModel(TransitionModel.from_dense(to, source, chance),
                               Downbeats((place == 0).astype(np.uint32)), initial)

@@ -26,6 +26,8 @@ class Beats:
         Place in the bar: 1 is the downbeat.
     compound : bool
         A beat is three eighths, as in 6/8, 9/8 and 12/8, instead of a quarter.
+    bar : int
+        Beats a bar, where that is known though there may be no whole bar; 0 if it is not.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class Beats:
     times: np.ndarray
     positions: np.ndarray
     compound: bool = False
+    bar: int = 0
 
     def __post_init__(self):
         times = np.round(np.array(self.times, dtype=np.float64), 6)
@@ -90,13 +93,14 @@ class Beats:
     def metre(self) -> int:
         """Beats a bar, the most common; of a tie the larger; 0 without beats.
 
-        Only bars between two downbeats count. Without one it is the largest position.
+        Only bars between two downbeats count. Without one it is `bar`, or else the largest
+        position.
         """
         if not len(self):
             return 0
         lengths = np.diff(np.flatnonzero(self.positions == 1))
         if not len(lengths):
-            return int(self.positions.max())
+            return self.bar or int(self.positions.max())
         counts = np.bincount(lengths)
         return int(np.flatnonzero(counts == counts.max())[-1])
 
@@ -164,7 +168,8 @@ class Beats:
         kept = self.positions % 3 == 1
         if kept.sum() < 2:
             raise ValueError(f"{len(self)} eighths have no two beats of three")
-        return Beats(self.times[kept], (self.positions[kept] + 2) // 3, compound=True)
+        return Beats(self.times[kept], (self.positions[kept] + 2) // 3, compound=True,
+                     bar=self.bar // 3)
 
     def save(self, path: Path | str) -> Path:
         """Write ``time<TAB>position`` lines.
@@ -192,7 +197,7 @@ class Beats:
         """
         path = Path(path)
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
             rows = [line.split() for line in lines if line.strip()]
             return cls([float(time) for time, _ in rows], [float(place) for _, place in rows])
         except OSError as error:

@@ -69,13 +69,7 @@ class Calibration:
         ConfigError
             If `corrected` does not tell the nine pieces apart.
         """
-        kept_thresholds = transcriber.thresholds
-        transcriber.thresholds = dict(self.thresholds)
-        try:
-            heard = transcriber.hits(activations)
-        finally:
-            transcriber.thresholds = kept_thresholds
-        return self.merge(heard, corrected)
+        return self.merge(transcriber.hits(activations, self.thresholds), corrected)
 
     def merge(self, heard: Transcription, corrected: Transcription) -> Transcription:
         """Hits of `corrected` inside the part, of `heard` outside."""
@@ -116,7 +110,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     corrected : Transcription
         What is right from `start` to `end`; hits outside are ignored.
     start, end : float
-        Seconds; the end is that of `corrected` by default.
+        Seconds; by default the end is that of `corrected`, its last hit included.
     thresholds : mapping of stem to float, optional
         Those to start from; by default, and for stems that it lacks,
         `adt.peaks.DEFAULT_THRESHOLD`.
@@ -128,8 +122,9 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     ConfigError
         If the part is empty, outside the song or has no corrected hit.
     """
-    end = corrected.duration if end is None else float(end)
-    end = min(end, activations.duration)
+    if end is None:
+        end = max([corrected.duration, *(h.time + MIN_HIT_DISTANCE for h in corrected)])
+    end = min(float(end), activations.duration)
     if not (math.isfinite(start) and 0 <= start < end):
         raise ConfigError(f"no part from {start:g} to {end:g} s to calibrate on in a song of "
                           f"{activations.duration:.1f} s")

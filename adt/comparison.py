@@ -41,7 +41,8 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
         If a transcription has fewer classes than `n_classes`.
     """
     from mir_eval.util import match_events
-    reference, estimate = reference.reduce(n_classes), estimate.reduce(n_classes)
+    reference = reference.reduce(n_classes, merge=False)  # as annotated
+    estimate = estimate.reduce(n_classes)
     pairs, missed, invented = [], [], []
     sides: list[dict[str, np.ndarray]] = [{}, {}]
     for name in class_names(n_classes):

@@ -64,9 +64,12 @@ class Placement:
     swung: np.ndarray
 
 
-def late(places, swing: Swing):
-    """Even places in beats as they sound with swing."""
-    pairs = 1 if swing.level == 8 else 2  # pairs a beat
+def late(places, swing: Swing, pairs: int | None = None):
+    """Even places in beats as they sound with swing, `pairs` of notes a beat.
+
+    By default the beats are quarters.
+    """
+    pairs = pairs or (1 if swing.level == 8 else 2)
     whole, rest = np.divmod(np.asarray(places, dtype=np.float64) * pairs, 1)
     rest = np.interp(rest, [0, 0.5, 1], [0, swing.ratio, 1])
     return (whole + rest) / pairs

@@ -340,10 +340,18 @@ class Transcriber:
         del bands
         return self._activations(packed, level, duration, source, thinking, low)
 
-    def hits(self, activations: Activations) -> Transcription:
-        """Activations → hits: peak picking, toms by pitch, velocities."""
+    def hits(self, activations: Activations,
+             thresholds: Mapping[str, float] | None = None) -> Transcription:
+        """Activations → hits: peak picking, toms by pitch, velocities.
+
+        Parameters
+        ----------
+        activations : Activations
+        thresholds : mapping of stem to float, optional
+            In place of those of the transcriber.
+        """
         picked = pick_peaks(activations.judged, activations.velocity, activations.offset,
-                            self.thresholds)
+                            self.thresholds if thresholds is None else thresholds)
         if activations.toms is not None:
             picked = by_pitch(activations.toms, activations.judged, picked)
         levels = activations.levels

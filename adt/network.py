@@ -10,7 +10,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 import numpy as np
@@ -152,6 +152,7 @@ def in_batches(pieces: Iterable[tuple[slice, slice]],
 
 
 _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+_STARTING = Lock()  #: while a pool starts, torch's number of threads is not what it should be
 
 
 def in_parallel(function: Callable[[_Item], _Result],
@@ -161,12 +162,13 @@ def in_parallel(function: Callable[[_Item], _Result],
     As many threads as torch uses, each with one thread of torch's own. Items are taken
     only a few ahead of the results, so that memory does not grow with their number.
     """
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, "adt", torch.set_num_threads, (1,))
-    try:
+    with _STARTING:
+        threads = torch.get_num_threads()
+        pool = ThreadPoolExecutor(threads, "adt", torch.set_num_threads, (1,))
         everyone = Barrier(threads)
         list(pool.map(lambda _: everyone.wait(), range(threads)))
         torch.set_num_threads(threads)  # what the pool set is the default of new threads too
+    try:
         waiting = deque()
         for item in items:
             waiting.append(pool.submit(function, item))

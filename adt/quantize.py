@@ -62,7 +62,8 @@ def quantize(transcription: Transcription, grid: str = "1/16",
     """The same hits on a grid that follows the transcription's beats.
 
     Of hits of one piece that fall on the same place, the loudest stays. Hits before the
-    first beat go onto the grid of the first beats, continued backwards, but not before 0.
+    first beat go onto the grid of the first beats, continued backwards; those whose place
+    would be before 0, to 0, where a MIDI file begins.
 
     Parameters
     ----------
@@ -104,10 +105,11 @@ def quantize(transcription: Transcription, grid: str = "1/16",
             found = _recognised(transcription).swing
         elif swing is not None:
             found = Swing(_LEVELS[grid], swing / 100)
-        slots = _nearest(places, pace, found)
-    first = float(beats.position_of(0.0))
-    early = slots < first - 1e-6
-    slots = np.where(early, slots + np.ceil(first - slots - 1e-6), slots)
+            if beats.compound and found.level == 8:
+                raise ConfigError("eighths of 6/8, 9/8 and 12/8 come in threes and do not swing; "
+                                  "use 1/16 or leave the swing out")
+        slots = _nearest(places, pace, found, 3 if beats.compound else None)
+    slots = np.maximum(slots, float(beats.position_of(0.0)))
     beats = even(beats)
     moved = np.maximum(0.0, beats.time_of(slots))
     loudest: dict[tuple[int, str], Hit] = {}
@@ -141,11 +143,12 @@ def _recognised(transcription: Transcription, swing: float | None = None):
                  compound=beats.compound, swing=swing)
 
 
-def _nearest(places: np.ndarray, pace: float, swing: Swing | None) -> np.ndarray:
+def _nearest(places: np.ndarray, pace: float, swing: Swing | None,
+             pairs: int | None) -> np.ndarray:
     """The nearest places of a fixed grid, swung if there is swing."""
     steps = np.floor(places * pace)
     around = (steps[:, None] + np.arange(-1, 3)) / pace
     if swing is not None:
-        around = late(around, swing)
+        around = late(around, swing, pairs)
     best = np.abs(around - places[:, None]).argmin(axis=1)
     return around[np.arange(len(places)), best]

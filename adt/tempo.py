@@ -2,8 +2,9 @@
 
 A MIDI file begins with a bar line, a recording seldom does. The time before the first
 beat becomes a pickup of whole sixteenths (its time signature says how many), whose tempo
-is bent a little so that the first downbeat falls on a bar line at its true time. A beat is
-a quarter note, or three eighths in compound metres.
+is bent a little so that the first downbeat falls on a bar line at its true time. Much less
+than a sixteenth is a 32nd or a 64th, and 10 ms are nothing: the first beat begins with the
+file. A beat is a quarter note, or three eighths in compound metres.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .errors import ConfigError
 
 #: Beats that deviate less than this from a regular click, in seconds, have one tempo.
 TOLERANCE = 0.035
-_SHORTEST_LEAD = 0.0005  # seconds before the first beat that are none
+_SHORTEST_LEAD = 0.010  # seconds before the first beat that are none
 _SAME = 3e-6  # seconds; beats are kept to the microsecond
 _CHANGE = 0.04  # share by which a tempo differs from the one before, to be another
 _SHORTEST_STRETCH, _LONGEST_STRETCH = 4, 200  # bars of one tempo that are looked at together
@@ -62,6 +63,14 @@ class TempoMap:
         buffer.seek(0)
         return pretty_midi.PrettyMIDI(buffer)
 
+    def quarters(self, duration: float) -> float:
+        """Quarter notes until `duration`, or until the last change if that is later."""
+        now = 0.0
+        for (place, quarter), (until, _) in zip(self.tempi, self.tempi[1:]):
+            now += (until - place) * quarter
+        place, quarter = self.tempi[-1]
+        return max(place, self.signatures[-1][0], place + (duration - now) / quarter)
+
 
 def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
                   metre: int = 4, compound: bool = False) -> Beats:
@@ -101,7 +110,7 @@ def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
     beat = 60.0 / tempo
     start = first_beat % (beat * metre)
     count = max(2, int(np.ceil((duration - start) / beat - 1e-9)))
-    return Beats(start + beat * np.arange(count), np.arange(count) % metre + 1, compound)
+    return Beats(start + beat * np.arange(count), np.arange(count) % metre + 1, compound, metre)
 
 
 def time_signature(text: str) -> tuple[int, bool]:
@@ -129,16 +138,17 @@ def time_signature(text: str) -> tuple[int, bool]:
 def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     """The same beats on a regular click, if they never leave it by more than `tolerance`.
 
-    Otherwise the beats as they are. The click is a least-squares fit.
+    Otherwise the beats as they are. The click is a least-squares fit, moved to 0 if it begins
+    before or right after.
     """
-    if len(beats) < 3:
+    if len(beats) < 3 or beats.times[0] < 0:
         return beats
     index = np.arange(len(beats))
     beat, start = np.polyfit(index, beats.times, 1)
-    click = start + beat * index
-    if np.abs(click - beats.times).max() > tolerance or start < 0:
+    click = beat * index + (start if start > _SHORTEST_LEAD else 0.0)
+    if np.abs(click - beats.times).max() > tolerance:
         return beats
-    return Beats(click, beats.positions, beats.compound)
+    return Beats(click, beats.positions, beats.compound, beats.bar)
 
 
 def calm(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
@@ -150,7 +160,7 @@ def calm(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     times = np.where(np.abs(times - beats.times) <= tolerance, times, beats.times)
     if (np.diff(times) <= 0).any():
         return beats
-    return Beats(times, beats.positions, beats.compound)
+    return Beats(times, beats.positions, beats.compound, beats.bar)
 
 
 def even(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
@@ -158,9 +168,17 @@ def even(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     if len(beats) < 3 or steady(beats, tolerance) is not beats:
         return steady(beats, tolerance)
     times = [start + (stop - start) * k / count
-             for start, stop, count in beats.bars(float(beats.times[-1]) + 1e-6)
-             for k in range(count)]
-    return steady(Beats(times[:len(beats)], beats.positions, beats.compound), tolerance)
+             for start, stop, count in _bars(beats) for k in range(count)]
+    return steady(Beats(times[:len(beats)], beats.positions, beats.compound, beats.bar),
+                  tolerance)
+
+
+def _bars(beats: Beats) -> list[tuple[float, float, int]]:
+    """Bars of the beats; the first begins at 0 if it does so right after."""
+    bars = beats.bars(float(beats.times[-1]) + 1e-6)
+    if 0 < bars[0][0] <= _SHORTEST_LEAD:
+        bars[0] = (0.0, *bars[0][1:])
+    return bars
 
 
 def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
@@ -182,12 +200,11 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
         With fewer than two beats.
     """
     regular = steady(beats, tolerance)
-    times = regular.times
-    lead = float(times[0])
-    beat = float(times[1] - times[0]) if len(times) > 1 else float("nan")
-    bars = regular.bars(float(times[-1]) + 1e-6)
+    bars = _bars(regular)
+    beat = float(regular.times[1] - regular.times[0]) if len(regular) > 1 else float("nan")
     unit = float(beats.unit)
-    sixteenths = max(1, round(lead / beat * unit * 4)) if lead > _SHORTEST_LEAD else 0
+    lead = bars[0][0]
+    sixteenths = _lead(lead / beat * unit * 4) if lead > 0 else 0
     tempi, signatures, place = [], [], 0.0
     if sixteenths:
         quarter = lead / (sixteenths / 4)
@@ -195,15 +212,19 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
             raise ValueError(f"beats {beat:.1f} s apart are too slow for MIDI")
         tempi.append((0.0, quarter))
         place = sixteenths / 4
+    if 0 < sixteenths < 1:  # a bar of its own
+        signatures.append((0.0, 1, round(16 / sixteenths)))
     pickup = bars[0][2] if bars[0][2] and regular.positions[0] != 1 else 0
-    before = sixteenths + round(4 * unit * pickup)  # sixteenths before the first whole bar
+    # sixteenths before the first whole bar
+    before = (sixteenths if sixteenths >= 1 else 0) + round(4 * unit * pickup)
     if before:
         metre = regular.metre
         rest = before % round(4 * unit * metre)
+        start = place if signatures else 0.0
         if rest:
-            signatures.append((0.0, *_signature(rest)))
+            signatures.append((start, *_signature(rest)))
         if before > rest:
-            signatures.append((rest / 4, *beats.signature(metre)))
+            signatures.append((start + rest / 4, *beats.signature(metre)))
     for number, (start, stop, count) in enumerate(bars):
         quarter = (stop - start) / (count * unit)
         if not tempi or abs(quarter - tempi[-1][1]) > _SAME:
@@ -214,6 +235,13 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
             signatures.append((place, *signature))
         place += count * unit
     return TempoMap(tempi, signatures)
+
+
+def _lead(sixteenths: float) -> int | float:
+    """How the time before the first beat is written, in sixteenths."""
+    if sixteenths < 2 ** -0.5:
+        return 0.5 if sixteenths > 2 ** -1.5 else 0.25
+    return max(1, round(sixteenths))
 
 
 def _signature(sixteenths: int) -> tuple[int, int]:

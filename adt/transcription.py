@@ -37,6 +37,7 @@ FORMATS = SUFFIXES
 
 NOTE_LENGTH = 0.025  #: length of a written MIDI note, seconds (shorter than any two hits)
 TICKS_PER_BEAT = 960  #: at 120 beats per minute a tick is 0.52 ms
+_MOST_TICKS = 9_000_000  #: pretty_midi reads no file of more than ten millions
 COLUMNS = ("time", "piece", "velocity", "confidence")
 LABEL_VELOCITY = 100  #: of hits read from a format without velocities
 
@@ -139,15 +140,17 @@ class Transcription(Sequence):
         return (f"<Transcription {name}{len(self)} hits in {self.duration:.2f} s, "
                 f"{self.classes} classes>")
 
-    def reduce(self, n_classes: int) -> Transcription:
+    def reduce(self, n_classes: int, *, merge: bool = True) -> Transcription:
         """The same hits, named by a smaller set of classes.
 
-        Hits of one class that come closer than `MIN_HIT_DISTANCE` (30 ms) are
-        merged: the louder one stays. Hits of pieces outside the set are dropped.
+        Hits of pieces outside the set are dropped.
 
         Parameters
         ----------
         n_classes : {3, 5, 7, 9}
+        merge : bool
+            Of hits of one class that come closer than `MIN_HIT_DISTANCE` (30 ms) only the
+            loudest stays. References are scored without this (`adt.scoring`).
 
         Raises
         ------
@@ -166,14 +169,20 @@ class Transcription(Sequence):
             if name is not None:
                 renamed.setdefault(name, []).append(
                     Hit(hit.time, name, hit.velocity, hit.confidence))
-        kept = [hit for hits in renamed.values() for hit in _thin(hits)]
+        kept = [hit for hits in renamed.values() for hit in (_thin(hits) if merge else hits)]
         return Transcription(kept, self.duration, self.source, n_classes, self.beats)
 
-    def events(self, n_classes: int = 9) -> dict:
-        """Onset times per class, as `adt.scoring` reads them (`reduce` included)."""
+    def events(self, n_classes: int = 9, *, merge: bool = True) -> dict:
+        """Onset times per class, as `adt.scoring` reads them.
+
+        Parameters
+        ----------
+        n_classes, merge
+            Of `reduce`; references are not merged.
+        """
         import numpy as np
         found: dict[str, list[float]] = {name: [] for name in class_names(n_classes)}
-        for hit in self.reduce(n_classes):
+        for hit in self.reduce(n_classes, merge=merge):
             found[hit.piece].append(hit.time)
         return {name: np.array(times, dtype=np.float64) for name, times in found.items()}
 
@@ -181,8 +190,9 @@ class Transcription(Sequence):
         """Drums as `pretty_midi.PrettyMIDI`.
 
         Channel 10, 960 ticks per quarter note: times are exact to 0.3 ms at 120 beats
-        per minute. Tempi and bar lines follow the beats (`adt.tempo`); without beats it
-        is 120 beats per minute throughout.
+        per minute. (Half as many from about 9,000 quarter notes on, and so forth: programs
+        that use pretty_midi could not read the file.) Tempi and bar lines follow the beats
+        (`adt.tempo`); without beats it is 120 beats per minute throughout.
 
         Parameters
         ----------
@@ -204,9 +214,11 @@ class Transcription(Sequence):
         notes = find(note_map)
         if self.beats is not None and len(self.beats) > 1:
             from .tempo import tempo_map
-            midi = tempo_map(self.beats).to_midi(TICKS_PER_BEAT)
+            tempi = tempo_map(self.beats)
+            midi = tempi.to_midi(_ticks(tempi.quarters(self.duration)))
         else:
-            midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, initial_tempo=120)
+            midi = pretty_midi.PrettyMIDI(resolution=_ticks(2 * self.duration),
+                                          initial_tempo=120)
         names = class_names(self.classes) if split_tracks else ("Drums",)
         tracks = {name: pretty_midi.Instrument(program=0, is_drum=True, name=name)
                   for name in names}
@@ -342,6 +354,14 @@ def _check_options(path: Path, function, options: dict) -> None:
         if name not in known or known[name].kind is not inspect.Parameter.KEYWORD_ONLY:
             raise ConfigError(f"{path}: {name} has no meaning for {suffix_of(path)}; leave it "
                               f"out or use {MIDI[0]}")
+
+
+def _ticks(quarters: float) -> int:
+    """Ticks a quarter note of a MIDI file of so many: as fine as can be read again."""
+    ticks = TICKS_PER_BEAT
+    while ticks * quarters > _MOST_TICKS and ticks % 2 == 0:
+        ticks //= 2
+    return ticks
 
 
 def _thin(hits: list[Hit]) -> list[Hit]:

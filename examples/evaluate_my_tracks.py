@@ -19,7 +19,7 @@ def main(argv=None):
     for audio in sorted(args.folder.glob("*.wav")):
         truth = next(p for p in (audio.with_suffix(s) for s in (".txt", ".mid")) if p.exists())
         reference = adt.Transcription.load(truth, ignore_unknown=True)
-        scores.update(audio.stem, reference.events(args.classes),
+        scores.update(audio.stem, reference.events(args.classes, merge=False),
                       transcriber(audio).events(args.classes))
     for name, score in {"all": scores()[0.05]["SUM"], **scores()[0.05]["classes"]}.items():
         f = score["f_measure"]

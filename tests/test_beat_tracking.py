@@ -67,6 +67,9 @@ def test_what_the_user_knows(tracker):
     moved = tracker(song, first_beat=0.9)  # the snare on two
     assert np.abs(moved.downbeats - 0.9).min() < 0.03
     assert 9 == tracker(song, metre=9).metre
+    assert 1 == tracker(song, metre=1).metre
+    short = Transcription([h for h in song if h.time < 3], 3.0)
+    assert 15 == tracker(short, metre=15).metre  # though there is no whole bar
 
 
 def test_too_little_to_track(tracker):

@@ -68,6 +68,31 @@ def test_merge_takes_the_part_from_the_corrected_file():
     assert [(h.time, h.piece) for h in merged] == [(1.0, "kick"), (2.49, "kick"), (5.0, "ride")]
 
 
+def test_the_last_corrected_hit_belongs_to_the_part(tmp_path):
+    heard = song([0.9] * 4, [1, 2, 3, 4])
+    for name in ("a.labels.txt", "a.csv", "a.txt"):  # files whose end is their last hit
+        Transcription([Hit(1.0, "kick"), Hit(2.05, "crash")], 60).save(tmp_path / name)
+        corrected = Transcription.load(tmp_path / name)
+        found = calibrate(heard, corrected)
+        merged = found.merge(Transcription([Hit(2.06, "snare"), Hit(3, "kick")], 60), corrected)
+        assert [(h.time, h.piece) for h in merged] == [
+            (1.0, "kick"), (2.05, "crash"), (3.0, "kick")]
+
+
+def test_a_shared_transcriber_keeps_its_thresholds():
+    class Transcriber:
+        thresholds = {"kick": 0.7}
+
+        def hits(self, activations, thresholds=None):
+            assert self.thresholds == {"kick": 0.7}  # other threads may be using them
+            assert thresholds == found.thresholds
+            return Transcription([Hit(5.0, "ride")], 60)
+
+    heard, corrected = song([0.9] * 3, [1, 2, 3]), kicks([1.0, 2.0])
+    found = calibrate(heard, corrected, 0, 2.5)
+    assert len(found.transcribe(Transcriber(), heard, corrected)) == 3
+
+
 @pytest.mark.parametrize("start, end", [(5, 5), (-1, 3), (70, 80), (10, 20)])
 def test_part_without_hits(start, end):
     with pytest.raises(ConfigError, match="no part|no hit"):

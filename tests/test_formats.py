@@ -3,6 +3,7 @@
 import pytest
 
 from adt import Hit, Transcription
+from adt.beats import Beats
 from adt.errors import ConfigError
 from adt.note_maps import NoteMap, note_map, presets
 from adt.vocabulary import PIECES
@@ -76,6 +77,15 @@ def test_round_trip_keeps_velocity(song, tmp_path, suffix):
     back = Transcription.load(song.save(tmp_path / f"a{suffix}"))
     assert [(h.time, h.piece, h.velocity) for h in back] == [
         (h.time, h.piece, h.velocity) for h in song]
+
+
+@pytest.mark.parametrize("suffix", [".labels.txt", ".txt", ".csv"])
+def test_a_byte_order_mark_is_no_text(song, tmp_path, suffix):
+    path = song.save(tmp_path / f"a{suffix}")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [h.time for h in Transcription.load(path)] == [h.time for h in song]
+    (tmp_path / "a.beats").write_bytes(b"\xef\xbb\xbf0.5\t1\n1.0\t2\n")
+    assert Beats.load(tmp_path / "a.beats").times.tolist() == [0.5, 1.0]
 
 
 def test_labels_have_start_and_end(song, tmp_path):

@@ -118,6 +118,17 @@ def test_a_grid_in_six_eight():
         np.testing.assert_allclose([h.time for h in found], 0.5 + meant * 60 / 70, atol=1e-5)
 
 
+def test_sixteenths_that_swing_in_six_eight():
+    meant, song = performance(lambda b: [(F(k, 6), "ride") for k in range(6)], tempo=70,
+                              compound=True)
+    found = np.array([h.time for h in quantize(song, "1/16", "60")])
+    late_by = np.tile([0, 0.2 / 6], len(meant) // 2)  # of a beat
+    np.testing.assert_allclose(found, 0.5 + (meant + late_by) * 60 / 70, atol=1e-5)
+    with pytest.raises(ConfigError, match="threes"):
+        quantize(song, "1/8", "60")
+    assert quantize(song, "1/8", "auto").hits  # nothing swings
+
+
 @pytest.mark.parametrize("options, words", [
     (("1/8T", "60"), "1/16"), (("1/16", "80"), "50"), (("1/16", "much"), "percent"),
     (("auto", "nan"), "percent")])

@@ -26,6 +26,17 @@ def test_compare(pair):
     assert result["worst"] == [{"second": 65, "missed": {"KD": 1}, "invented": {"SD": 2}}]
 
 
+def test_references_are_scored_as_annotated():
+    reference = Transcription([Hit(1.0, "ride", 90), Hit(1.004, "crash", 90),
+                               Hit(2.0, "snare", 40), Hit(2.02, "snare", 90)], 4.0)
+    estimate = Transcription([Hit(1.0, "ride", 90), Hit(2.0, "snare", 90)], 4.0)
+    found = compare(reference, estimate, 5)
+    assert found["scores"]["SUM"]["fn"] == 2 and found["scores"]["SUM"]["fp"] == 0
+    assert sum(sum(w["missed"].values()) for w in found["worst"]) == 2
+    assert len(reference.reduce(5)) == 2 and len(reference.reduce(5, merge=False)) == 4
+    assert len(reference.events(5, merge=False)["CY"]) == 2
+
+
 def test_constant_velocities_say_nothing(pair):
     flat = Transcription([Hit(h.time, h.piece, 100) for h in pair[0]], 70)
     assert compare(flat, pair[1])["velocity"] is None

@@ -131,6 +131,6 @@ def _in_compound(beats, metre: int, name: str):
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from error
     if beats.metre == metre:
-        return Beats(beats.times, beats.positions, compound=True)
+        return Beats(beats.times, beats.positions, compound=True, bar=metre)
     raise ConfigError(f"{name}: {beats.metre} beats a bar; --time-signature {3 * metre}/8 needs "
                       f"{metre} (of three eighths) or {3 * metre} (eighths)")

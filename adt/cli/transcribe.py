@@ -172,6 +172,9 @@ class _Plan:
         """Every file that the job writes."""
         extra = [self.activations(job)] if self._activations else []
         extra += [self.picture] if self.picture else []
+        if self.picture and self.picture.resolve() == self.transcription(job).resolve():
+            raise ConfigError(f"{self.picture}: is the transcription's file; give --plot "
+                              "another name")
         return [self.transcription(job), *extra, *self.stems(job)]
 
 
@@ -187,7 +190,7 @@ def _corrected(path: str | None, text: str | None, note_map: str | None, n_input
     options = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
     corrected = Transcription.load(path, **options)
     if text is None:
-        return corrected, (0.0, corrected.duration)
+        return corrected, (0.0, None)
     try:
         start, end = (float(x) for x in text.split(":"))
     except ValueError:

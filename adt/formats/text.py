@@ -34,7 +34,7 @@ def write_labels(song, path: Path) -> None:
 def read_csv(path: Path) -> tuple[list[Hit], float, None]:
     """Read what `write_csv` writes; velocity and confidence may be missing."""
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
+        with path.open(newline="", encoding="utf-8-sig") as handle:  # Excel's has a mark
             rows = list(csv.DictReader(handle))
         hits = [Hit(float(row["time"]),
                     ARTICULATION_TO_PIECE.get(row["piece"], row["piece"]),
@@ -78,7 +78,7 @@ def read_labels(path: Path) -> tuple[list[Hit], float, None]:
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a text file") from error
     return [(n, line) for n, line in enumerate(lines, 1) if line.strip()]

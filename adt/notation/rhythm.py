@@ -135,7 +135,7 @@ def _extended(beats: Beats, times: list[float]) -> Beats:
     tail = [(last - 1 + k) % metre + 1 for k in range(1, after + 1)]
     counts = np.arange(-before, len(beats) + after)
     return Beats(beats.time_of(counts), [*head, *beats.positions.tolist(), *tail],
-                 beats.compound)
+                 beats.compound, beats.bar)
 
 
 def _dynamics(hits: list[Hit]) -> list[int]:

@@ -40,10 +40,16 @@ _HOME = {
 
 
 def __getattr__(name: str):
-    """Import a public name from its module when it is first asked for (PEP 562)."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a public name from its module, or a module, when first asked for (PEP 562)."""
     from importlib import import_module
+    if name not in _HOME:
+        if not name.startswith("_"):
+            try:
+                return import_module(f"{__name__}.{name}")
+            except ModuleNotFoundError as error:
+                if error.name != f"{__name__}.{name}":
+                    raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value

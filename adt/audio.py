@@ -50,7 +50,9 @@ MIN_RATE, MAX_RATE = 1_000, 768_000
 _CHUNK = 8_192
 
 #: A file that ends earlier than its header says by more than this is damaged, seconds.
-_TOLERANCE = 0.25
+_TOLERANCE = 0.01
+#: The same where the header gives the length of what an encoder was given.
+_ENCODED_TOLERANCE = 0.25
 
 #: MPEG audio goes straight to FFmpeg: libsndfile's decoder of it writes to the terminal.
 _MPEG_SUFFIXES = (".mp1", ".mp2", ".mp3", ".aac")
@@ -83,6 +85,8 @@ class _DecodeError(Exception):
 
 class _SoundFile:
     """Chunks of a file that libsndfile reads."""
+
+    tolerance = _TOLERANCE
 
     def __init__(self, path: Path):
         import soundfile
@@ -118,6 +122,8 @@ class _SoundFile:
 
 class _AvFile:
     """Chunks of a file that the FFmpeg libraries in PyAV read."""
+
+    tolerance = _ENCODED_TOLERANCE
 
     def __init__(self, path: Path):
         import av
@@ -249,8 +255,10 @@ def _native(path: Path, file: _SoundFile | _AvFile) -> Iterator[np.ndarray]:
         if defect is not None or declared:
             raise AudioError(f"{path}: {_NOT_AUDIO}")
         raise AudioError(f"{path}: holds no samples (0 s); name a file with sound in it")
-    if defect is None and declared is not None and declared - total > _TOLERANCE / seconds:
-        defect = f"its header says {declared * seconds:.1f} s"
+    if (defect is None and declared is not None
+            and declared - total > file.tolerance / seconds):
+        defect = (f"its header says {declared * seconds:.1f} s; if the damage is in the middle, "
+                  f"what follows comes {(declared - total) * seconds:.2f} s early")
     if defect is not None:
         warnings.warn(
             f"{path}: damaged, {total * seconds:.1f} s could be decoded ({defect})", stacklevel=1)

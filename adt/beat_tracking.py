@@ -32,7 +32,6 @@ _BREAK = 0.002   # chance that a bar is cut short, or a beat was lost or doubled
 _START = 0.5     # chance that the first beat begins a bar
 _NEUTRAL = 0.3   # activation at a beat that speaks neither for nor against a downbeat
 _TEMPER = 0.25   # weight of one beat's evidence: bars that are alike do not count as many
-_CERTAIN = 1 - 1e-12
 _STROKES = 8     # with fewer strokes there is nothing to track
 _WINDOW, _OVERLAP = 15_000, 1_000  # frames decoded at once (5 minutes), and either side
 
@@ -74,7 +73,8 @@ class BeatTracker:
         metre : int, optional
             Beats a bar, where it is known; by default one of 2 to 7 is found.
         first_beat : float, optional
-            Time of a downbeat in seconds: the nearest beat becomes one.
+            Time of a downbeat in seconds. If the nearest beat is none of those found, all
+            bars are counted from it instead, of one length.
 
         Raises
         ------
@@ -112,10 +112,9 @@ class BeatTracker:
         if len(found) < 2:
             return Beats([], [])
         downbeat = self.downbeats(*strokes, found)
-        if first_beat is not None:
-            downbeat[np.abs(found - first_beat).argmin()] = _CERTAIN
-        return Beats(found, bar_positions(downbeat, METRES if metre is None else (metre,)),
-                     bar=metre or 0)
+        beats = Beats(found, bar_positions(downbeat, METRES if metre is None else (metre,)),
+                      bar=metre or 0)
+        return beats if first_beat is None else _with_downbeat(beats, first_beat)
 
     def activations(self, times, pieces, velocities, confidences,
                     duration: float) -> np.ndarray:
@@ -216,7 +215,6 @@ def bar_positions(downbeat: np.ndarray, metres: Sequence[int] = METRES) -> np.nd
         def log_densities(self, observations):
             p = np.clip(observations, 0.01, 0.99)
             odds = _TEMPER * np.log(p / (1 - p) * (1 - _NEUTRAL) / _NEUTRAL)
-            odds[observations == _CERTAIN] = 1e3
             return np.stack([np.zeros_like(odds), odds], axis=1)
 
     share = np.array([_METRE_SHARES[METRES.index(m)] if m in METRES else 0.01 for m in metres])
@@ -243,6 +241,15 @@ def bar_positions(downbeat: np.ndarray, metres: Sequence[int] = METRES) -> np.nd
                               Downbeats((place == 0).astype(np.uint32)), initial)
     path, _ = model.viterbi(np.asarray(downbeat, np.float64))
     return place[path.astype(int)] + 1
+
+
+def _with_downbeat(beats: Beats, seconds: float) -> Beats:
+    """The beats as they are if there is a downbeat at that time, or else counted from there."""
+    at = round(float(beats.position_of(seconds)))
+    if 0 <= at < len(beats) and beats.positions[at] == 1:
+        return beats
+    positions = (np.arange(len(beats)) - at) % beats.metre + 1
+    return Beats(beats.times, positions, beats.compound, beats.metre)
 
 
 def _between_frames(values: np.ndarray, frames: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from .output import atomic_path
 
 __all__ = ["Beats"]
 
+LONGEST_BAR = 15  #: beats
+
 
 @dataclass(frozen=True, eq=False)
 class Beats:
@@ -199,7 +201,10 @@ class Beats:
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
             rows = [line.split() for line in lines if line.strip()]
-            return cls([float(time) for time, _ in rows], [float(place) for _, place in rows])
+            beats = cls([float(time) for time, _ in rows], [float(place) for _, place in rows])
+            if len(beats) and beats.positions.max() > LONGEST_BAR:
+                raise ValueError(f"place {beats.positions.max()} in a bar; count anew in each bar")
+            return beats
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from error
         except ValueError as error:

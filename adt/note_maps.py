@@ -88,7 +88,7 @@ class NoteMap:
             twice = next(n for n in write.values() if list(write.values()).count(n) > 1)
             raise ConfigError(f"{path}: note {twice} is written for two pieces")
         for note, name in read.items():
-            if name not in ARTICULATION_TO_PIECE:
+            if not isinstance(name, str) or name not in ARTICULATION_TO_PIECE:
                 raise ConfigError(f"{path}: note {note} is read as {name!r}; known are "
                                   f"{', '.join(ARTICULATION_TO_PIECE)}")
             if note in write.values() and write[ARTICULATION_TO_PIECE[name]] != note:

@@ -7,9 +7,10 @@ from typing import Mapping
 
 import numpy as np
 
+from .beats import Beats
 from .errors import ConfigError
 from .grid import Swing, late, place
-from .tempo import calm, even
+from .tempo import calm, even, from_zero, lead
 from .transcription import Hit, Transcription
 
 __all__ = ["GRIDS", "AUTO", "check_grid", "divided_by_three", "quantize"]
@@ -62,8 +63,8 @@ def quantize(transcription: Transcription, grid: str = "1/16",
     """The same hits on a grid that follows the transcription's beats.
 
     Of hits of one piece that fall on the same place, the loudest stays. Hits before the
-    first beat go onto the grid of the first beats, continued backwards; those whose place
-    would be before 0, to 0, where a MIDI file begins.
+    first beat go onto a grid of the time before it (sixteenths with ``"auto"``), as a MIDI file
+    has it (`adt.tempo.lead`).
 
     Parameters
     ----------
@@ -89,29 +90,36 @@ def quantize(transcription: Transcription, grid: str = "1/16",
         If there is no such grid or swing, or the transcription has no beats.
     """
     swing = check_grid(grid, swing)
-    beats = transcription.beats
-    if beats is None or len(beats) < 2:
+    if transcription.beats is None or len(transcription.beats) < 2:
         raise ConfigError("quantising needs beats; give a tempo, or a file of beats")
     if not len(transcription):
         return transcription
+    beats = from_zero(transcription.beats)
+    regular, unit = even(beats), float(beats.unit)
     times = np.array([hit.time for hit in transcription])
     places = beats.position_of(times)
+    before, quarters = lead(regular)
+    slow = before / max(quarters, 1e-9) * unit  # seconds a beat before the first one
+    early = times < before
+    places[early] = (times[early] - before) / slow
+    pace = GRIDS[grid if grid != AUTO else "1/16"] * unit  # places a beat
     if grid == AUTO:
-        slots = _recognised(transcription, None if swing in (None, AUTO) else swing / 100).sounding
+        slots = _recognised(transcription, beats,
+                            None if swing in (None, AUTO) else swing / 100).sounding
+        slots[early] = _nearest(places[early], pace, None)
     else:
-        pace = GRIDS[grid] * float(beats.unit)  # places a beat
         found = None
         if swing == AUTO:
-            found = _recognised(transcription).swing
+            found = _recognised(transcription, beats).swing
         elif swing is not None:
             found = Swing(_LEVELS[grid], swing / 100)
             if beats.compound and found.level == 8:
                 raise ConfigError("eighths of 6/8, 9/8 and 12/8 come in threes and do not swing; "
                                   "use 1/16 or leave the swing out")
         slots = _nearest(places, pace, found, 3 if beats.compound else None)
-    slots = np.maximum(slots, float(beats.position_of(0.0)))
-    beats = even(beats)
-    moved = np.maximum(0.0, beats.time_of(slots))
+    slots = np.maximum(slots, -quarters / unit)
+    moved = np.where(slots < 0, before + slots * slow, regular.time_of(slots))
+    moved = np.maximum(0.0, moved)
     loudest: dict[tuple[int, str], Hit] = {}
     for hit, slot, time in zip(transcription, np.rint(slots * 960).astype(int).tolist(),
                                moved.tolist()):
@@ -119,14 +127,14 @@ def quantize(transcription: Transcription, grid: str = "1/16",
         if best is None or hit.velocity > best.velocity:
             loudest[slot, hit.piece] = Hit(time, hit.piece, hit.velocity, hit.confidence)
     return Transcription(list(loudest.values()), transcription.duration, transcription.source,
-                         transcription.classes, beats=beats)
+                         transcription.classes, beats=regular)
 
 
 def divided_by_three(transcription: Transcription) -> bool:
     """Whether most beats that are divided are so by three, or eighths that swing like them."""
     if not len(transcription):
         return False
-    found = _recognised(transcription)
+    found = _recognised(transcription, transcription.beats)
     inner = np.array([place % 1 != 0 for place in found.written])
     three = np.array([place.denominator % 3 == 0 for place in found.written])
     if found.swing is not None and found.swing.level == 8 and found.swing.ratio > 0.6:
@@ -134,8 +142,8 @@ def divided_by_three(transcription: Transcription) -> bool:
     return bool(inner.any() and three[inner].mean() > 0.5)
 
 
-def _recognised(transcription: Transcription, swing: float | None = None):
-    beats = calm(transcription.beats)
+def _recognised(transcription: Transcription, beats: Beats, swing: float | None = None):
+    beats = calm(beats)
     places = beats.position_of([hit.time for hit in transcription])
     period = beats.time_of(np.floor(places) + 1) - beats.time_of(np.floor(places))
     return place(places, [hit.piece for hit in transcription],
@@ -144,7 +152,7 @@ def _recognised(transcription: Transcription, swing: float | None = None):
 
 
 def _nearest(places: np.ndarray, pace: float, swing: Swing | None,
-             pairs: int | None) -> np.ndarray:
+             pairs: int | None = None) -> np.ndarray:
     """The nearest places of a fixed grid, swung if there is swing."""
     steps = np.floor(places * pace)
     around = (steps[:, None] + np.arange(-1, 3)) / pace

@@ -47,8 +47,11 @@ class TempoMap:
         import mido
         import pretty_midi
 
+        signatures = list(self.signatures)
+        if signatures == [(0.0, 4, 4)] and all(round(q * 1e6) == 500_000 for _, q in self.tempi):
+            signatures.append((4.0, 4, 4))  # or it would look as if nobody had set a tempo
         events = [(round(at * resolution), 0, mido.MetaMessage(
-            "time_signature", numerator=n, denominator=d)) for at, n, d in self.signatures]
+            "time_signature", numerator=n, denominator=d)) for at, n, d in signatures]
         events += [(round(at * resolution), 1, mido.MetaMessage(
             "set_tempo", tempo=max(1, round(quarter * 1e6)))) for at, quarter in self.tempi]
         file = mido.MidiFile(ticks_per_beat=resolution)
@@ -165,12 +168,44 @@ def calm(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
 
 def even(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     """The beats as a MIDI file has them: steady (`steady`), or evenly spaced in each bar."""
+    beats = from_zero(beats)
     if len(beats) < 3 or steady(beats, tolerance) is not beats:
         return steady(beats, tolerance)
     times = [start + (stop - start) * k / count
              for start, stop, count in _bars(beats) for k in range(count)]
     return steady(Beats(times[:len(beats)], beats.positions, beats.compound, beats.bar),
                   tolerance)
+
+
+def from_zero(beats: Beats) -> Beats:
+    """The beats that are not before 0, where a file begins.
+
+    Raises
+    ------
+    ConfigError
+        If they are fewer than two.
+    """
+    kept = beats.times >= 0
+    if kept.all():
+        return beats
+    if kept.sum() < 2:
+        raise ConfigError(f"{kept.sum()} beats from 0 s on; two at least are needed")
+    return Beats(beats.times[kept], beats.positions[kept], beats.compound, beats.metre)
+
+
+def lead(beats: Beats) -> tuple[float, float]:
+    """The time before the first beat in seconds, and the quarter notes it has in a MIDI file.
+
+    Parameters
+    ----------
+    beats : Beats
+        As a MIDI file has them (`even`).
+    """
+    seconds = _bars(beats)[0][0]
+    if seconds <= 0:
+        return 0.0, 0.0
+    beat = float(beats.times[1] - beats.times[0])
+    return seconds, _lead(seconds / beat * float(beats.unit) * 4) / 4
 
 
 def _bars(beats: Beats) -> list[tuple[float, float, int]]:
@@ -198,25 +233,22 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
     ------
     ValueError
         With fewer than two beats.
+    ConfigError
+        If they are too far apart for a MIDI file.
     """
+    beats = from_zero(beats)
     regular = steady(beats, tolerance)
     bars = _bars(regular)
-    beat = float(regular.times[1] - regular.times[0]) if len(regular) > 1 else float("nan")
     unit = float(beats.unit)
-    lead = bars[0][0]
-    sixteenths = _lead(lead / beat * unit * 4) if lead > 0 else 0
-    tempi, signatures, place = [], [], 0.0
-    if sixteenths:
-        quarter = lead / (sixteenths / 4)
-        if quarter > _LONGEST_QUARTER:
-            raise ValueError(f"beats {beat:.1f} s apart are too slow for MIDI")
-        tempi.append((0.0, quarter))
-        place = sixteenths / 4
+    seconds, place = lead(regular)
+    sixteenths = place * 4
+    tempi = [(0.0, seconds / place)] if place else []
+    signatures = []
     if 0 < sixteenths < 1:  # a bar of its own
         signatures.append((0.0, 1, round(16 / sixteenths)))
     pickup = bars[0][2] if bars[0][2] and regular.positions[0] != 1 else 0
     # sixteenths before the first whole bar
-    before = (sixteenths if sixteenths >= 1 else 0) + round(4 * unit * pickup)
+    before = int(sixteenths) + round(4 * unit * pickup)
     if before:
         metre = regular.metre
         rest = before % round(4 * unit * metre)
@@ -229,6 +261,9 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
         quarter = (stop - start) / (count * unit)
         if not tempi or abs(quarter - tempi[-1][1]) > _SAME:
             tempi.append((place, quarter))
+        if max(quarter, tempi[0][1]) > _LONGEST_QUARTER:
+            raise ConfigError(f"beats {quarter * unit:.1f} s apart are too slow for MIDI; their "
+                              "times are to be in seconds")
         signature = beats.signature(count)
         if not (number == 0 and pickup) and (
                 not signatures or signatures[-1][1:] != signature):

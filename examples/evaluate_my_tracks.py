@@ -15,9 +15,17 @@ def main(argv=None):
     parser.add_argument("folder", type=Path)
     parser.add_argument("--classes", type=int, default=5, choices=(3, 5, 7, 9))
     args = parser.parse_args(argv)
-    transcriber, scores = adt.Transcriber(), Scores(args.classes)
+    tracks = {}
     for audio in sorted(args.folder.glob("*.wav")):
-        truth = next(p for p in (audio.with_suffix(s) for s in (".txt", ".mid")) if p.exists())
+        for truth in (audio.with_suffix(".mid"), audio.with_suffix(".txt")):
+            if truth.exists():
+                tracks[audio] = truth
+        if audio not in tracks:
+            print(f"{audio}: no annotation beside it, left out")
+    if not tracks:
+        parser.error(f"{args.folder}: no NAME.wav beside NAME.txt or NAME.mid")
+    transcriber, scores = adt.Transcriber(), Scores(args.classes)
+    for audio, truth in tracks.items():
         reference = adt.Transcription.load(truth, ignore_unknown=True)
         scores.update(audio.stem, reference.events(args.classes, merge=False),
                       transcriber(audio).events(args.classes))

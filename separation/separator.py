@@ -357,6 +357,8 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
             for name, part in zip(STEMS, parts):
                 writers[name].write(part[:, :n])
             if residual:
+                if _SUBTYPE.get(suffix) != "FLOAT":  # beyond ±1 the files lack it
+                    parts = [np.clip(part, -1.0, 1.0) for part in parts]
                 writers[RESIDUAL].write(mixture - sum(part[:, :n] for part in parts))
 
         for stems in separator.stream(audio_io.stream(path), level):

@@ -64,8 +64,12 @@ def test_a_groove(tracker, tempo, metre):
 def test_what_the_user_knows(tracker):
     song = groove(120, 12)
     assert tracker(song, metre=3).metre == 3
+    heard = tracker(song)
     moved = tracker(song, first_beat=0.9)  # the snare on two
     assert np.abs(moved.downbeats - 0.9).min() < 0.03
+    assert (np.diff(np.flatnonzero(moved.positions == 1)) == 4).all()  # and so do all bars
+    assert not set(moved.downbeats) & set(heard.downbeats)
+    assert tracker(song, first_beat=float(heard.downbeats[3])) == heard
     assert 9 == tracker(song, metre=9).metre
     assert 1 == tracker(song, metre=1).metre
     short = Transcription([h for h in song if h.time < 3], 3.0)

@@ -53,6 +53,16 @@ def test_evaluate_my_tracks(folder, capsys):
     assert float(scores["all"]) > 0.6
 
 
+def test_tracks_without_annotation(folder, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run("evaluate_my_tracks.py", tmp_path / "nowhere")
+    assert "no NAME.wav" in capsys.readouterr().err
+    (tmp_path / "a.wav").write_bytes((folder / "demo.wav").read_bytes())
+    with pytest.raises(SystemExit):
+        run("evaluate_my_tracks.py", tmp_path)
+    assert "a.wav: no annotation" in capsys.readouterr().out
+
+
 def test_stems_and_activations(folder, capsys):
     run("stems_and_activations.py", folder / "demo.wav")
     *stems, last = capsys.readouterr().out.splitlines()

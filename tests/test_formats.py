@@ -1,5 +1,7 @@
 """Formats, note maps and tracks of MIDI."""
 
+from pathlib import Path
+
 import pytest
 
 from adt import Hit, Transcription
@@ -58,6 +60,13 @@ def test_split_tracks(song, tmp_path):
 def test_bad_note_map(tmp_path, content, message):
     (tmp_path / "my.yaml").write_text(content)
     with pytest.raises(ConfigError, match=message):
+        note_map(tmp_path / "my.yaml")
+
+
+def test_a_list_is_no_piece(tmp_path):
+    text = (Path(__file__).parent.parent / "configs/note_maps/general_midi.yaml").read_text()
+    (tmp_path / "my.yaml").write_text(text.split("read:")[0] + "read:\n  35: [kick]\n")
+    with pytest.raises(ConfigError, match=r"my.yaml: note 35 is read as \['kick'\]"):
         note_map(tmp_path / "my.yaml")
 
 

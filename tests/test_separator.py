@@ -232,6 +232,20 @@ def test_flac(packaged, tmp_path):
     assert all(read(f)[0].shape == (2, 5000) for f in files.values())
 
 
+def test_what_flac_clips_is_in_the_residual(tmp_path):
+    class Loud:
+        def stream(self, blocks, level):
+            for block in blocks:
+                yield np.stack([1.5 * block, *4 * [0.1 * block]])
+
+    path = write(tmp_path / "in.wav", beat(5000) / np.abs(beat(5000)).max(), subtype="FLOAT")
+    with pytest.warns(UserWarning, match="clip"):
+        files = separate_file(path, tmp_path / "out", suffix=".flac", residual=True,
+                              separator=Loud())
+    total = sum(read(f)[0] for f in files.values())
+    np.testing.assert_allclose(total, read(path)[0], atol=1e-5)
+
+
 def test_a_loaded_separator_serves_many_files(small, tmp_path, monkeypatch):
     monkeypatch.setattr("adt.weights.FOLDER", tmp_path)  # nothing to load from
     path = write(tmp_path / "in.wav", beat(5000))

@@ -270,6 +270,74 @@ def test_quantised_notes_lie_on_the_grid_of_the_file(tmp_path, drift):
     assert len(ticks) == 184 and np.abs(off).max() <= 3
 
 
+@pytest.mark.parametrize("first", [0.0, 0.004, 0.02, 0.05, 0.19, 0.26, 0.43, 1.0, 1.93])
+@pytest.mark.parametrize("grid", ["1/16", "auto"])
+@pytest.mark.parametrize("compound", [False, True])
+@pytest.mark.parametrize("drift", [0.0, 0.3])
+def test_quantised_notes_before_the_first_beat_lie_on_it_too(tmp_path, first, grid, compound, drift):
+    rng = np.random.default_rng(1)
+    times = first + 0.5 * np.cumsum([0, *(1 + drift * np.linspace(0, 1, 30))])
+    beats = Beats(times, np.arange(31) % 3 + 1, compound)
+    struck = np.arange(0.01, 15, 0.125) + rng.uniform(-0.02, 0.02, 120)
+    struck[0] = 0.001
+    song = quantize(Transcription([Hit(max(0, t), "snare") for t in struck], 16.0, beats=beats),
+                    grid)
+    midi = pretty_midi.PrettyMIDI(str(song.save(tmp_path / "x.mid")))
+    ticks = np.array([midi.time_to_tick(n.start) for n in midi.instruments[0].notes])
+    start = midi.time_to_tick(song.beats.times[0])
+    step = 240 if grid == "1/16" else 40  # of triplets of sixteenths, too
+    off = (ticks - start + step / 2) % step - step / 2
+    assert (np.abs(off)[ticks > 3] <= 3).all()  # 0 may lie between two places
+    if start > 240:
+        assert (ticks < start).any()
+
+
+def test_beats_before_the_file_are_left_out(tmp_path):
+    beats = Beats(np.arange(-2, 18) * 0.5, np.arange(20) % 4 + 1)
+    song = _song(beats, 9.0)
+    midi, _ = _written(song)
+    lines = _bar_lines(midi)
+    np.testing.assert_allclose([lines[np.abs(lines - d).argmin()] for d in (1, 3, 5, 7)],
+                               [1, 3, 5, 7], atol=1e-3)
+    assert len(quantize(song, "1/16")) > 40
+    with pytest.raises(ConfigError, match="1 beats from 0"):
+        tempo_map(Beats([-1, -0.5, 0.2], [1, 2, 3]))
+
+
+def test_beats_at_120_come_back(tmp_path):
+    hits = [Hit(t, "kick") for t in np.arange(0, 9, 0.5)]
+    for metre, first in ((4, 0.0), (3, 0.0), (4, 0.7)):
+        beats = regular_beats(120, 10, first_beat=first, metre=metre)
+        song = Transcription(hits, 10, beats=beats)
+        again = Transcription.load(song.save(tmp_path / f"{metre}{first}.mid")).beats
+        assert again is not None and again.metre == metre
+        assert np.abs(again.downbeats - beats.downbeats[1]).min() < 1e-3
+    plain = Transcription(hits, 10).save(tmp_path / "plain.mid")
+    assert Transcription.load(plain).beats is None
+
+
+@pytest.mark.parametrize("text, words", [
+    ("300\t1\n800\t2\n1300\t3\n1800\t4\n", "in seconds"),
+    ("0.1\t1\n30\t1\n80\t1\n", "in seconds"),
+    ("".join(f"{k / 2}\t{k + 1}\n" for k in range(40)), "anew in each bar")])
+def test_beats_that_cannot_be(tmp_path, capsys, text, words):
+    (tmp_path / "a.beats").write_text(text)
+    (tmp_path / "x.wav").write_bytes(b"")
+    assert main(["transcribe", str(tmp_path / "x.wav"), "-o", str(tmp_path / "x.mid"),
+                 "--beats", str(tmp_path / "a.beats")]) == 1
+    error = capsys.readouterr().err
+    assert words in error and "a.beats" in error and "unexpected" not in error
+
+
+def test_sheet_music_needs_beats(tmp_path, capsys):
+    pytest.importorskip("music21")
+    (tmp_path / "x.wav").write_bytes(b"")
+    assert main(["transcribe", str(tmp_path / "x.wav"), "-o", str(tmp_path / "x.musicxml"),
+                 "--no-beats", "--stems", str(tmp_path / "stems")]) == 1
+    assert "needs beats" in capsys.readouterr().err
+    assert not (tmp_path / "stems").exists()
+
+
 def test_tempo_of_bars_that_nobody_plays_is_none():
     gaps = np.repeat([0.4, 0.5], [20, 60])
     times = np.cumsum(gaps)

@@ -508,6 +508,15 @@ def test_percussion_is_rendered_stroke_by_stroke(tmp_path, monkeypatch):
     assert not list((tmp_path / "out").glob("strokes*"))
 
 
+@pytest.mark.skipif(shutil.which("fluidsynth") is None, reason="no fluidsynth")
+@pytest.mark.parametrize("content", [b"#!/bin/sh\n", b"RIFF\x08\x00\x00\x00sfbkjunk", b""])
+def test_another_sound_font_is_not_taken_in_its_place(tmp_path, capsys, content):
+    (tmp_path / "my.sf2").write_bytes(content)
+    assert main(["render-percussion", "--soundfont", str(tmp_path / "my.sf2"),
+                 "-o", str(tmp_path / "out")]) == 1
+    assert "my.sf2: " in capsys.readouterr().err
+
+
 def test_an_amplifier_adds_overtones_and_keeps_the_loudness():
     from adt.data.songs import amplify
     tone = 0.2 * np.sin(2 * np.pi * 220 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)[:, None]

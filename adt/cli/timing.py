@@ -43,7 +43,7 @@ class Timing:
     def __init__(self, tempo: float | None, time_signature: str | None,
                  first_beat: float | None, beats: str | None, no_beats: bool = False,
                  quantize: str | None = None, swing: str | None = None, *, n_inputs: int):
-        from ..tempo import regular_beats
+        from ..tempo import regular_beats, tempo_map
         from ..tempo import time_signature as read
         given = {"--tempo": tempo, "--beats": beats, "--time-signature": time_signature,
                  "--first-beat": first_beat, "--quantize": quantize, "--swing": swing}
@@ -71,6 +71,10 @@ class Timing:
                 raise ConfigError(f"{beats}: {len(self._beats)} beats; two at least are needed")
             if self._compound:
                 self._beats = _in_compound(self._beats, self._metre, beats)
+            try:
+                tempo_map(self._beats)
+            except ConfigError as error:
+                raise ConfigError(f"{beats}: {error}") from None
         if tempo is not None:
             self._regular = lambda duration: regular_beats(
                 tempo, duration, first_beat=first_beat or 0.0, metre=self._metre or 4,

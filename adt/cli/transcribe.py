@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import ConfigError, OutputError
-from ..formats import MIDI, check, suffix_of
+from ..formats import MIDI, SHEETS, check, suffix_of
 from ..vocabulary import CLASS_COUNTS
 from . import console, options, outputs, timing
 from .batch import Batch, Job
@@ -64,6 +64,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
     corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch))
     with_beats = timing.Timing(tempo, time_signature, first_beat, beats, no_beats, quantize, swing,
                                n_inputs=len(batch))
+    if no_beats and plan.suffix in SHEETS:
+        raise ConfigError(f"--no-beats: {plan.suffix} needs beats; leave it out, or give --tempo")
     batch.check(lambda job: bool(outputs.pending(
         job.source, plan.targets(job), force, skip_existing)))
     if not batch.jobs:
@@ -93,12 +95,19 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         if not {npz, plan.picture} & set(todo):
             result = None  # of a long song they are large
         hits = with_beats(hits, transcriber)
+        if int(classes) != 9:
+            hits = hits.reduce(int(classes))
+        if transcription in todo:  # first, for it may need beats that nobody found
+            _make_folder(transcription)
+            hits.save(transcription, **midi_options)
         if plan.picture in todo:
             from ..plot import plot
             _make_folder(plan.picture)
             plot(result, heard, plan.picture, transcriber.bands(job.source)[0], beats=hits.beats)
-        if int(classes) != 9:
-            hits = hits.reduce(int(classes))
+        if npz in todo:
+            _make_folder(npz)
+            result.save(npz)
+        result = None
         if stems_todo:
             folder = plan.stem_folder(job)
             try:
@@ -107,12 +116,6 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             except BaseException:
                 outputs.remove_empty(folder, Path(stems))
                 raise
-        if npz in todo:
-            _make_folder(npz)
-            result.save(npz)
-        if transcription in todo:
-            _make_folder(transcription)
-            hits.save(transcription, **midi_options)
         return f"{len(hits)} hits, {transcription}"
 
     return batch.run(work)
@@ -133,7 +136,7 @@ class _Plan:
         self._folder = Path(out or "")
         suffix = suffix_of(self._file) if self._file else f".{format or 'mid'}"
         check(f"file{suffix}")
-        self._suffix = suffix
+        self.suffix = suffix
         self._stems, self._activations = stems, activations
         self.picture = Path(picture) if picture else None
         if picture and n_inputs > 1:
@@ -146,16 +149,16 @@ class _Plan:
         """Options for `Transcription.save`, checked."""
         wanted = {**({"note_map": name} if name else {}),
                   **({"split_tracks": True} if split_tracks else {})}
-        if wanted and self._suffix not in MIDI:
+        if wanted and self.suffix not in MIDI:
             raise ConfigError(f"--{next(iter(wanted)).replace('_', '-')} is for MIDI, not "
-                              f"{self._suffix}; leave it out")
+                              f"{self.suffix}; leave it out")
         if name:
             from ..note_maps import note_map
             wanted["note_map"] = note_map(name)
         return wanted
 
     def transcription(self, job: Job) -> Path:
-        return self._file or self._folder / (job.name + self._suffix)
+        return self._file or self._folder / (job.name + self.suffix)
 
     def activations(self, job: Job) -> Path:
         return self._file.with_suffix(".npz") if self._file else self._folder / f"{job.name}.npz"

@@ -86,18 +86,26 @@ def fluidsynth(midi, soundfont: Path | str, stem: Path, seconds: float) -> np.nd
     ------
     ConfigError
         If the program ``fluidsynth`` is not installed.
+    DataError
+        If the file is no sound font. (The program would take another one.)
     subprocess.SubprocessError, OSError, RuntimeError
         If it fails.
     """
     import soundfile
 
     program = fluidsynth_program()
+    with open(soundfont, "rb") as file:
+        head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] not in (b"sfbk", b"DLS "):
+        raise DataError(f"{soundfont}: is no sound font; name a file such as FluidR3_GM.sf2")
     silent, wave = stem.with_suffix(".mid"), stem.with_suffix(".wav")
     try:
         midi.write(str(silent))
-        subprocess.run([program, "-ni", "-q", "-g", "0.4", "-r", str(SAMPLE_RATE),
-                        "-F", str(wave), str(soundfont), str(silent)],
-                       check=True, capture_output=True, timeout=600)
+        done = subprocess.run([program, "-ni", "-q", "-g", "0.4", "-r", str(SAMPLE_RATE),
+                               "-F", str(wave), str(soundfont), str(silent)],
+                              check=True, capture_output=True, timeout=600)
+        if b"load SoundFont" in done.stderr:  # but another one was at hand
+            raise DataError(f"{soundfont}: fluidsynth cannot load it; copy the sound font again")
         return soundfile.read(wave, frames=int(seconds * SAMPLE_RATE), dtype="float32",
                               always_2d=True)[0]
     finally:

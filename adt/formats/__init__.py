@@ -42,6 +42,8 @@ READERS: dict[str, tuple[str, str]] = {
 MIDI = (".mid", ".midi")
 
 #: Libraries that a format needs beside those of the package, and the extra that has them.
+#: Sheet music, which cannot do without beats.
+SHEETS = (".musicxml", ".svg", ".pdf")
 _NEEDS = {".jams": ("jams", "jams"), ".musicxml": ("music21", "notation"),
           ".svg": ("verovio", "notation"), ".pdf": ("typst", "notation")}
 

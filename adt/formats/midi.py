@@ -41,13 +41,14 @@ def beats(midi, end: float) -> Beats | None:
 
     They are quarters, or three eighths if every bar but a pickup is in 6/8, 9/8 or 12/8.
     Bars that are no whole number of beats have none (a pickup). None where nobody set
-    a tempo: 120 beats per minute throughout is what programs write by default.
+    a tempo: 120 beats per minute and one 4/4 throughout is what programs write by default.
     """
     _, tempi = midi.get_tempo_changes()
-    if np.allclose(tempi, 120.0):
+    changes = midi.time_signature_changes
+    if np.allclose(tempi, 120.0) and [(c.numerator, c.denominator) for c in changes] in (
+            [], [(4, 4)]):
         return None
     last = midi.time_to_tick(end)
-    changes = midi.time_signature_changes
     compound = bool(changes) and changes[-1].denominator == 8 and all(
         c.numerator in (6, 9, 12) for c in changes if c.denominator == 8 or c is changes[-1])
     size = round(midi.resolution * (1.5 if compound else 1))  # ticks a beat

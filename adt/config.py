@@ -9,12 +9,20 @@ import yaml
 
 from .errors import ConfigError
 
+_PACKAGE = Path(__file__).parent
+#: Where the project's configurations lie: in the package, or beside it in a checkout.
+PROJECT = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 
-def _merge(base: dict, change: dict) -> dict:
+
+def _merge(base: dict, change: dict, path: Path, whole: bool, section: str = "") -> dict:
+    """`base` with changes; `whole` if it has every setting that there is."""
     merged = dict(base)
     for key, value in change.items():
+        if whole and key not in base:
+            raise ConfigError(f"{path}: no setting {section}{key}; there are "
+                              f"{', '.join(map(str, base))}")
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            value = _merge(merged[key], value)
+            value = _merge(merged[key], value, path, whole, f"{section}{key}.")
         merged[key] = value
     return merged
 
@@ -25,7 +33,8 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
     Parameters
     ----------
     path : path
-        YAML file; a key ``base`` names a file beside it to start from.
+        YAML file; a key ``base`` names a file beside it, or one of the project's, to start
+        from.
     overrides : iterable of str
         ``section.key=value`` changes, values in YAML; the key must exist.
 
@@ -36,7 +45,7 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
     Raises
     ------
     ConfigError
-        If the file is missing or not a mapping, or an override names no key.
+        If the file is missing or not a mapping, or a change names no setting.
     """
     path = Path(path)
     try:
@@ -50,7 +59,10 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
         raise ConfigError(f"{path}: expected a mapping of settings")
     base = config.pop("base", None)
     if base is not None:
-        config = _merge(load_config(path.parent / base), config)
+        found = [folder / str(base) for folder in (path.parent, *PROJECT)]
+        under = load_config(next((file for file in found if file.is_file()), found[0]))
+        ours = path.resolve().parent in [folder.resolve() for folder in PROJECT]
+        config = _merge(under, config, path, whole="train" in under and not ours)
     for override in overrides:
         key, equals, value = override.partition("=")
         *sections, last = key.strip().split(".")
@@ -61,6 +73,14 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
             raise ConfigError(f"{override!r}: not a setting of {path}; write section.key=value")
         place[last] = _like(place[last], value, override)
     return config
+
+
+def save_config(config: dict[str, Any], path: Path) -> None:
+    """Write a configuration as it is used, without ``base``."""
+    from .output import atomic_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
 def _like(old: Any, text: str, override: str) -> Any:
@@ -75,6 +95,8 @@ def _like(old: Any, text: str, override: str) -> Any:
         raise ConfigError(f"{override!r}: not a value; write section.key=value in YAML") from None
     kinds = [(int, float) if isinstance(v, (int, float)) and not isinstance(v, bool) else type(v)
              for v in (old, new)]
+    if isinstance(old, int) and isinstance(new, float):
+        raise ConfigError(f"{override!r}: expected a whole number")
     free = old is None or (new is None and isinstance(old, (str, list)))
     if not free and kinds[0] != kinds[1]:
         wanted = "a setting, not a section" if isinstance(old, dict) else f"a value like {old!r}"

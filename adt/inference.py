@@ -27,7 +27,7 @@ from separation.bank import UNetBank
 from . import audio as audio_io
 from .decoder import Decoder, decode
 from .detectors import OnsetDetectors, stem_decibel
-from .errors import ConfigError, DataError, WeightsError
+from .errors import AudioError, ConfigError, DataError, WeightsError
 from .features import audio_to_bands, pack, reference_level, to_decibel, unpack
 from .frames import SAMPLE_RATE
 from .levels import GROUPS
@@ -55,6 +55,7 @@ from .vocabulary import PIECES, STEMS
 Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
 _LISTENING = 0.35
+_LOUDEST = 100.0  #: sample, as times full scale: bands are kept as short floats
 _BLOCK = 1024  #: frames that are looked at at once: layers over frames and bands are large
 
 
@@ -240,6 +241,10 @@ class Transcriber:
             nonlocal n_samples
             for block in blocks:
                 n_samples += block.shape[1]
+                peak = np.abs(block).max(initial=0.0)
+                if peak > _LOUDEST:
+                    raise AudioError(f"{source or 'audio'}: its samples reach {peak:.0f}, where 1 "
+                                     "is full scale; divide them (16-bit ones by 32768)")
                 if low is not None:
                     low.add(block)
                 yield block

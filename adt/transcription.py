@@ -330,7 +330,8 @@ class Transcription(Sequence):
             raise DataError(f"{path}: no such file; give a .mid, .csv or .txt transcription")
         read = reader(path)
         _check_options(path, read, options)
-        hits, duration, beats = read(path, **options)
+        hits, duration, beats, *more = read(path, **options)
+        told = more[0] if more else {}
         known = {name for n in CLASS_COUNTS for name in class_names(n)}
         strange = sorted({h.piece for h in hits} - known)
         if strange and ignore_unknown:
@@ -341,8 +342,11 @@ class Transcription(Sequence):
         if classes is None:
             strange = sorted({h.piece for h in hits} - set(PIECES))
             raise DataError(f"{path}: labels {', '.join(strange)} are in no set of classes")
+        if {h.piece for h in hits} <= set(class_names(told.get("classes", classes))):
+            classes = told.get("classes", classes)
         try:
-            return cls(hits, duration, source=path.stem, classes=classes, beats=beats)
+            return cls(hits, duration, source=told.get("source", path.stem), classes=classes,
+                       beats=beats)
         except ValueError as error:
             raise DataError(f"{path}: {error}") from error
 

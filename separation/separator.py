@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Callable, Iterable, Iterator
+from typing import Callable, Collection, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -318,7 +318,8 @@ def separate(path_or_array, sr: int | None = None, *, residual: bool = False,
 def separate_file(path: Path | str, folder: Path | str, *, residual: bool = False,
                   wiener: float = WIENER, device: str = "cpu", suffix: str = ".wav",
                   progress: Callable[[float], None] | None = None,
-                  separator: Separator | None = None) -> dict[str, Path]:
+                  separator: Separator | None = None,
+                  only: Collection[str] | None = None) -> dict[str, Path]:
     """Separate a file into files of the same rate, length and channels, in constant memory.
 
     Parameters
@@ -330,10 +331,13 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     suffix : {'.wav', '.flac'}
     separator : Separator, optional
         A loaded one, for many files; `wiener` and `device` are then its own.
+    only : collection of str, optional
+        Names to write, of those above; all by default.
 
     Returns
     -------
     dict of str to Path
+        Of the files written.
     """
     from contextlib import ExitStack
 
@@ -342,7 +346,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     info = audio_io.probe(path)
     level, n_inner = _level(audio_io.stream(path))
     names = [*STEMS, RESIDUAL] if residual else list(STEMS)
-    files = {name: folder / f"{name}{suffix}" for name in names}
+    files = {name: folder / f"{name}{suffix}" for name in names if only is None or name in only}
     with ExitStack() as stack:
         writers = {name: stack.enter_context(
             audio_io.AudioWriter(file, info.sample_rate, info.channels, _SUBTYPE.get(suffix)))
@@ -355,8 +359,9 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
             mixture = original.take(parts[0].shape[1])
             n = mixture.shape[1]
             for name, part in zip(STEMS, parts):
-                writers[name].write(part[:, :n])
-            if residual:
+                if name in writers:
+                    writers[name].write(part[:, :n])
+            if RESIDUAL in writers:
                 if _SUBTYPE.get(suffix) != "FLOAT":  # beyond ±1 the files lack it
                     parts = [np.clip(part, -1.0, 1.0) for part in parts]
                 writers[RESIDUAL].write(mixture - sum(part[:, :n] for part in parts))
@@ -369,10 +374,8 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
         write([out(None) for out in outwards])
         left = original.rest()
         if left.shape[1]:  # resampling ended a few samples early
-            for name in STEMS:
-                writers[name].write(np.zeros_like(left))
-            if residual:
-                writers[RESIDUAL].write(left)
+            for name, writer in writers.items():
+                writer.write(left if name == RESIDUAL else np.zeros_like(left))
     return files
 
 

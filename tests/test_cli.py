@@ -63,10 +63,11 @@ class StubTranscriber:
 
 
 def stub_separate_file(path, folder, *, residual=False, wiener=None, device="cpu",
-                       suffix=".wav", progress=None, separator=None):
+                       suffix=".wav", progress=None, separator=None, only=None):
     info = audio.probe(path)
     names = (*STEMS, "residual") if residual else STEMS
-    files = {name: Path(folder) / (name + suffix) for name in names}
+    files = {name: Path(folder) / (name + suffix) for name in names
+             if only is None or name in only}
     for file in files.values():
         with audio.AudioWriter(file, info.sample_rate, info.channels) as writer:
             for block in audio.stream(path, None):
@@ -297,6 +298,26 @@ def test_skip_existing_writes_what_is_missing(stub):
     assert main(["transcribe", "song.wav", "--skip-existing", "--activations"]) == 0
     assert files() == ["song.mid", "song.npz", "song.wav"]
     assert Path("song.mid").read_text() == "old"
+
+
+@pytest.mark.parametrize("arguments", [
+    ("separate", "song.wav", "-o", "st", "--residual"),
+    ("transcribe", "song.wav", "-o", "song.mid", "--stems", "st")])
+def test_stems_that_are_there_are_kept(stub, arguments):
+    song()
+    assert main([*arguments[:2], "-o", "st"] if arguments[0] == "separate" else arguments) == 0
+    Path("st/song/kick.wav").write_text("edited")
+    Path("st/song/toms.wav").unlink()
+    assert main([*arguments, "--skip-existing"]) == 0
+    assert Path("st/song/kick.wav").read_text() == "edited"
+    assert Path("st/song/toms.wav").stat().st_size > 1000
+    assert Path("st/song/residual.wav").exists() == ("--residual" in arguments)
+
+
+def test_no_name_is_no_folder_of_stems(stub, capsys):
+    song()
+    assert main(["transcribe", "song.wav", "--stems", ""]) == 1
+    one_line(capsys, "--stems")
 
 
 def test_existing_output_in_a_batch(stub, capsys):
@@ -589,6 +610,9 @@ def test_packaged_configurations():
     from adt.config import load_config
     for name in ("bank", "detectors", "detectors_mixture", "bank.yaml"):
         assert "train" in load_config(_find_config(Path(name)))
+    Path("bank").mkdir()  # of a run with -o bank
+    assert _find_config(Path("bank")).name == "bank.yaml"
+    Path("bank").rmdir()
     Path("bank").write_text("mine: 1")
     assert _find_config(Path("bank")) == Path("bank")
 

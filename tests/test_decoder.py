@@ -375,6 +375,8 @@ def test_train(data, doubtful_models, monkeypatch, tmp_path):  # noqa: F811
     before = (tmp_path / "first" / "heard.npz").stat().st_mtime_ns
     assert run("first") == 0
     assert (tmp_path / "first" / "heard.npz").stat().st_mtime_ns == before
+    # but not with settings that would let other things be heard
+    assert run_training("decoder", data, tmp_path / "first", [*sets, "train.seed=9"]) == 1
     again, _ = weights.load_weights(tmp_path / "first" / "decoder.safetensors")
     assert all(torch.equal(ours[name], again[name]) for name in ours)
     # the trees of other weights can be kept; then only the transformers are trained

@@ -6,7 +6,7 @@ import pytest
 
 from adt import Hit, Transcription
 from adt.beats import Beats
-from adt.errors import ConfigError
+from adt.errors import ConfigError, DataError
 from adt.note_maps import NoteMap, note_map, presets
 from adt.vocabulary import PIECES
 
@@ -61,6 +61,74 @@ def test_bad_note_map(tmp_path, content, message):
     (tmp_path / "my.yaml").write_text(content)
     with pytest.raises(ConfigError, match=message):
         note_map(tmp_path / "my.yaml")
+
+
+def _midi_file(path, tracks, **options):
+    import mido
+    file = mido.MidiFile(**options)
+    for messages in tracks:
+        track = mido.MidiTrack()
+        now = 0
+        for tick, kind, values in messages:
+            make = mido.Message if kind.startswith("note") else mido.MetaMessage
+            track.append(make(kind, time=tick - now, **values))
+            now = tick
+        file.tracks.append(track)
+    file.save(path)
+    return path
+
+
+def _on(tick, note=36, velocity=90):
+    return tick, "note_on", {"channel": 9, "note": note, "velocity": velocity}
+
+
+def _off(tick, note=36):
+    return tick, "note_off", {"channel": 9, "note": note}
+
+
+@pytest.mark.parametrize("notes", [
+    [_on(0), _off(0), _on(480), _off(480), _on(960), _off(960)],  # ends at once
+    [_on(0), _on(480), _on(960)],  # never ends
+    [_on(0), _on(240, 38), _on(480), _on(960), _on(960), (960, "note_on", _on(0, 36, 0)[2])],
+])
+def test_notes_need_no_end(tmp_path, notes):
+    song = Transcription.load(_midi_file(tmp_path / "a.mid", [notes]))
+    assert [h.time for h in song if h.piece == "kick"] == [0.0, 0.5, 1.0]
+    assert all(h.velocity == 90 for h in song)
+
+
+def test_tempi_and_signatures_of_any_track(tmp_path):
+    path = _midi_file(tmp_path / "a.mid", [
+        [(0, "track_name", {"name": "Drums"}), _on(480), _off(500), _on(960), _off(970)],
+        [(0, "set_tempo", {"tempo": 1_000_000}),
+         (0, "time_signature", {"numerator": 3, "denominator": 4}),
+         (960, "set_tempo", {"tempo": 500_000})], [_on(1440, 38), _off(1450, 38)]], type=1)
+    song = Transcription.load(path)
+    assert [(h.time, h.piece) for h in song] == [(1.0, "kick"), (2.0, "kick"), (2.5, "snare")]
+    assert song.beats.metre == 3
+
+
+def test_frames_are_no_ticks(tmp_path):
+    path = _midi_file(tmp_path / "a.mid", [[_on(480), _off(500)]])
+    content = bytearray(path.read_bytes())
+    content[12:14] = b"\xe7\x28"  # 25 frames a second, 40 parts each
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="SMPTE"):
+        Transcription.load(path)
+
+
+def test_jams_keep_classes_and_source(song, tmp_path):
+    pytest.importorskip("jams")
+    for n in (3, 5, 9):
+        few = song.reduce(n)
+        few = Transcription(few.hits, few.duration, "Some song", few.classes)
+        assert Transcription.load(few.save(tmp_path / f"{n}.jams")) == few
+
+
+def test_a_row_that_is_cut_short(tmp_path):
+    (tmp_path / "a.csv").write_text("time,piece,velocity,confidence\n0.5,kick,90,1\n1.2")
+    with pytest.raises(DataError, match="without a piece"):
+        Transcription.load(tmp_path / "a.csv")
 
 
 def test_a_list_is_no_piece(tmp_path):

@@ -195,6 +195,11 @@ def test_bad_audio_is_refused(transcriber, tmp_path):
                       (np.zeros(100),)):
         with pytest.raises(AudioError):
             transcriber(*arguments)
+    loud = 20_000 * beat(0.5)  # 16-bit samples as floats
+    soundfile.write(tmp_path / "loud.wav", loud.T, SAMPLE_RATE, subtype="FLOAT")
+    for arguments in ((loud, SAMPLE_RATE), (tmp_path / "loud.wav",)):
+        with pytest.raises(AudioError, match="full scale"):
+            transcriber(*arguments)
 
 
 def test_transcribe_uses_the_packaged_names(small_bank, small_detectors, small_beat_networks,

@@ -67,6 +67,14 @@ def decoded(mp3):
             [f.to_ndarray()[0] for f in file.decode(stream)]), stream.rate
 
 
+def test_the_page_is_as_long_as_the_audio(hits):
+    early = Transcription(hits.hits[:2], hits[1].time, source="a\udce9\x02b")
+    page = render_report(early, clicks(), RATE, sound=False, notation=False)
+    data = carried(page)
+    assert data["duration"] == pytest.approx(SECONDS, abs=1e-3)
+    assert data["title"] == "a?b" and page.encode()
+
+
 @pytest.mark.parametrize("bit_rate", [16_000, 24_000, 32_000, 48_000, 80_000])
 def test_track_is_aligned_by_its_pulse(bit_rate):
     audio = clicks()

@@ -246,6 +246,16 @@ def test_what_flac_clips_is_in_the_residual(tmp_path):
     np.testing.assert_allclose(total, read(path)[0], atol=1e-5)
 
 
+def test_some_stems_alone(packaged, tmp_path):
+    path = write(tmp_path / "in.wav", beat(5000))
+    every = separate_file(path, tmp_path / "all", residual=True)
+    some = separate_file(path, tmp_path / "some", residual=True, only={"toms", "residual"})
+    assert set(some) == {"toms", "residual"}
+    assert sorted(p.name for p in (tmp_path / "some").iterdir()) == ["residual.wav", "toms.wav"]
+    for name, file in some.items():
+        np.testing.assert_array_equal(read(file)[0], read(every[name])[0])
+
+
 def test_a_loaded_separator_serves_many_files(small, tmp_path, monkeypatch):
     monkeypatch.setattr("adt.weights.FOLDER", tmp_path)  # nothing to load from
     path = write(tmp_path / "in.wav", beat(5000))

@@ -274,7 +274,7 @@ def test_quantised_notes_lie_on_the_grid_of_the_file(tmp_path, drift):
 @pytest.mark.parametrize("grid", ["1/16", "auto"])
 @pytest.mark.parametrize("compound", [False, True])
 @pytest.mark.parametrize("drift", [0.0, 0.3])
-def test_quantised_notes_before_the_first_beat_lie_on_it_too(tmp_path, first, grid, compound, drift):
+def test_quantised_notes_before_the_first_beat_too(tmp_path, first, grid, compound, drift):
     rng = np.random.default_rng(1)
     times = first + 0.5 * np.cumsum([0, *(1 + drift * np.linspace(0, 1, 30))])
     beats = Beats(times, np.arange(31) % 3 + 1, compound)

@@ -104,7 +104,7 @@ def log(out):
 def checks(out, name, figures):
     """What every training leaves behind."""
     assert {p.name for p in out.iterdir()} == {
-        "checkpoint.pt", "log.csv", "curves.png", f"{name}.safetensors"}
+        "checkpoint.pt", "config.yaml", "log.csv", "curves.png", f"{name}.safetensors"}
     rows = log(out)
     assert [row["step"] for row in rows] == ["1", "2"]
     for row in rows:
@@ -213,9 +213,9 @@ def test_resume_goes_on_where_it_stopped(data, tmp_path, monkeypatch, capsys):
     seen = []
     make = endless.Endless.__init__
 
-    def noted(self, maker, seed, first=0, stop=None):
+    def noted(self, maker, seed, first=0, *rest):
         seen.append(first)
-        make(self, maker, seed, first, stop)
+        make(self, maker, seed, first, *rest)
 
     monkeypatch.setattr(endless.Endless, "__init__", noted)
     capsys.readouterr()
@@ -375,6 +375,21 @@ def test_a_seed_and_a_number_make_a_clip(maker):
     (other,) = _clips(maker, seed=6, stop=1)
     assert not torch.equal(other["mixture"], clips[0]["mixture"])
     assert not torch.equal(clips[1]["mixture"], clips[0]["mixture"])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("first", [0, 4, 6])
+def test_batches_do_not_depend_on_the_workers(workers, first):
+    def make(rng):
+        return {"drawn": rng.random(2)}
+
+    settings = {"train": {"seed": 4, "batch": 2}, "data": {"workers": 0}}
+    alone = list(endless.loader(make, settings, first, 13))
+    settings["data"]["workers"] = workers
+    shared = list(endless.loader(make, settings, first, 13))
+    assert len(alone) == len(shared) == -(-(13 - first) // 2)
+    for ours, theirs in zip(shared, alone):
+        assert torch.equal(ours["drawn"], theirs["drawn"])
 
 
 def test_validation_clips_never_change(data, settings_of_clips):
@@ -720,11 +735,31 @@ def test_overrides_change_settings():
 
 @pytest.mark.parametrize("override", [
     "nope=1", "train.nope=1", "train.steps", "=1", "train.steps.x=1", "train.steps=many",
-    "train.steps=", "train=5", "model.widths=4", "train.steps=[1", "name=5"])
+    "train.steps=", "train.steps=10.5", "train=5", "model.widths=4", "train.steps=[1", "name=5"])
 def test_bad_overrides_are_named(override):
     with pytest.raises(ConfigError) as caught:
         config.load_config(CONFIGS / "bank.yaml", [override])
     assert override in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("train: {learnin_rate: 1.0}", "no setting train.learnin_rate"),
+    ("trian: {steps: 1}", "no setting trian"), ("base: nothing.yaml", "nothing.yaml")])
+def test_a_configuration_of_ones_own(tmp_path, text, words):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: bank.yaml\ntrain: {steps: 7}\n")  # one of the project's
+    mine = config.load_config(path)
+    assert mine == config.load_config(CONFIGS / "bank.yaml", ["train.steps=7"])
+    config.save_config(mine, tmp_path / "out" / "config.yaml")
+    assert config.load_config(tmp_path / "out" / "config.yaml") == mine
+    path.write_text(text if "base" in text else f"base: bank.yaml\n{text}\n")
+    with pytest.raises(ConfigError, match=words):
+        config.load_config(path)
+
+
+def test_every_configuration_of_the_project_can_be_read():
+    for path in sorted(CONFIGS.glob("*.yaml")):
+        assert config.load_config(path)
 
 
 @pytest.mark.parametrize("content", [b"- a\n- b\n", b"a: [1\n", b"\xff\xfe\x00", b"", b"text"])

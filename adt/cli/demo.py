@@ -15,7 +15,7 @@ from . import options, outputs
 @click.option("--demix/--no-demix", default=True,
               help="Separate the drums before detecting onsets.")
 @options.device("cpu")
-@click.option("--seed", type=int, default=0, help="Of the groove and of the kit.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the groove and of the kit.")
 def command(out, demix, device, seed):
     """Make a short groove with the package's drum synthesiser, transcribe and score it."""
     from ..demo import run_demo

@@ -24,7 +24,7 @@ from . import options, outputs
               help="Number of performances.  [default: all]")
 @click.option("--seconds", metavar="S", type=click.FloatRange(min=0, min_open=True),
               default=None, help="Longest clip in seconds.  [default: whole performances]")
-@click.option("--seed", type=int, default=0, help="Where round robins start.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Where round robins start.")
 def command(groove_root, kits_root, out, split, kits, limit, seconds, seed):
     """Render performances on sampled kits to disk, in the layout of StemGMD.
 

@@ -8,6 +8,7 @@ import click
 
 from ..errors import DataError
 from . import options, outputs
+from .batch import unique_names
 
 
 @click.command(context_settings=options.SETTINGS)
@@ -21,7 +22,7 @@ from . import options, outputs
               help="How much of each song.")
 @click.option("--distort", metavar="SHARE", type=click.FloatRange(0, 1), default=0.5,
               help="Chance that distorted guitars play instead of keyboards and guitars.")
-@click.option("--seed", metavar="N", type=int, default=0, help="Decides which.")
+@click.option("--seed", metavar="N", type=click.IntRange(min=0), default=0, help="Decides which.")
 def command(midi, soundfont, out, seconds, distort, seed):
     """Render the band of MIDI songs, without the drum kit, and keep its drums.
 
@@ -39,14 +40,17 @@ def command(midi, soundfont, out, seconds, distort, seed):
     if not soundfont.is_file():
         raise DataError(f"{soundfont}: no such sound font; give a .sf2 or .sf3 file")
     outputs.check_writable([out])
-    failed = 0
-    for path in tqdm(files, desc="songs", unit="song", disable=None):
-        if (out / f"{song_name(path, soundfont)}.mid").is_file():
+    failed = bandless = 0
+    names = [name.replace("/", "_") for name in unique_names(files)]
+    for path, name in zip(tqdm(files, desc="songs", unit="song", disable=None), names):
+        name = song_name(name + path.suffix, soundfont)
+        if (out / f"{name}.mid").is_file():
             continue
         try:
-            render_song(path, soundfont, out, seconds, distort, seed)
+            bandless += render_song(path, soundfont, out, seconds, distort, seed, name) is None
         except DataError as error:
             failed += 1
             click.echo(f"adt: {error}", err=True)
-    click.echo(f"{len(files) - failed} of {len(files)} songs are in {out}", err=True)
+    click.echo(f"{len(files) - failed - bandless} of {len(files)} songs are in {out}"
+               + (f"; {bandless} have no band" if bandless else ""), err=True)
     return 1 if failed else 0

@@ -49,8 +49,10 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
     def work(job: Job, progress) -> str:
         folder = top / job.name
         try:
+            todo = outputs.pending(job.source, targets(job), force, skip_existing)
             files = separate_file(job.source, folder, residual=residual, suffix=f".{format}",
-                                  progress=progress, separator=separator)
+                                  progress=progress, separator=separator,
+                                  only={path.stem for path in todo})
         except BaseException:
             outputs.remove_empty(folder, top)
             raise

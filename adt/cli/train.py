@@ -15,10 +15,10 @@ def _find_config(given: Path) -> Path:
 
     The project's lie in the package, or beside it in a checkout.
     """
-    if given.exists():
+    from ..config import PROJECT
+    if given.is_file():
         return given
-    package = Path(__file__).parents[1]
-    for folder in (package / "configs", package.parent / "configs"):
+    for folder in PROJECT:
         path = folder / given.with_suffix(".yaml").name
         if given.parent == Path() and path.is_file():
             return path
@@ -51,11 +51,12 @@ def _training_options(default: str):
 
 def _train(name: str, config: Path, data: Path, out: Path, resume: bool, device: str,
            overrides: tuple[str, ...]) -> None:
-    from ..config import load_config
+    from ..config import load_config, save_config
     settings = load_config(_find_config(config), list(overrides))
     if not data.is_dir():
         raise ConfigError(f"{data}: no such folder; give the data with --data")
     outputs.check_writable([out])
+    save_config(settings, out / "config.yaml")
     from .. import training
     train = getattr(training, f"train_{name}")
     weights = train(settings, data, out, resume=resume, device=device)

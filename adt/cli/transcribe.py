@@ -81,7 +81,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
     def work(job: Job, progress) -> str:
         todo = outputs.pending(job.source, plan.targets(job), force, skip_existing)
         transcription, npz = plan.transcription(job), plan.activations(job)
-        stems_todo = any(path in todo for path in plan.stems(job))
+        stems_todo = {path.stem for path in plan.stems(job) if path in todo}
         listening = share(progress, 0.0, 0.4 if stems_todo else 1.0)
         result = transcriber.activations(job.source, progress=listening)
         if corrected is None:
@@ -111,7 +111,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         if stems_todo:
             folder = plan.stem_folder(job)
             try:
-                separate_file(job.source, folder, separator=separator,
+                separate_file(job.source, folder, separator=separator, only=stems_todo,
                               progress=share(progress, 0.4, 1.0))
             except BaseException:
                 outputs.remove_empty(folder, Path(stems))
@@ -138,6 +138,8 @@ class _Plan:
         check(f"file{suffix}")
         self.suffix = suffix
         self._stems, self._activations = stems, activations
+        if stems == "":
+            raise ConfigError("--stems: no folder is named; give one, such as stems/")
         self.picture = Path(picture) if picture else None
         if picture and n_inputs > 1:
             raise ConfigError(f"--plot is of one song, not of {n_inputs}; give one input")

@@ -141,7 +141,8 @@ def amplify(audio: np.ndarray, drive_db: float, cutoff: float) -> np.ndarray:
 
 
 def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str,
-                seconds: float = 60.0, distort: float = 0.0, seed: int = 0) -> Path | None:
+                seconds: float = 60.0, distort: float = 0.0, seed: int = 0,
+                name: str | None = None) -> Path | None:
     """Write the beginning of a MIDI song as ``NAME.flac`` (band) and ``NAME.mid`` (drums).
 
     Parameters
@@ -157,6 +158,8 @@ def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str
         Chance that keyboards and guitars are played by guitars through `amplify` instead.
     seed : int
         With the name of the song it decides whether, and how.
+    name : str, optional
+        Of the files, without suffix; that of `song_name` by default.
 
     Returns
     -------
@@ -170,16 +173,14 @@ def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str
     DataError
         If the MIDI file or the sound font cannot be used.
     """
-    import pretty_midi
     import soundfile
+
+    from ..formats.midi import load
 
     fluidsynth_program()  # before anything is read or written
     midi_path, folder = Path(midi_path), Path(folder)
-    name = song_name(midi_path, soundfont)
-    try:
-        midi = pretty_midi.PrettyMIDI(str(midi_path))
-    except Exception as error:  # damaged files fail in mido in many ways
-        raise DataError(f"{midi_path}: not a readable MIDI file ({error!r})") from error
+    name = name or song_name(midi_path, soundfont)
+    midi = load(midi_path)
     drums = drums_of(midi, name, seconds)
     for instrument in midi.instruments:
         instrument.notes = [n for n in instrument.notes if n.start < seconds and not (
@@ -237,17 +238,13 @@ def read_songs(folder: Path | str) -> list[Song]:
     DataError
         If there are none, or a MIDI file cannot be read.
     """
-    import pretty_midi
+    from ..formats.midi import load
 
     songs = []
     for audio in sorted(Path(folder).glob("*.flac")):
         path = audio.with_suffix(".mid")
         if path.is_file():
-            try:
-                midi = pretty_midi.PrettyMIDI(str(path))
-            except Exception as error:
-                raise DataError(f"{path}: not a readable MIDI file ({error!r})") from error
-            songs.append(Song(audio, drums_of(midi, audio.stem)))
+            songs.append(Song(audio, drums_of(load(path), audio.stem)))
     if not songs:
         raise DataError(f"{folder}: no songs (NAME.flac with NAME.mid); render some with "
                         "adt render-songs")

@@ -50,8 +50,11 @@ def _annotation(jams, namespace: str, duration: float):
     return annotation
 
 
-def read(path: Path) -> tuple[list[Hit], float, Beats | None]:
-    """Hits of the first ``tag_open`` annotation, beats of the first ``beat``."""
+def read(path: Path) -> tuple[list[Hit], float, Beats | None, dict]:
+    """Hits of the first ``tag_open`` annotation, beats of the first ``beat``.
+
+    The last are classes and source of what `write` wrote.
+    """
     try:
         import jams
     except ImportError as error:
@@ -65,12 +68,15 @@ def read(path: Path) -> tuple[list[Hit], float, Beats | None]:
         hits = [Hit(row.time, ARTICULATION_TO_PIECE.get(row.value, row.value), int(velocity),
                     1.0 if row.confidence is None else float(row.confidence))
                 for row, velocity in zip(rows, velocities, strict=True)]
+        own = annotation.annotation_metadata.annotation_tools == "adt"
+        told = {"classes": int(annotation.sandbox.classes),
+                "source": str(document.file_metadata.title)} if own else {}
         duration = float(document.file_metadata.duration or 0)
         beats = _beats(next(iter(document.search(namespace="beat")), None))
     except Exception as error:  # its parsers fail in many ways
         raise DataError(f"{path}: not a JAMS file with drum hits as tag_open ({error!r})"
                         ) from error
-    return hits, max([duration, *(h.time for h in hits)]), beats
+    return hits, max([duration, *(h.time for h in hits)]), beats, told
 
 
 def _beats(annotation) -> Beats | None:

@@ -21,12 +21,8 @@ def write(song, path: Path, *, note_map: NoteMap | Path | str | None = None,
 def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
          ) -> tuple[list[Hit], float, Beats | None]:
     """Hits of the drum tracks and beats; notes that the map does not have are left out."""
-    import pretty_midi
     pieces = _note_map(note_map).to_piece
-    try:
-        midi = pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # damaged files fail in mido in many ways
-        raise DataError(f"{path}: not a readable MIDI file ({error!r})") from error
+    midi = load(path)
     drums = [i for i in midi.instruments if i.is_drum]
     if not drums and any(i.notes for i in midi.instruments):
         raise DataError(f"{path}: no drum track; put the drums on channel 10")
@@ -34,6 +30,91 @@ def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
             for i in drums for note in i.notes if note.pitch in pieces]
     end = max((note.end for i in drums for note in i.notes), default=0.0)
     return hits, end, beats(midi, end)
+
+
+def load(path: Path | str):
+    """`pretty_midi.PrettyMIDI` of a file that may come from any program.
+
+    Tempi and time signatures may be in any track, and notes on channel 10 may end at once or
+    never.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    import io
+
+    import mido
+    import pretty_midi
+
+    try:
+        file = mido.MidiFile(str(path))
+        if file.ticks_per_beat <= 0:
+            raise DataError(f"{path}: its times are in frames (SMPTE); export it with ticks per "
+                            "quarter note")
+        if file.type != 2:
+            _tidy(file)
+        buffer = io.BytesIO()
+        file.save(file=buffer)
+        buffer.seek(0)
+        return pretty_midi.PrettyMIDI(buffer)
+    except DataError:
+        raise
+    except Exception as error:  # damaged files fail in mido in many ways
+        raise DataError(f"{path}: not a readable MIDI file ({error!r})") from error
+
+
+def _tidy(file) -> None:
+    """Move what all tracks share to the first, and end every note on channel 10, in place."""
+    import mido
+
+    shared, tracks = [], []
+    for track in file.tracks:
+        now, events = 0, []
+        for message in track:
+            now += message.time
+            common = message.type in ("set_tempo", "time_signature", "key_signature")
+            (shared if common else events).append((now, message))
+        tracks.append(_with_ends(events))
+    shared.sort(key=lambda event: event[0])
+    for number, (track, events) in enumerate(zip(file.tracks, tracks)):
+        if number == 0:
+            events = sorted([*shared, *events], key=lambda event: event[0])
+        now = 0
+        messages = []
+        for tick, message in events:
+            if message.type != "end_of_track":
+                messages.append(message.copy(time=tick - now))
+                now = tick
+        last = max([now, *(tick for tick, _ in events)])
+        track[:] = [*messages, mido.MetaMessage("end_of_track", time=last - now)]
+
+
+def _with_ends(events: list) -> list:
+    """Events of a track in which every note on channel 10 ends, a tick after it or later."""
+    import mido
+
+    kept, playing = [], {}  # note → tick at which it began
+
+    def end(note: int, tick: int) -> None:
+        start = playing.pop(note)
+        kept.append((max(tick, start + 1), mido.Message("note_off", channel=9, note=note)))
+
+    for tick, message in events:
+        drum = message.type in ("note_on", "note_off") and message.channel == 9
+        if drum and message.note in playing:
+            if message.type == "note_on" and message.velocity and playing[message.note] == tick:
+                continue  # the same stroke twice
+            end(message.note, tick)
+        if not drum or (message.type == "note_on" and message.velocity):
+            kept.append((tick, message))
+        if drum and message.type == "note_on" and message.velocity:
+            playing[message.note] = tick
+    last = events[-1][0] if events else 0
+    for note in list(playing):
+        end(note, last)
+    return sorted(kept, key=lambda event: event[0])
 
 
 def beats(midi, end: float) -> Beats | None:

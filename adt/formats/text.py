@@ -36,6 +36,8 @@ def read_csv(path: Path) -> tuple[list[Hit], float, None]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:  # Excel's has a mark
             rows = list(csv.DictReader(handle))
+        if any(row["piece"] is None for row in rows):
+            raise ValueError("a row without a piece")
         hits = [Hit(float(row["time"]),
                     ARTICULATION_TO_PIECE.get(row["piece"], row["piece"]),
                     int(row.get("velocity") or LABEL_VELOCITY),

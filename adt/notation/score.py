@@ -14,6 +14,7 @@ import numpy as np
 
 from ..beats import Beats
 from ..errors import ConfigError, OutputError
+from ..output import plain
 from ..transcription import Transcription
 from ..vocabulary import class_note
 from .rhythm import Bar, Rhythm, Stroke, write_rhythm
@@ -71,7 +72,7 @@ def to_score(transcription: Transcription, *, title: str | None = None,
 
 def _score(transcription: Transcription, rhythm: Rhythm, title: str | None):
     m21 = _library()
-    name = PurePath(transcription.source).stem if title is None else title
+    name = plain(PurePath(transcription.source).stem if title is None else title)
     score = m21.stream.Score(id="score")
     score.metadata = m21.metadata.Metadata(title=name or "Drums")
     part = m21.stream.Part(id="P1")

@@ -19,7 +19,7 @@ import numpy as np
 from .. import audio as audio_io
 from ..errors import AdtError
 from ..frames import SAMPLE_RATE
-from ..output import atomic_path
+from ..output import atomic_path, plain
 from ..vocabulary import STEMS, class_names
 from .pictures import spectrogram, waveform
 from .tracks import MARK, START, encode_track
@@ -112,7 +112,7 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
         If a stem is not as long as the audio.
     """
     say = progress or (lambda share: None)
-    title = title or Path(transcription.source).stem or "Untitled"
+    title = plain(title or Path(transcription.source).stem) or "Untitled"
     notes = list(notes)
     kept = downloads(transcription)
     pages = [_pack(page.encode()) for page in score_pages(transcription)] if notation else []
@@ -129,8 +129,7 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
     if audio is not None:
         audio, sr = audio_io.as_audio(audio, sr)
         mono = audio.mean(axis=0)
-        if not transcription.duration:
-            data["duration"] = len(mono) / sr
+        data["duration"] = len(mono) / sr  # a file of hits may not know it
         columns = min(60_000, int(_OUTLINE * len(mono) / sr) + 1)
         data["outline"] = _text(waveform(mono, columns).tobytes())
         picture = mono if sr == SAMPLE_RATE else audio_io.resample(mono[None], sr, SAMPLE_RATE)[0]

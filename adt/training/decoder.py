@@ -9,6 +9,7 @@ strokes leak from stem to stem, sound and all, as recordings of another kind wou
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -85,6 +86,10 @@ def _settings(config: dict) -> list[dict]:
                      "randomise": {**config["randomise"], **louder["randomise"]}}]
 
 
+#: Settings that decide what is heard.
+_HEARD_WITH = ("bank", "detectors", "detectors_mixture", "data", "randomise", "louder")
+
+
 def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[list[Heard], dict]:
     """What is heard in all training clips, from `path` if it is there, or else written to it.
 
@@ -96,8 +101,13 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
     """
     maker = training_maker(config, data)
     description = {**provenance.describe(config, maker), "louder": config["louder"]}
+    settings = json.dumps({**{name: config[name] for name in _HEARD_WITH},
+                           "seed": config["train"]["seed"]}, sort_keys=True, default=str)
     if path.is_file():
         with np.load(path) as kept:
+            if "settings" not in kept or str(kept["settings"]) != settings:
+                raise ConfigError(f"{path}: was heard with other settings; remove it, or give "
+                                  "another --out")
             frames, counts = np.cumsum(kept["frames"])[:-1], np.cumsum(kept["counts"])[:-1]
             return [Heard(*parts) for parts in zip(
                 np.split(kept["logits"], frames, axis=1), np.split(kept["level"], frames),
@@ -108,7 +118,8 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
         heard += [_hear(listener, clip) for clip in first_clips(maker, part, part["data"]["clips"])]
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, open(temporary, "wb") as handle:
-        np.savez(handle, logits=np.concatenate([h.logits for h in heard], axis=1),
+        np.savez(handle, settings=settings,
+                 logits=np.concatenate([h.logits for h in heard], axis=1),
                  level=np.concatenate([h.level for h in heard]),
                  frames=[len(h.level) for h in heard],
                  strokes=np.concatenate([h.strokes for h in heard]),

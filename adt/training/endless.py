@@ -11,7 +11,7 @@ Maker = Callable[[np.random.Generator], dict[str, np.ndarray]]
 
 
 class Endless(torch.utils.data.IterableDataset):
-    """Clips first, first + 1, … of a seed, dealt out to the workers.
+    """Clips first, first + 1, … of a seed, dealt out to the workers block by block.
 
     Parameters
     ----------
@@ -22,19 +22,26 @@ class Endless(torch.utils.data.IterableDataset):
         Number of the first clip: a run that goes on does so with the clips it has not seen.
     stop : int, optional
         Number of the first clip that does not come; without it they do not end.
+    block : int
+        Clips that a worker makes one after the other: a batch, whose clips then do not depend
+        on how many workers there are.
     """
 
-    def __init__(self, make: Maker, seed: int, first: int = 0, stop: int | None = None):
+    def __init__(self, make: Maker, seed: int, first: int = 0, stop: int | None = None,
+                 block: int = 1):
         self.make, self.seed, self.first, self.stop = make, seed, first, stop
+        self.block = block
 
     def __iter__(self):
         worker = torch.utils.data.get_worker_info()
-        number = self.first + (worker.id if worker else 0)
-        step = worker.num_workers if worker else 1
-        while self.stop is None or number < self.stop:
-            clip = self.make(np.random.default_rng([self.seed, number]))
-            yield {name: torch.from_numpy(value) for name, value in clip.items()}
-            number += step
+        start = self.first + self.block * (worker.id if worker else 0)
+        step = self.block * (worker.num_workers if worker else 1)
+        while self.stop is None or start < self.stop:
+            stop = start + self.block
+            for number in range(start, stop if self.stop is None else min(stop, self.stop)):
+                clip = self.make(np.random.default_rng([self.seed, number]))
+                yield {name: torch.from_numpy(value) for name, value in clip.items()}
+            start += step
 
 
 def loader(make: Maker, config: dict, first: int = 0, stop: int | None = None,
@@ -52,8 +59,9 @@ def loader(make: Maker, config: dict, first: int = 0, stop: int | None = None,
         Batches of ``train.batch``, or one clip after the other.
     """
     workers = config["data"]["workers"]
+    size = config["train"]["batch"] if batch else None
     return torch.utils.data.DataLoader(
-        Endless(make, config["train"]["seed"], first, stop),
-        batch_size=config["train"]["batch"] if batch else None, num_workers=workers,
+        Endless(make, config["train"]["seed"], first, stop, size or 1),
+        batch_size=size, num_workers=workers,
         prefetch_factor=8 if workers else None,
         multiprocessing_context="fork" if workers else None)

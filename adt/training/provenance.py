@@ -16,6 +16,10 @@ def describe(config: dict, maker: ClipMaker) -> dict:
         "licence": LICENCE,
         "adt_version": __version__,
         "train": config["train"], "loss": config["loss"], "randomise": config["randomise"],
+        "data": config["data"],
+        "made_with": {name: str(config[name] or "those in the package")
+                      for name in ("bank", "detectors", "detectors_mixture", "decoder")
+                      if name in config},
         "training_data": {
             "performances": f"Groove MIDI Dataset, split train ({len(maker.performances)})",
             "kits": [f"{k.name} ({k.licence}; {k.attribution})" for k in maker.kits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Iterable
 
@@ -14,17 +15,37 @@ _PACKAGE = Path(__file__).parent
 PROJECT = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 
 
-def _merge(base: dict, change: dict, path: Path, whole: bool, section: str = "") -> dict:
-    """`base` with changes; `whole` if it has every setting that there is."""
+def _merge(base: dict, change: dict) -> dict:
     merged = dict(base)
     for key, value in change.items():
-        if whole and key not in base:
-            raise ConfigError(f"{path}: no setting {section}{key}; there are "
-                              f"{', '.join(map(str, base))}")
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            value = _merge(merged[key], value, path, whole, f"{section}{key}.")
+            value = _merge(merged[key], value)
         merged[key] = value
     return merged
+
+
+@lru_cache
+def _settings() -> dict:
+    """Every setting that one of the project's configurations has."""
+    every: dict = {}
+    for folder in PROJECT:
+        for file in sorted(folder.glob("*.yaml")):
+            every = _merge(every, yaml.safe_load(file.read_text(encoding="utf-8")))
+    if "louder" in every:  # in place of those of randomise
+        every["louder"]["randomise"] = every["randomise"]
+    return every
+
+
+def _check(change: dict, base: dict, known: dict, path: Path, section: str = "") -> None:
+    """Refuse settings that neither the base nor the project has."""
+    for key, value in change.items():
+        if key not in base and key not in known:
+            raise ConfigError(f"{path}: no setting {section}{key}; there are "
+                              f"{', '.join(map(str, {**base, **known}))}")
+        if isinstance(value, dict):
+            under, of = ((settings.get(key) if isinstance(settings.get(key), dict) else {})
+                         for settings in (base, known))
+            _check(value, under, of, path, f"{section}{key}.")
 
 
 def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -60,9 +81,12 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
     base = config.pop("base", None)
     if base is not None:
         found = [folder / str(base) for folder in (path.parent, *PROJECT)]
-        under = load_config(next((file for file in found if file.is_file()), found[0]))
-        ours = path.resolve().parent in [folder.resolve() for folder in PROJECT]
-        config = _merge(under, config, path, whole="train" in under and not ours)
+        other = [file for file in found if file.is_file() and file.resolve() != path.resolve()]
+        if not other:
+            raise ConfigError(f"{path}: base: {base} is neither beside it nor one of the project's")
+        under = load_config(other[0])
+        _check(config, under, _settings(), path)
+        config = _merge(under, config)
     for override in overrides:
         key, equals, value = override.partition("=")
         *sections, last = key.strip().split(".")
@@ -95,7 +119,7 @@ def _like(old: Any, text: str, override: str) -> Any:
         raise ConfigError(f"{override!r}: not a value; write section.key=value in YAML") from None
     kinds = [(int, float) if isinstance(v, (int, float)) and not isinstance(v, bool) else type(v)
              for v in (old, new)]
-    if isinstance(old, int) and isinstance(new, float):
+    if isinstance(old, int) and not isinstance(old, bool) and isinstance(new, float):
         raise ConfigError(f"{override!r}: expected a whole number")
     free = old is None or (new is None and isinstance(old, (str, list)))
     if not free and kinds[0] != kinds[1]:

@@ -142,12 +142,14 @@ def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     """The same beats on a regular click, if they never leave it by more than `tolerance`.
 
     Otherwise the beats as they are. The click is a least-squares fit, moved to 0 if it begins
-    before or right after.
+    right before or right after.
     """
     if len(beats) < 3 or beats.times[0] < 0:
         return beats
     index = np.arange(len(beats))
     beat, start = np.polyfit(index, beats.times, 1)
+    if start < -_SHORTEST_LEAD:
+        return beats
     click = beat * index + (start if start > _SHORTEST_LEAD else 0.0)
     if np.abs(click - beats.times).max() > tolerance:
         return beats

@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
         run(separation, "separation", *renders)
         if args.accompaniment:
             run(separation, "separation-songs", *renders, "--accompaniment", args.accompaniment)
-    run(speed, "speed")
+    run(speed, "speed", "--lengths", 10, 60, 240, 7200)
 
 
 if __name__ == "__main__":

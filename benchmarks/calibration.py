@@ -42,7 +42,7 @@ def measure(tracks: dict[str, tuple[Activations, Transcription]], transcriber,
         thresholds[name] = found.thresholds
         plain = transcriber.hits(activations)
         tuned = found.transcribe(transcriber, activations, plain)
-        truth = _after(reference, seconds)
+        truth = _after(reference, seconds, merge=False)
         before.update(name, truth, _after(plain, seconds))
         after.update(name, truth, _after(tuned, seconds))
     old, new = before()[0.05], after()[0.05]
@@ -53,8 +53,9 @@ def measure(tracks: dict[str, tuple[Activations, Transcription]], transcriber,
                        for n in thresholds}}
 
 
-def _after(song: Transcription, seconds: float) -> dict:
-    return {name: times[times >= seconds] for name, times in song.events(5).items()}
+def _after(song: Transcription, seconds: float, merge: bool = True) -> dict:
+    return {name: times[times >= seconds]
+            for name, times in song.events(5, merge=merge).items()}
 
 
 def main(argv=None) -> None:

@@ -89,12 +89,19 @@ def _off(tick, note=36):
 @pytest.mark.parametrize("notes", [
     [_on(0), _off(0), _on(480), _off(480), _on(960), _off(960)],  # ends at once
     [_on(0), _on(480), _on(960)],  # never ends
-    [_on(0), _on(240, 38), _on(480), _on(960), _on(960), (960, "note_on", _on(0, 36, 0)[2])],
+    [_on(0), _on(240, 38), _on(480), _on(960), (960, "note_on", _on(0, 36, 0)[2])],
 ])
 def test_notes_need_no_end(tmp_path, notes):
     song = Transcription.load(_midi_file(tmp_path / "a.mid", [notes]))
     assert [h.time for h in song if h.piece == "kick"] == [0.0, 0.5, 1.0]
     assert all(h.velocity == 90 for h in song)
+
+
+def test_two_strokes_at_once_are_two(tmp_path):
+    path = _midi_file(tmp_path / "a.mid", [[_on(0, 36, 20), _on(0, 36, 110), _on(480)]])
+    path.write_bytes(path.read_bytes())
+    assert [(h.time, h.velocity) for h in Transcription.load(path)] == [
+        (0.0, 20), (0.0, 110), (0.5, 90)]
 
 
 def test_tempi_and_signatures_of_any_track(tmp_path):

@@ -98,6 +98,10 @@ def test_a_click_that_begins_just_before_the_file_is_one_tempo():
     assert 60 / found.tempi[0][1] == pytest.approx(120, abs=0.2)
     early = Beats(times - 0.02, np.arange(32) % 4 + 1)  # which no MIDI file can begin with
     assert steady(early) is early
+    cut = Beats(np.maximum(0, 0.5 * np.arange(240) - 0.02), np.arange(240) % 4 + 1)
+    song = Transcription([Hit(t, "snare") for t in cut.times], 120.0, beats=cut)
+    moved = np.array([h.time for h in quantize(song, "1/16")]) - cut.times
+    assert abs(np.median(moved)) < 0.001
 
 
 @pytest.mark.parametrize("steadily", [True, False, None])
@@ -306,6 +310,10 @@ def test_beats_before_the_file_are_left_out(tmp_path):
 
 def test_beats_at_120_come_back(tmp_path):
     hits = [Hit(t, "kick") for t in np.arange(0, 9, 0.5)]
+    jitter = 0.005 * np.random.default_rng(0).standard_normal(480)
+    tracked = Beats(np.maximum(0, 0.5 * np.arange(480) + jitter), np.arange(480) % 4 + 1)
+    song = Transcription([*hits, Hit(239, "kick")], 240, beats=tracked)
+    assert Transcription.load(song.save(tmp_path / "tracked.mid")).beats.metre == 4
     for metre, first in ((4, 0.0), (3, 0.0), (4, 0.7)):
         beats = regular_beats(120, 10, first_beat=first, metre=metre)
         song = Transcription(hits, 10, beats=beats)
@@ -314,6 +322,17 @@ def test_beats_at_120_come_back(tmp_path):
         assert np.abs(again.downbeats - beats.downbeats[1]).min() < 1e-3
     plain = Transcription(hits, 10).save(tmp_path / "plain.mid")
     assert Transcription.load(plain).beats is None
+
+
+@pytest.mark.parametrize("lead", [0.0, 0.03, 0.06, 0.1, 0.2, 0.5])
+@pytest.mark.parametrize("position", [1, 2, 3, 4])
+def test_places_in_the_bar_come_back(tmp_path, lead, position):
+    beats = Beats(lead + 0.51 * np.arange(24), (np.arange(24) + position - 1) % 4 + 1)
+    again = Transcription.load(_song(beats, 12.0).save(tmp_path / "x.mid")).beats
+    for time, place in zip(again.times, again.positions):
+        near = np.abs(beats.times - time)
+        if near.min() < 0.02:
+            assert place == beats.positions[near.argmin()]
 
 
 @pytest.mark.parametrize("text, words", [

@@ -744,7 +744,8 @@ def test_bad_overrides_are_named(override):
 
 @pytest.mark.parametrize("text, words", [
     ("train: {learnin_rate: 1.0}", "no setting train.learnin_rate"),
-    ("trian: {steps: 1}", "no setting trian"), ("base: nothing.yaml", "nothing.yaml")])
+    ("trian: {steps: 1}", "no setting trian"), ("base: nothing.yaml", "nothing.yaml"),
+    ("base: mine.yaml", "mine.yaml")])
 def test_a_configuration_of_ones_own(tmp_path, text, words):
     path = tmp_path / "mine.yaml"
     path.write_text("base: bank.yaml\ntrain: {steps: 7}\n")  # one of the project's
@@ -757,9 +758,16 @@ def test_a_configuration_of_ones_own(tmp_path, text, words):
         config.load_config(path)
 
 
-def test_every_configuration_of_the_project_can_be_read():
+def test_copies_of_the_configurations_can_be_read(tmp_path):
     for path in sorted(CONFIGS.glob("*.yaml")):
-        assert config.load_config(path)
+        (tmp_path / f"my_{path.name}").write_bytes(path.read_bytes())
+        assert config.load_config(tmp_path / f"my_{path.name}") == config.load_config(path)
+    (tmp_path / "bank.yaml").write_text("base: bank.yaml\ntrain: {steps: 3}\n")
+    assert config.load_config(tmp_path / "bank.yaml")["train"]["steps"] == 3
+    (tmp_path / "mine.yaml").write_text("base: decoder.yaml\n"
+                                        "louder: {randomise: {synthetic: 0.5}}\n")
+    mine = config.load_config(tmp_path / "mine.yaml")
+    assert mine["louder"]["randomise"]["synthetic"] == 0.5
 
 
 @pytest.mark.parametrize("content", [b"- a\n- b\n", b"a: [1\n", b"\xff\xfe\x00", b"", b"text"])

@@ -42,6 +42,8 @@ def command(midi, soundfont, out, seconds, distort, seed):
     outputs.check_writable([out])
     failed = bandless = 0
     names = [name.replace("/", "_") for name in unique_names(files)]
+    names = [f"{name}-{names[:k].count(name)}" if name in names[:k] else name
+             for k, name in enumerate(names)]
     for path, name in zip(tqdm(files, desc="songs", unit="song", disable=None), names):
         name = song_name(name + path.suffix, soundfont)
         if (out / f"{name}.mid").is_file():

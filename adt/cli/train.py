@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import ConfigError
+from ..errors import AdtError, ConfigError
 from . import options, outputs
 
 
@@ -56,10 +56,16 @@ def _train(name: str, config: Path, data: Path, out: Path, resume: bool, device:
     if not data.is_dir():
         raise ConfigError(f"{data}: no such folder; give the data with --data")
     outputs.check_writable([out])
-    save_config(settings, out / "config.yaml")
     from .. import training
     train = getattr(training, f"train_{name}")
-    weights = train(settings, data, out, resume=resume, device=device)
+    try:
+        weights = train(settings, data, out, resume=resume, device=device)
+    except AdtError:  # refused: these are not the settings of what is there
+        raise
+    except BaseException:
+        save_config(settings, out / "config.yaml")
+        raise
+    save_config(settings, out / "config.yaml")
     click.echo(f"weights: {weights}")
 
 

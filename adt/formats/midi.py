@@ -43,8 +43,6 @@ def load(path: Path | str):
     DataError
         If the file cannot be read.
     """
-    import io
-
     import mido
     import pretty_midi
 
@@ -55,10 +53,7 @@ def load(path: Path | str):
                             "quarter note")
         if file.type != 2:
             _tidy(file)
-        buffer = io.BytesIO()
-        file.save(file=buffer)
-        buffer.seek(0)
-        return pretty_midi.PrettyMIDI(buffer)
+        return pretty_midi.PrettyMIDI(mido_object=file)
     except DataError:
         raise
     except Exception as error:  # damaged files fail in mido in many ways
@@ -85,7 +80,8 @@ def _tidy(file) -> None:
         messages = []
         for tick, message in events:
             if message.type != "end_of_track":
-                messages.append(message.copy(time=tick - now))
+                message.time = tick - now
+                messages.append(message)
                 now = tick
         last = max([now, *(tick for tick, _ in events)])
         track[:] = [*messages, mido.MetaMessage("end_of_track", time=last - now)]
@@ -105,7 +101,8 @@ def _with_ends(events: list) -> list:
         drum = message.type in ("note_on", "note_off") and message.channel == 9
         if drum and message.note in playing:
             if message.type == "note_on" and message.velocity and playing[message.note] == tick:
-                continue  # the same stroke twice
+                kept.append((tick, message))  # two at once end together
+                continue
             end(message.note, tick)
         if not drum or (message.type == "note_on" and message.velocity):
             kept.append((tick, message))
@@ -126,8 +123,8 @@ def beats(midi, end: float) -> Beats | None:
     """
     _, tempi = midi.get_tempo_changes()
     changes = midi.time_signature_changes
-    if np.allclose(tempi, 120.0) and [(c.numerator, c.denominator) for c in changes] in (
-            [], [(4, 4)]):
+    plain = [(c.numerator, c.denominator) for c in changes] in ([], [(4, 4)])
+    if plain and (np.rint(6e7 / tempi) == 500_000).all():
         return None
     last = midi.time_to_tick(end)
     compound = bool(changes) and changes[-1].denominator == 8 and all(
@@ -139,11 +136,13 @@ def beats(midi, end: float) -> Beats | None:
         signatures.insert(0, (0, 4.0))
     found: dict[int, int] = {}
     stops = [tick for tick, _ in signatures[1:]] + [last + 4 * size]
+    first = int(len(signatures) > 2 and signatures[0][1] < 0.25)  # a lead before the pickup
     for number, ((start, count), stop) in enumerate(zip(signatures, stops)):
         if count == int(count):
             skipped = 0
-            if number == 0 and len(signatures) > 1 and stop - start == count * size:
-                skipped = max(0, int(signatures[1][1] - count))  # a pickup: the end of a bar
+            if (number == first and number + 1 < len(signatures)
+                    and stop - start == count * size):  # a pickup: the end of a bar
+                skipped = max(0, int(signatures[number + 1][1] - count))
             ticks = range(start, min(stop, last + 1), size)
             found.update((t, (i % int(count)) + skipped + 1) for i, t in enumerate(ticks))
     if len(found) < 2:

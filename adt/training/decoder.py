@@ -86,8 +86,8 @@ def _settings(config: dict) -> list[dict]:
                      "randomise": {**config["randomise"], **louder["randomise"]}}]
 
 
-#: Settings that decide what is heard.
-_HEARD_WITH = ("bank", "detectors", "detectors_mixture", "data", "randomise", "louder")
+#: Settings that decide what is heard, with some of the data's.
+_HEARD_WITH = ("bank", "detectors", "detectors_mixture", "randomise", "louder")
 
 
 def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[list[Heard], dict]:
@@ -101,13 +101,16 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
     """
     maker = training_maker(config, data)
     description = {**provenance.describe(config, maker), "louder": config["louder"]}
+    data_settings = {name: value for name, value in config["data"].items()
+                     if name not in ("workers", "validation_clips", "real")}
     settings = json.dumps({**{name: config[name] for name in _HEARD_WITH},
-                           "seed": config["train"]["seed"]}, sort_keys=True, default=str)
+                           "data": data_settings, "seed": config["train"]["seed"]},
+                          sort_keys=True, default=str)
     if path.is_file():
         with np.load(path) as kept:
             if "settings" not in kept or str(kept["settings"]) != settings:
-                raise ConfigError(f"{path}: was heard with other settings; remove it, or give "
-                                  "another --out")
+                raise ConfigError(f"{path}: was heard with other settings, or by an earlier "
+                                  "version; remove it, or give another --out")
             frames, counts = np.cumsum(kept["frames"])[:-1], np.cumsum(kept["counts"])[:-1]
             return [Heard(*parts) for parts in zip(
                 np.split(kept["logits"], frames, axis=1), np.split(kept["level"], frames),

@@ -46,7 +46,8 @@ def score(renders: Iterable[tuple], recordings: Iterable[tuple],
         hits = pick_peaks(*forgiven(activations, clip), threshold)
         for scores, n in ((nine, 9), (five, 5)):
             scores.update(str(i), clip_events(clip, n),
-                          events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n))
+                          events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n,
+                                 MIN_HIT_DISTANCE))
     for kind, name, truth, activations in recordings:
         hits = pick_peaks(*activations, threshold)
         by_kind.setdefault(kind, Scores(5)).update(name, truth, events(

@@ -503,6 +503,16 @@ def find_audio(paths: Iterable[str | os.PathLike] | str | os.PathLike) -> list[P
     return list(found.values())
 
 
+def _undated(path: Path) -> None:
+    """Clear the time of writing that libsndfile notes in wavs of floats."""
+    with suppress(OSError), path.open("r+b") as file:
+        head = file.read(4096)
+        place = head.find(b"PEAK")
+        if head[:4] == b"RIFF" and place > 0:
+            file.seek(place + 12)  # after name, size and version
+            file.write(bytes(4))
+
+
 class AudioWriter:
     """Write a wav or flac file block by block; it appears whole or not at all.
 
@@ -557,6 +567,7 @@ class AudioWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
                 temporary = stack.enter_context(atomic_path(self.path))
+                stack.callback(_undated, temporary)
                 self._file = stack.enter_context(soundfile.SoundFile(
                     temporary, "w", self.sample_rate, self.channels, self.subtype,
                     format=self._format))

@@ -324,8 +324,9 @@ def main(argv: list[str] | None = None) -> None:
         named["renders"] = renders_table(result["renders"])
         named["renders-pieces"] = pieces_table(result["renders"])
         named["renders-kits"] = kits_table(result["renders"])
-        named["renders-confusion"] = confusion_table(np.array(
-            result["renders"]["confusion"][0]["matrix"]))
+        with_demixing = [r for r in result["renders"]["confusion"] if r["demix"]]
+        if with_demixing:
+            named["renders-confusion"] = confusion_table(np.array(with_demixing[0]["matrix"]))
     report.deliver(args, result, named)
 
 

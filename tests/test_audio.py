@@ -379,3 +379,14 @@ def test_writer_wrong_shape(tmp_path):
             audio.AudioWriter(tmp_path / "a.wav", 44100, 2) as writer:
         writer.write(np.zeros((10, 2)))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_same_audio_is_the_same_file(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        with audio.AudioWriter(tmp_path / name, SAMPLE_RATE, 1, "FLOAT") as writer:
+            writer.write(tone(0.1)[:1])
+        content = (tmp_path / name).read_bytes()
+        time_of_writing = content.index(b"PEAK") + 12
+        assert content[time_of_writing:time_of_writing + 4] == bytes(4)
+    assert content == (tmp_path / "a.wav").read_bytes()
+    assert soundfile.info(tmp_path / "a.wav").frames == round(0.1 * SAMPLE_RATE)

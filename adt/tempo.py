@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .beats import Beats
+from .beats import LONGEST_BAR, Beats
 from .errors import ConfigError
 
 #: Beats that deviate less than this from a regular click, in seconds, have one tempo.
@@ -106,8 +106,8 @@ def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
     """
     if not 20 <= tempo <= 400:
         raise ConfigError(f"tempo {tempo}: expected 20 to 400 beats per minute")
-    if not 1 <= metre <= 15:
-        raise ConfigError(f"{metre} beats a bar: expected 1 to 15")
+    if not 1 <= metre <= LONGEST_BAR:
+        raise ConfigError(f"{metre} beats a bar: expected 1 to {LONGEST_BAR}")
     if not 0 <= first_beat < float("inf"):
         raise ConfigError(f"first beat {first_beat}: expected seconds from 0")
     beat = 60.0 / tempo
@@ -130,7 +130,7 @@ def time_signature(text: str) -> tuple[int, bool]:
     ((3, False), (2, True))
     """
     count, _, unit = text.partition("/")
-    if unit == "4" and count.isdigit() and 1 <= int(count) <= 15:
+    if unit == "4" and count.isdigit() and 1 <= int(count) <= LONGEST_BAR:
         return int(count), False
     if text in ("6/8", "9/8", "12/8"):
         return int(count) // 3, True

@@ -342,8 +342,9 @@ class Transcription(Sequence):
         if classes is None:
             strange = sorted({h.piece for h in hits} - set(PIECES))
             raise DataError(f"{path}: labels {', '.join(strange)} are in no set of classes")
-        if {h.piece for h in hits} <= set(class_names(told.get("classes", classes))):
-            classes = told.get("classes", classes)
+        own = told.get("classes", classes)
+        if {h.piece for h in hits} <= set(class_names(own)):
+            classes = own
         try:
             return cls(hits, duration, source=told.get("source", path.stem), classes=classes,
                        beats=beats)

@@ -20,6 +20,7 @@ import numpy as np
 
 from .errors import ConfigError
 from .frames import HOP, SAMPLE_RATE
+from .low_toms import find_low_toms
 from .peaks import all_thresholds, pick_peaks
 from .scoring import WINDOW, rates
 from .transcription import Hit, Transcription
@@ -128,7 +129,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     if not (math.isfinite(start) and 0 <= start < end):
         raise ConfigError(f"no part from {start:g} to {end:g} s to calibrate on in a song of "
                           f"{activations.duration:.1f} s")
-    inside = [h for h in corrected.reduce(5) if start <= h.time < end]
+    inside = [h for h in corrected.reduce(5, merge=False) if start <= h.time < end]
     if not inside:
         raise ConfigError(f"the corrected file has no hit from {start:g} to {end:g} s")
     base = all_thresholds(thresholds)
@@ -139,13 +140,19 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     rows = slice(first, math.ceil(end * SAMPLE_RATE / HOP) + 20)
     arrays = [a[rows] for a in (activations.judged, activations.velocity, activations.offset)]
     shift = first * HOP / SAMPLE_RATE
+    low_toms = _low_toms(activations, base)
 
     def detect(stem: str, threshold: float) -> np.ndarray:
         alone = {s: threshold if s == stem else _NEVER for s in STEMS}
         hits = [Hit(t + shift, PIECES[p], 100, 1.0) for t, p, _, _ in pick_peaks(*arrays, alone)
                 if PIECE_TO_STEM[PIECES[p]] == stem]
-        times = [h.time for h in Transcription(hits, end, classes=9).reduce(5)]
-        return np.array([t for t in times if start <= t < end])
+        times = np.array([h.time for h in Transcription(hits, end, classes=9).reduce(5)])
+        if stem == "kick":
+            times = np.array([t for t in times if not _near(low_toms, t)])
+        elif stem == "toms":
+            times = np.sort(np.concatenate(
+                [times, [t for t in low_toms if not _near(times, t)]]))
+        return times[(start <= times) & (times < end)]
 
     offset = _offset(right, {s: detect(s, base[s]) for s in STEMS})
 
@@ -166,6 +173,18 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
                 - strength * (_logit(t) - _logit(base[s])) ** 2)
     return Calibration(chosen, {s: f_measure(s, base[s]) for s in STEMS},
                        {s: f_measure(s, chosen[s]) for s in STEMS}, offset, float(start), end)
+
+
+def _low_toms(activations, thresholds: Mapping[str, float]) -> np.ndarray:
+    """Times of the strokes that `Transcriber.hits` calls toms though they are picked as kicks."""
+    if activations.low is None or activations.levels is None:
+        return np.zeros(0)
+    picked = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
+    return find_low_toms(activations.low, activations.levels, activations.onset, picked)[1]
+
+
+def _near(times: np.ndarray, time: float) -> bool:
+    return bool(len(times) and np.abs(times - time).min() < MIN_HIT_DISTANCE)
 
 
 def _logit(x: float) -> float:

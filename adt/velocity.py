@@ -137,7 +137,7 @@ def features(level: np.ndarray, times: np.ndarray, pieces: np.ndarray, velocity:
     ranges, guesses, slope = known.level[pieces], known.velocity[pieces], known.slope[pieces]
     weights = np.sqrt(known.count)
     common = (known.slope * weights).sum() / weights.sum()  # slope of all pieces
-    columns = [
+    columns = (
         own / 20, (groups - own[:, None]) / 20, decibel(mixed[:, -1]) / 20,
         (decibel(before[:, -1]) - own) / 20, (own[:, None] - ranges) / 20,
         np.log1p(known.count[pieces]) / 4, (ranges[:, 2] - ranges[:, 0]) / 20, guesses,
@@ -146,8 +146,9 @@ def features(level: np.ndarray, times: np.ndarray, pieces: np.ndarray, velocity:
         guesses[:, 2] * 10 ** ((own - ranges[:, 2]) * _LAW),
         confidence, _within_piece(times, pieces, own), _struck(times, pieces),
         known.shape[pieces], known.colour[pieces],
-        np.tile(known.song(max(times[-1] - times[0], 2.0)), (n, 1)), np.eye(len(PIECES))[pieces]]
-    return np.column_stack(columns).astype(np.float32)
+        np.tile(known.song(max(times[-1] - times[0], 2.0)).astype(np.float32), (n, 1)),
+        np.eye(len(PIECES), dtype=np.float32)[pieces])
+    return np.column_stack([np.asarray(column, np.float32) for column in columns])
 
 
 N_FEATURES = 23 + 2 * GROUPS + (1 + len(_SHAPES)) * (len(_EDGES) + 1) + 8 * len(PIECES)

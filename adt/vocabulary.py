@@ -77,13 +77,14 @@ GM_TO_ARTICULATION: Mapping[int, str] = MappingProxyType({
     52: "china",
 })
 
-#: Roland TD-11 notes of the Groove MIDI Dataset (22 notes).
+#: Roland TD-11 notes of the Groove MIDI Dataset (22 notes). 55 and 52 are the edges of its two
+#: crashes, not the splash and the china that General MIDI has there.
 TD11_TO_ARTICULATION: Mapping[int, str] = MappingProxyType({
     36: "kick", 38: "snare", 40: "snare", 37: "side_stick",
     48: "tom_high", 50: "tom_high", 45: "tom_mid", 47: "tom_mid",
     43: "tom_floor", 58: "tom_floor", 46: "hihat_open", 26: "hihat_open",
     42: "hihat_closed", 22: "hihat_closed", 44: "hihat_pedal",
-    49: "crash", 57: "crash", 55: "splash", 52: "china",
+    49: "crash", 57: "crash", 55: "crash", 52: "crash",
     51: "ride", 59: "ride", 53: "ride_bell",
 })
 

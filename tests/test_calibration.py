@@ -40,6 +40,12 @@ def test_false_kicks_are_dropped():
     assert 0.5 < found.thresholds["kick"] <= 0.8
 
 
+def test_flams_are_two_strokes_of_the_reference():
+    times = np.arange(0.5, 30, 0.5)
+    found = calibrate(song([0.9] * len(times), times), kicks(np.concatenate([times, times + 0.02])))
+    assert found.before["kick"] == pytest.approx(2 / 3)  # as `adt.scoring` has it
+
+
 def test_one_hit_hardly_moves_it():
     heard = song([0.12], [1.0])
     found = calibrate(heard, kicks([1.0]), 0, 30)

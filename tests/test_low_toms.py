@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from adt import Hit, Transcription
+from adt.calibration import calibrate
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.inference import Activations
 from adt.levels import GROUPS
 from adt.low_end import RATE, LowEnd, added_spectra, pitches
 from adt.low_toms import find_low_toms, lend_levels
+from adt.peaks import DEFAULT_THRESHOLD
 from adt.vocabulary import PIECES, STEMS
 
 KICK, FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")
@@ -141,6 +144,19 @@ def test_without_stems_nothing_is_found():
     song = Song()
     found, times = find_low_toms(song.low, song.level[:, -1:], song.onset, song.picked)
     assert found == song.picked and len(times) == 0
+
+
+def test_calibration_knows_them_as_toms():
+    """Thresholds are fitted to what is transcribed in the end, not to what is picked."""
+    song = Song()
+    quiet = np.zeros_like(song.onset)
+    heard = Activations(song.onset, quiet, quiet, song.times[-1] + 1, levels=song.level,
+                        low=song.low)
+    right = Transcription([Hit(float(t), PIECES[FLOOR if tom else KICK])
+                           for t, tom in zip(song.times, song.truth)], heard.duration)
+    found = calibrate(heard, right)
+    assert found.before == {**dict.fromkeys(STEMS), "kick": 1.0, "toms": 1.0}
+    assert found.thresholds == dict.fromkeys(STEMS, DEFAULT_THRESHOLD)
 
 
 def test_low_end_is_kept_with_the_activations(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from adt.data.groove import Performance
+from adt.data.groove import Performance, read_midi
 from adt.data.kits import read_kit
 from adt.data.render import mixture, render, render_dataset, render_pieces, to_stems
 from adt.data.stemgmd import read_stemgmd
@@ -269,6 +269,24 @@ def test_data_set_round_trip(tmp_path, groove_root, kits_root):
         loud = np.abs(audio[piece]).max(axis=0)
         assert not loud[:onset].any() and loud[onset:onset + 400].any()
     assert np.abs(sum(audio.values())).max() <= 1.0
+
+
+def test_labels_of_a_kit_that_lacks_pieces(tmp_path, groove_root):
+    """Only the strokes that sound are labelled, each with its own time and velocity."""
+    kits = tmp_path / "kits"
+    kits.mkdir()
+    impulse_kit(kits / "k", pieces=("kick", "hihat_closed", "crash"))
+    folder = render_dataset(groove_root, kits, tmp_path / "out", kits=["k"], split="test",
+                            progress=False)[0]
+    labelled = [c.performance() for c in read_stemgmd(tmp_path / "out", split="test")][0]
+    whole = read_midi(folder.parent.with_suffix(".mid"))
+    sounds = np.isin(whole.pieces, [PIECES.index(p) for p in ("kick", "hihat_closed", "crash")])
+    sounds |= whole.pieces == PIECES.index("hihat_open")  # played by the closed one
+    assert 0 < sounds.sum() < len(whole)
+    kept = whole.select(np.flatnonzero(sounds))
+    assert labelled.times == pytest.approx(kept.times, abs=1e-6)
+    assert labelled.velocities.tolist() == kept.velocities.tolist()
+    assert labelled.articulations.tolist() == kept.articulations.tolist()
 
 
 def test_rendering_goes_on_where_it_stopped(tmp_path, groove_root, kits_root, monkeypatch):

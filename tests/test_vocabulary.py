@@ -28,7 +28,7 @@ def test_td11_notes_become_the_nine_pieces():
         "crash": {49, 55, 57, 52}, "ride": {51, 59, 53}}
     assert len(v.TD11_TO_PIECE) == 22
     assert {n: p for p, notes in published.items() for n in notes} == dict(v.TD11_TO_PIECE)
-    assert set(v.TD11_TO_ARTICULATION.values()) == set(v.ARTICULATIONS)
+    assert set(v.ARTICULATIONS) - set(v.TD11_TO_ARTICULATION.values()) == {"splash", "china"}
 
 
 def test_general_midi_round_trip():

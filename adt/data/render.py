@@ -196,7 +196,7 @@ def _write_clip(folder: Path, performance: Performance, kit: Kit, longest: float
     """
     import soundfile
     rng = np.random.default_rng([seed, zlib.crc32(f"{performance.name}/{kit.name}".encode())])
-    played, _ = voices(performance, kit, rng)
+    played, labels = voices(performance, kit, rng)
     n_samples = int(max(1, min(_length(played), longest)))
     of_piece: dict[str, list[Voice]] = defaultdict(list)
     for voice in played:
@@ -220,9 +220,9 @@ def _write_clip(folder: Path, performance: Performance, kit: Kit, longest: float
             rows.writerow(("time", "articulation", "velocity"))
             for voice in played:
                 if 0 <= round(voice.onset) < n_samples:
-                    rows.writerow((f"{performance.times[voice.stroke]:.6f}",
+                    rows.writerow((f"{labels.times[voice.stroke]:.6f}",
                                    ARTICULATIONS[voice.articulation],
-                                   int(performance.velocities[voice.stroke])))
+                                   int(labels.velocities[voice.stroke])))
         os.replace(part, folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

@@ -54,6 +54,12 @@ _TOLERANCE = 0.01
 #: The same where the header gives the length of what an encoder was given.
 _ENCODED_TOLERANCE = 0.25
 
+#: What is missing where a packet is known to be broken, seconds.
+_BROKEN_TOLERANCE = 0.05
+
+#: Longest page of Ogg, bytes.
+_OGG_PAGE = 65_307
+
 #: MPEG audio goes straight to FFmpeg: libsndfile's decoder of it writes to the terminal.
 _MPEG_SUFFIXES = (".mp1", ".mp2", ".mp3", ".aac")
 
@@ -83,6 +89,11 @@ class _DecodeError(Exception):
     """A decoder met something it cannot read."""
 
 
+def _name(path: Path) -> str | bytes:
+    """A path as libsndfile takes it: on POSIX any bytes are a name."""
+    return os.fsencode(path) if os.name == "posix" else os.fspath(path)
+
+
 class _SoundFile:
     """Chunks of a file that libsndfile reads."""
 
@@ -91,7 +102,7 @@ class _SoundFile:
     def __init__(self, path: Path):
         import soundfile
         try:
-            self._file = soundfile.SoundFile(os.fspath(path))
+            self._file = soundfile.SoundFile(_name(path))
         except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:
             # TypeError: headerless types (.raw) ask for a sample rate.
             raise _DecodeError(str(error)) from error
@@ -102,6 +113,8 @@ class _SoundFile:
         sizes = re.search(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)",
                           self._file.extra_info, re.MULTILINE)
         self._cut = sizes is not None and int(sizes[2]) < int(sizes[1]) < 2**31
+        #: FFmpeg finds the next frame behind a broken one.
+        self.resumes = self._file.format == "FLAC"
 
     def chunks(self) -> Iterator[np.ndarray]:
         import soundfile
@@ -124,6 +137,7 @@ class _AvFile:
     """Chunks of a file that the FFmpeg libraries in PyAV read."""
 
     tolerance = _ENCODED_TOLERANCE
+    resumes = False
 
     def __init__(self, path: Path):
         import av
@@ -198,6 +212,35 @@ def _begins_like_mpeg(path: Path) -> bool:
     return False
 
 
+def _ogg_page(data: bytes, at: int) -> tuple[int, bool] | None:
+    """Serial number of the stream whose page begins at `at`, and whether it is its last."""
+    if at < 0 or len(data) < at + 18:
+        return None
+    return int.from_bytes(data[at + 14: at + 18], "little"), bool(data[at + 5] & 4)
+
+
+def _ogg_ends(path: Path) -> tuple[tuple[int, bool], tuple[int, bool]] | None:
+    """First and last page of an Ogg file (see `_ogg_page`), None of any other."""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(18)
+        file.seek(-min(_OGG_PAGE, path.stat().st_size), os.SEEK_END)
+        tail = file.read()
+        first, last = _ogg_page(head, head.find(b"OggS")), _ogg_page(tail, tail.rfind(b"OggS"))
+        if head[:4] == b"OggS" and first and last:
+            return first, last
+    return None
+
+
+def _decoders(path: Path) -> tuple[type, ...]:
+    """The decoders to try, best first."""
+    if path.suffix.lower() in _MPEG_SUFFIXES or _begins_like_mpeg(path):
+        return (_AvFile,)
+    ogg = _ogg_ends(path)
+    if ogg and ogg[0][0] != ogg[1][0]:  # files in a row, of which libsndfile reads the first
+        return _AvFile, _SoundFile
+    return _SoundFile, _AvFile
+
+
 def _open(path: Path) -> _SoundFile | _AvFile:
     """Open `path` with the first decoder that can read it."""
     try:
@@ -217,20 +260,26 @@ def _open(path: Path) -> _SoundFile | _AvFile:
         raise AudioError(f"{path}: cannot be opened ({reason}); check the path") from None
     if size == 0:
         raise AudioError(f"{path}: is empty (0 bytes); export or copy it again")
-    mpeg = path.suffix.lower() in _MPEG_SUFFIXES or _begins_like_mpeg(path)
-    for decoder in (_AvFile,) if mpeg else (_SoundFile, _AvFile):
+    file = None
+    for decoder in _decoders(path):
         try:
-            file = decoder(path)
+            other = decoder(path)
         except _DecodeError:
             continue
-        rate = file.info.sample_rate
-        if not MIN_RATE <= rate <= MAX_RATE:
+        if file is not None:
             file.close()
-            raise AudioError(
-                f"{path}: its header gives a sample rate of {rate} Hz; convert it to a rate"
-                f" between {MIN_RATE} and {MAX_RATE} Hz")
-        return file
-    raise AudioError(f"{path}: {_NOT_AUDIO}")
+        file = other
+        if file.info.n_samples != 0:  # a recorder that was cut off leaves a length of 0
+            break
+    if file is None:
+        raise AudioError(f"{path}: {_NOT_AUDIO}")
+    rate = file.info.sample_rate
+    if not MIN_RATE <= rate <= MAX_RATE:
+        file.close()
+        raise AudioError(
+            f"{path}: its header gives a sample rate of {rate} Hz; convert it to a rate"
+            f" between {MIN_RATE} and {MAX_RATE} Hz")
+    return file
 
 
 def _check_finite(chunk: np.ndarray, path: Path) -> None:
@@ -239,12 +288,45 @@ def _check_finite(chunk: np.ndarray, path: Path) -> None:
             f"{path}: contains NaN or infinite samples; export it again without them")
 
 
+def _chunks(path: Path, file: _SoundFile | _AvFile) -> Iterator[np.ndarray]:
+    """Chunks of an open file; where libsndfile gives up, FFmpeg may go on.
+
+    Raises
+    ------
+    _DecodeError
+        After what can be decoded, if there is a defect.
+    """
+    done = 0
+    try:
+        for chunk in file.chunks():
+            done += len(chunk)
+            yield chunk
+    except _DecodeError:
+        if file.resumes:
+            yield from _behind(path, file.info, done)
+        raise
+
+
+def _behind(path: Path, info: AudioInfo, done: int) -> Iterator[np.ndarray]:
+    """What FFmpeg decodes of a file behind its first `done` samples."""
+    with suppress(_DecodeError):
+        other = _AvFile(path)
+        try:
+            if other.info.sample_rate == info.sample_rate and other.info.channels == info.channels:
+                for chunk in other.chunks():
+                    if len(chunk) > done:
+                        yield chunk[done:]
+                    done = max(0, done - len(chunk))
+        finally:
+            other.close()
+
+
 def _native(path: Path, file: _SoundFile | _AvFile) -> Iterator[np.ndarray]:
     """Finite chunks (samples, channels) of an open file, at its own rate."""
     seconds = 1 / file.info.sample_rate
     total, defect = 0, None
     try:
-        for chunk in file.chunks():
+        for chunk in _chunks(path, file):
             _check_finite(chunk, path)
             total += len(chunk)
             yield chunk
@@ -255,10 +337,14 @@ def _native(path: Path, file: _SoundFile | _AvFile) -> Iterator[np.ndarray]:
         if defect is not None or declared:
             raise AudioError(f"{path}: {_NOT_AUDIO}")
         raise AudioError(f"{path}: holds no samples (0 s); name a file with sound in it")
-    if (defect is None and declared is not None
-            and declared - total > file.tolerance / seconds):
-        defect = (f"its header says {declared * seconds:.1f} s; if the damage is in the middle, "
-                  f"what follows comes {(declared - total) * seconds:.2f} s early")
+    ogg = _ogg_ends(path)
+    if defect is None and ogg and not ogg[1][1]:
+        defect = "its end is missing"
+    missing = (declared - total) * seconds if declared is not None else 0.0
+    if missing > (file.tolerance if defect is None else _BROKEN_TOLERANCE):
+        defect = "; ".join(filter(None, (
+            defect, f"its header says {declared * seconds:.1f} s",
+            f"if the damage is in the middle, what follows comes {missing:.2f} s early")))
     if defect is not None:
         warnings.warn(
             f"{path}: damaged, {total * seconds:.1f} s could be decoded ({defect})", stacklevel=1)
@@ -419,7 +505,11 @@ def as_audio(path_or_array, sr: int | None = None) -> tuple[np.ndarray, int]:
     """
     if isinstance(path_or_array, (str, os.PathLike)):
         return load(path_or_array, None)
-    audio = np.asarray(path_or_array)
+    try:
+        audio = np.asarray(path_or_array)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise AudioError("neither a path nor an array of samples; pass an array of shape "
+                         "(channels, samples) and its sample rate apart, as sr=") from error
     if sr is None:
         raise AudioError("an array of samples needs its sample rate; pass sr=, e.g. sr=44100")
     try:
@@ -530,6 +620,10 @@ class AudioWriter:
         As in `soundfile.available_subtypes`: "PCM_24" (default), "PCM_16", and for
         wav also "FLOAT". PCM clips samples beyond ±1, with a warning.
 
+    n_samples : int, optional
+        How many samples will come, where that is known: what the file cannot hold is
+        refused at once.
+
     Raises
     ------
     OutputError
@@ -547,7 +641,7 @@ class AudioWriter:
     _BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
     def __init__(self, path: str | os.PathLike, sample_rate: int, channels: int,
-                 subtype: str | None = None):
+                 subtype: str | None = None, n_samples: int | None = None):
         self.path = Path(path)
         self.sample_rate, self.channels = int(sample_rate), int(channels)
         self.subtype = subtype or "PCM_24"
@@ -557,9 +651,18 @@ class AudioWriter:
                 f"{self.path}: cannot write {self.path.suffix or 'this type'}; use .wav or .flac")
         if self._format == "FLAC" and self.channels > 8:
             raise OutputError(f"{self.path}: flac holds at most 8 channels; use .wav")
+        rate = self.sample_rate
+        if self._format == "FLAC" and (rate > 655_350 or (rate > 65_535 and rate % 10)):
+            raise OutputError(f"{self.path}: flac cannot hold a rate of {rate} Hz; use .wav")
         self._file, self._stack = None, None
         self._clips = self.subtype not in ("FLOAT", "DOUBLE")
         self._peak, self._written = 0.0, 0
+        self._check_size(n_samples or 0)
+
+    def _check_size(self, n_samples: int) -> None:
+        size = n_samples * self.channels * self._BYTES.get(self.subtype, 1)
+        if self._format == "WAV" and size > 2**32 - 4096:
+            raise OutputError(f"{self.path}: exceeds the 4 GB a wav file can hold; use .flac")
 
     def __enter__(self) -> AudioWriter:
         import soundfile
@@ -569,7 +672,7 @@ class AudioWriter:
                 temporary = stack.enter_context(atomic_path(self.path))
                 stack.callback(_undated, temporary)
                 self._file = stack.enter_context(soundfile.SoundFile(
-                    temporary, "w", self.sample_rate, self.channels, self.subtype,
+                    _name(temporary), "w", self.sample_rate, self.channels, self.subtype,
                     format=self._format))
                 self._stack = stack.pop_all()
         except (OSError, soundfile.SoundFileError, ValueError) as error:
@@ -588,9 +691,8 @@ class AudioWriter:
             return
         if self._clips:
             self._peak = max(self._peak, float(audio.max()), -float(audio.min()))
-        self._written += audio.size * self._BYTES.get(self.subtype, 1)
-        if self._format == "WAV" and self._written > 2**32 - 4096:
-            raise OutputError(f"{self.path}: exceeds the 4 GB a wav file can hold; use .flac")
+        self._written += audio.shape[1]
+        self._check_size(self._written)
         try:
             self._file.write(np.ascontiguousarray(audio.T))
         except (OSError, soundfile.SoundFileError) as error:
@@ -613,4 +715,5 @@ class AudioWriter:
     def _error(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         return OutputError(
-            f"{self.path}: cannot be written ({reason}); choose a folder you may write to")
+            f"{self.path}: cannot be written ({reason}); choose a folder "
+            "that you may write to, on a disk with room")

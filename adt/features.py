@@ -21,6 +21,7 @@ N_BINS = N_FFT // 2 + 1
 
 DB_RANGE = (-80.0, 20.0)  #: what a model sees, dB around the reference level
 _LEVEL_PERCENTILE = 95.0  #: loud frames of a track set its reference level
+_SILENT = 60.0  #: dB under the loudest frame: nothing plays, and does not count
 _LEVEL_FLOOR_DB = -30.0  #: reference of (near) silence, dB of band power
 _TINY = 1e-12
 _GROWTH = 30_000  # frames that are made room for, or converted, at a time
@@ -158,14 +159,35 @@ def unpack(packed: np.ndarray) -> np.ndarray:
 
 
 def reference_level(bands: np.ndarray) -> float:
-    """Level in dB of the loud frames of a track, the zero of what a model sees."""
+    """Level in dB of the loud frames of a track, the zero of what a model sees.
+
+    Frames in which nothing plays do not count: one fill in a long silent track is as loud
+    as it would be alone.
+
+    Parameters
+    ----------
+    bands : ndarray, shape (frames, bands)
+        Powers.
+    """
     if len(bands) == 0:
         return _LEVEL_FLOOR_DB
     loudness = 10 * np.log10(bands.sum(axis=-1) + _TINY)
+    loudness = loudness[loudness > loudness.max() - _SILENT]
     return float(max(np.percentile(loudness, _LEVEL_PERCENTILE), _LEVEL_FLOOR_DB))
 
 
 def to_decibel(bands: np.ndarray, level: float) -> np.ndarray:
-    """Band powers in dB around `level`, clipped to `DB_RANGE`, float32."""
+    """Band powers in dB around `level`, clipped to `DB_RANGE`.
+
+    Parameters
+    ----------
+    bands : ndarray, shape (..., bands)
+    level : float
+        From `reference_level`.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., bands)
+    """
     decibel = 10 * np.log10(bands + _TINY) - level
     return np.clip(decibel, *DB_RANGE).astype(np.float32)

@@ -43,7 +43,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise OutputError(f"{path}: is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: folder {path.parent} does not exist; create it first")
-    temporary = path.with_name(f".{path.stem[:100]}.{os.getpid()}.tmp{path.suffix}")
+    stem = path.stem.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")
+    temporary = path.with_name(f".{stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)

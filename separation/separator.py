@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from adt import audio as audio_io
-from adt.errors import ConfigError
+from adt.errors import ConfigError, OutputError
 from adt.features import (
     N_BANDS,
     N_BINS,
@@ -120,6 +120,13 @@ class Separator:
     device : str
     wiener : float
         Exponent of the α-Wiener step, see `wiener`; 2 leaves the masks as they are.
+
+    Raises
+    ------
+    adt.errors.ConfigError
+        If `wiener` is not between 0.1 and 10, or there is no such device.
+    adt.errors.WeightsError
+        If the weights cannot be read.
 
     Examples
     --------
@@ -306,6 +313,8 @@ def separate(path_or_array, sr: int | None = None, *, residual: bool = False,
     ------
     adt.errors.AudioError
         If the input cannot be used as audio.
+    adt.errors.ConfigError
+        If `wiener` or `device` cannot be.
     """
     separator = Separator(device=device, wiener=wiener)
     audio, sr = audio_io.as_audio(path_or_array, sr)
@@ -338,6 +347,15 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     -------
     dict of str to Path
         Of the files written.
+
+    Raises
+    ------
+    adt.errors.AudioError
+        If the input cannot be used as audio.
+    adt.errors.OutputError
+        If the files cannot be written, or one of them is the input.
+    adt.errors.ConfigError
+        If `wiener` or `device` cannot be.
     """
     from contextlib import ExitStack
 
@@ -347,9 +365,13 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     level, n_inner = _level(audio_io.stream(path))
     names = [*STEMS, RESIDUAL] if residual else list(STEMS)
     files = {name: folder / f"{name}{suffix}" for name in names if only is None or name in only}
+    for file in files.values():
+        if file.resolve() == path.resolve():
+            raise OutputError(f"{file}: is the input itself; choose another folder")
     with ExitStack() as stack:
         writers = {name: stack.enter_context(
-            audio_io.AudioWriter(file, info.sample_rate, info.channels, _SUBTYPE.get(suffix)))
+            audio_io.AudioWriter(file, info.sample_rate, info.channels, _SUBTYPE.get(suffix),
+                                 info.n_samples))
             for name, file in files.items()}
         original = _Taker(audio_io.stream(path, sample_rate=None))
         outwards = [_Outwards(info.sample_rate, info.channels) for _ in STEMS]

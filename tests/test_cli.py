@@ -476,9 +476,9 @@ def test_real_process(folder):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted(number, status):
-    """Ctrl-C while a file is being written: nothing half written stays."""
+@pytest.mark.parametrize("name, status", [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_interrupted(name, status):
+    """Ctrl-C, or the terminal closed, while a file is being written: nothing half written stays."""
     song("a.wav")
     code = """
 import signal, sys, time, separation
@@ -498,7 +498,7 @@ sys.exit(cli.main(["separate", "a.wav", "-o", "out"]))
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})
     assert process.stdout.readline() == "writing\n"
-    process.send_signal(number)
+    process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == status and "Traceback" not in err
     assert files() == ["a.wav"] and not list(Path("out").iterdir())

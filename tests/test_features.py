@@ -124,6 +124,15 @@ def test_level_follows_gain_and_decibels_do_not():
                                features.to_decibel(loud, levels[1]), atol=0.01)
 
 
+@pytest.mark.parametrize("gain", [0.0, 1e-5], ids=["digital", "noise"])
+def test_long_silence_does_not_count(gain):
+    """One fill in a track of a minute is as loud as it would be alone."""
+    alone = features.audio_to_bands([0.1 * noise(2 * SAMPLE_RATE)])
+    silent = gain * noise(60 * SAMPLE_RATE)
+    padded = features.audio_to_bands([np.concatenate([silent, 0.1 * noise(2 * SAMPLE_RATE)], axis=1)])
+    assert features.reference_level(padded) == pytest.approx(features.reference_level(alone), abs=0.5)
+
+
 def test_silence_is_not_blown_up():
     nothing = np.zeros((50, N_BANDS), np.float32)
     floor = features.reference_level(nothing)

@@ -279,6 +279,11 @@ def test_unusable_outputs_are_named(packaged, tmp_path):
         separate_file(path, path)  # a file is no folder
     with pytest.raises(AudioError, match="no such file"):
         separate_file(tmp_path / "missing.wav", tmp_path / "out")
+    own = write(tmp_path / "kick.wav", beat(5000))
+    before = own.read_bytes()
+    with pytest.raises(OutputError, match="kick.wav: is the input itself"):
+        separate_file(own, tmp_path)
+    assert own.read_bytes() == before and not (tmp_path / "snare.wav").exists()
 
 
 def test_memory_does_not_grow_with_length(packaged, tmp_path, monkeypatch):

@@ -41,9 +41,11 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     ['a/one', 'b/one', 'two']
     >>> unique_names([Path("one.wav"), Path("one.mp3")])
     ['one.wav', 'one.mp3']
+    >>> unique_names([Path("...wav")])  # whose stem is the folder above
+    ['...wav']
     """
     paths = [Path(os.path.abspath(file)) for file in files]
-    leaves = [path.stem for path in paths]
+    leaves = [path.stem if path.stem.strip(".") else path.name for path in paths]
     for _ in range(2):  # a suffix put back may meet a stem of that name
         for i in _clashes([str(path.parent / leaf) for path, leaf in zip(paths, leaves)]):
             leaves[i] = paths[i].name

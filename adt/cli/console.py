@@ -90,15 +90,25 @@ def plain_warnings() -> Iterator[None]:
     """Print our own warnings as single lines; hide those of libraries unless debugging."""
     with warnings.catch_warnings():
         if not debug():
+            said: set[str] = set()
+
+            def show(message, *rest, **named):
+                if str(message) not in said:  # a file that is read twice is damaged once
+                    said.add(str(message))
+                    say(f"warning: {message}")
+
             warnings.simplefilter("ignore")
             warnings.filterwarnings("always", category=UserWarning, module=r"(adt|separation)\b")
-            warnings.showwarning = lambda message, *rest, **named: say(f"warning: {message}")
+            warnings.showwarning = show
         yield
 
 
 @contextmanager
 def exit_on_termination() -> Iterator[None]:
-    """Turn SIGTERM into `SystemExit`, so that temporary files are removed."""
+    """Turn SIGTERM and SIGHUP into `SystemExit`, so that temporary files are removed.
+
+    SIGHUP is what closing the terminal sends; under ``nohup`` it stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -106,8 +116,11 @@ def exit_on_termination() -> Iterator[None]:
     def leave(number, frame):
         sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, leave) for number in numbers
+              if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -201,12 +201,18 @@ class Beats:
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
             rows = [line.split() for line in lines if line.strip()]
+            if any(len(row) == 1 for row in rows):
+                raise ValueError("a time without its place in the bar")
             beats = cls([float(time) for time, _ in rows], [float(place) for _, place in rows])
             if len(beats) and beats.positions.max() > LONGEST_BAR:
                 raise ValueError(f"place {beats.positions.max()} in a bar; count anew in each bar")
             return beats
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+            raise DataError(f"{path}: cannot be read ({error.strerror}); give a file of "
+                            "time<TAB>position lines") from error
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not a text file; expected lines of "
+                            "time<TAB>position") from error
         except ValueError as error:
             raise DataError(f"{path}: not a file of beats ({error}); expected lines of "
                             "time<TAB>position") from error

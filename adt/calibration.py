@@ -125,9 +125,9 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     """
     if end is None:
         end = max([corrected.duration, *(h.time + MIN_HIT_DISTANCE for h in corrected)])
-    end = min(float(end), activations.duration)
+    wanted, end = float(end), min(float(end), activations.duration)
     if not (math.isfinite(start) and 0 <= start < end):
-        raise ConfigError(f"no part from {start:g} to {end:g} s to calibrate on in a song of "
+        raise ConfigError(f"no part from {start:g} to {wanted:g} s to calibrate on in a song of "
                           f"{activations.duration:.1f} s")
     inside = [h for h in corrected.reduce(5, merge=False) if start <= h.time < end]
     if not inside:

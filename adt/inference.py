@@ -27,7 +27,7 @@ from separation.bank import UNetBank
 from . import audio as audio_io
 from .decoder import Decoder, decode
 from .detectors import OnsetDetectors, stem_decibel
-from .errors import AudioError, ConfigError, DataError, WeightsError
+from .errors import AudioError, DataError, WeightsError
 from .features import audio_to_bands, pack, reference_level, to_decibel, unpack
 from .frames import SAMPLE_RATE
 from .levels import GROUPS
@@ -45,7 +45,7 @@ from .network import (
     rounded,
 )
 from .output import atomic_path
-from .peaks import pick_peaks
+from .peaks import check_thresholds, pick_peaks
 from .toms import BANDS as TOM_BANDS
 from .toms import by_pitch, tom_bands
 from .transcription import Hit, Transcription
@@ -199,10 +199,7 @@ class Transcriber:
                                     torch.device("cpu"))[0]
         self.dynamics = load_network(VelocityNet, "velocity", velocity or "velocity",
                                      torch.device("cpu"))[0]
-        unknown = sorted(set(thresholds or ()) - set(STEMS))
-        if unknown:
-            raise ConfigError(f"no stem {unknown[0]!r} to give a threshold; there are "
-                              f"{', '.join(STEMS)}")
+        check_thresholds(thresholds)
         self.thresholds = {s: float(t) for s, t in (thresholds or {}).items()}
 
     def bands(self, path_or_array, sr: int | None = None,
@@ -354,7 +351,13 @@ class Transcriber:
         activations : Activations
         thresholds : mapping of stem to float, optional
             In place of those of the transcriber.
+
+        Raises
+        ------
+        adt.errors.ConfigError
+            If there is no such stem, or a threshold is not within 0 to 1.
         """
+        check_thresholds(thresholds)
         picked = pick_peaks(activations.judged, activations.velocity, activations.offset,
                             self.thresholds if thresholds is None else thresholds)
         if activations.toms is not None:

@@ -132,4 +132,7 @@ def note_map(name: NoteMap | Path | str | None = None) -> NoteMap:
     if Path(name).suffix.lower() not in (".yaml", ".yml"):
         raise ConfigError(f"no note map {str(name)!r}; choose one of {', '.join(presets())} or "
                           "give a .yaml file")
+    if not Path(name).is_file():
+        raise ConfigError(f"{name}: no such file; give a note map (docs/producer.md shows one) or "
+                          f"one of {', '.join(presets())}")
     return NoteMap.load(name)

@@ -16,6 +16,7 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
+from .errors import ConfigError
 from .frames import frames_to_time
 from .vocabulary import MIN_HIT_DISTANCE, STEM_COLUMNS, STEMS
 
@@ -75,6 +76,16 @@ def _strokes(onset: np.ndarray, columns: list[int], threshold: float,
                 at = frame if i == best else low + int(near[:, i].argmax())
                 found.append((at, piece, float(total[frame]) if i == best else own))
     return found
+
+
+def check_thresholds(given: Mapping[str, float] | None) -> None:
+    """Raise `ConfigError` if there is no such stem, or a threshold is not within 0 to 1."""
+    for stem, threshold in (given or {}).items():
+        if stem not in STEMS:
+            raise ConfigError(f"no stem {stem!r} to give a threshold; there are "
+                              f"{', '.join(STEMS)}")
+        if not 0 <= threshold <= 1:
+            raise ConfigError(f"threshold of {stem} is {threshold}; expected 0 to 1")
 
 
 def all_thresholds(given: Mapping[str, float] | None = None) -> dict[str, float]:

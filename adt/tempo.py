@@ -4,7 +4,8 @@ A MIDI file begins with a bar line, a recording seldom does. The time before the
 beat becomes a pickup of whole sixteenths (its time signature says how many), whose tempo
 is bent a little so that the first downbeat falls on a bar line at its true time. Much less
 than a sixteenth is a 32nd or a 64th, and 10 ms are nothing: the first beat begins with the
-file. A beat is a quarter note, or three eighths in compound metres.
+file. Before the bent tempo the song's own stands for a moment: programs that read one tempo
+only read the first. A beat is a quarter note, or three eighths in compound metres.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from .errors import ConfigError
 #: Beats that deviate less than this from a regular click, in seconds, have one tempo.
 TOLERANCE = 0.035
 _SHORTEST_LEAD = 0.010  # seconds before the first beat that are none
+_MOMENT = 1 / 960  # quarters for which the song's tempo stands before a bent one
+_BENT = 0.01  # share by which a tempo is bent without a word
 _SAME = 3e-6  # seconds; beats are kept to the microsecond
 _CHANGE = 0.04  # share by which a tempo differs from the one before, to be another
 _SHORTEST_STRETCH, _LONGEST_STRETCH = 4, 200  # bars of one tempo that are looked at together
@@ -244,7 +247,8 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
     unit = float(beats.unit)
     seconds, place = lead(regular)
     sixteenths = place * 4
-    tempi = [(0.0, seconds / place)] if place else []
+    quarters = [(stop - start) / (count * unit) for start, stop, count in bars]
+    tempi = _lead_tempi(seconds, place, quarters[0]) if place else []
     signatures = []
     if 0 < sixteenths < 1:  # a bar of its own
         signatures.append((0.0, 1, round(16 / sixteenths)))
@@ -259,11 +263,10 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
             signatures.append((start, *_signature(rest)))
         if before > rest:
             signatures.append((start + rest / 4, *beats.signature(metre)))
-    for number, (start, stop, count) in enumerate(bars):
-        quarter = (stop - start) / (count * unit)
+    for number, ((_, _, count), quarter) in enumerate(zip(bars, quarters)):
         if not tempi or abs(quarter - tempi[-1][1]) > _SAME:
             tempi.append((place, quarter))
-        if max(quarter, tempi[0][1]) > _LONGEST_QUARTER:
+        if max(q for _, q in tempi) > _LONGEST_QUARTER:
             raise ConfigError(f"beats {quarter * unit:.1f} s apart are too slow for MIDI; their "
                               "times are to be in seconds")
         signature = beats.signature(count)
@@ -272,6 +275,14 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
             signatures.append((place, *signature))
         place += count * unit
     return TempoMap(tempi, signatures)
+
+
+def _lead_tempi(seconds: float, place: float, quarter: float) -> list[tuple[float, float]]:
+    """Tempi of the time before the first beat, as in `TempoMap`: the song's, then the bent one."""
+    bent = seconds / place
+    if abs(bent / quarter - 1) <= _BENT:
+        return [(0.0, bent)]
+    return [(0.0, quarter), (_MOMENT, (seconds - _MOMENT * quarter) / (place - _MOMENT))]
 
 
 def _lead(sixteenths: float) -> int | float:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import ConfigError, DataError, OutputError
-from .formats import MIDI, SUFFIXES, reader, suffix_of, writer
+from .formats import SUFFIXES, reader, suffix_of, writer
 from .output import atomic_path
 from .vocabulary import (
     CLASS_COUNTS,
@@ -277,6 +277,8 @@ class Transcription(Sequence):
         path : path
         note_map, split_tracks
             For MIDI, as in `to_midi`.
+        title, tempo
+            For sheet music, as in `adt.notation.to_musicxml`.
 
         Returns
         -------
@@ -341,13 +343,14 @@ class Transcription(Sequence):
                         if {h.piece for h in hits} <= set(class_names(n))), None)
         if classes is None:
             strange = sorted({h.piece for h in hits} - set(PIECES))
-            raise DataError(f"{path}: labels {', '.join(strange)} are in no set of classes")
+            raise DataError(f"{path}: labels {', '.join(strange)} are in no set of classes; "
+                            f"write {', '.join(PIECES)}")
         own = told.get("classes", classes)
         if {h.piece for h in hits} <= set(class_names(own)):
             classes = own
         try:
-            return cls(hits, duration, source=told.get("source", path.stem), classes=classes,
-                       beats=beats)
+            return cls(hits, duration, source=told.get("source", path.name[:-len(suffix_of(path))]),
+                       classes=classes, beats=beats)
         except ValueError as error:
             raise DataError(f"{path}: {error}") from error
 
@@ -357,8 +360,9 @@ def _check_options(path: Path, function, options: dict) -> None:
     known = inspect.signature(function).parameters
     for name in options:
         if name not in known or known[name].kind is not inspect.Parameter.KEYWORD_ONLY:
-            raise ConfigError(f"{path}: {name} has no meaning for {suffix_of(path)}; leave it "
-                              f"out or use {MIDI[0]}")
+            options = [n for n, p in known.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+            raise ConfigError(f"{path}: {name} has no meaning for {suffix_of(path)}, which takes "
+                              f"{', '.join(options) or 'no options'}; leave it out")
 
 
 def _ticks(quarters: float) -> int:

@@ -277,7 +277,7 @@ def test_long_names(tmp_path):
 
 def test_what_a_file_cannot_hold_is_refused_at_once(tmp_path):
     with pytest.raises(OutputError, match="4 GB"):
-        audio.AudioWriter(tmp_path / "a.wav", 48_000, 6, "FLOAT", n_samples=62 * 60 * 48_000 + 10**7)
+        audio.AudioWriter(tmp_path / "a.wav", 48_000, 6, "FLOAT", n_samples=63 * 60 * 48_000)
     with pytest.raises(OutputError, match="use .wav"):
         audio.AudioWriter(tmp_path / "a.flac", 700_000, 2)
 

@@ -551,6 +551,74 @@ def test_stems_inside_the_input_folder_are_not_inputs(stub):
     before = files()
     assert main(["separate", "songs", "-o", "songs", "--skip-existing"]) == 0
     assert files() == before
+    assert main(["transcribe", "songs", "-o", "midi/"]) == 0
+    assert files("midi") == ["a.mid"]
+    assert main(["transcribe", "songs/a/kick.wav", "-o", "midi/"]) == 0  # named outright
+    assert files("midi") == ["a.mid", "kick.mid"]
+
+
+def test_a_folder_of_stems_alone(stub, capsys):
+    for stem in STEMS:
+        song(f"st/{stem}.wav")
+    assert main(["transcribe", "st", "-o", "midi/"]) == 1
+    one_line(capsys, "st: holds nothing but drum stems; name the files")
+
+
+@pytest.mark.parametrize("command", ["transcribe", "separate", "report"])
+def test_pipes_are_refused(stub, capsys, command):
+    assert main([command, song(), "-o", "-"]) == 2
+    assert "name a file or a folder" in capsys.readouterr().err and files() == ["song.wav"]
+
+
+def test_names_of_dots_stay_in_the_folder(stub):
+    os.rename(song("a.wav"), "...wav")
+    assert main(["separate", "./...wav", "-o", "deep/out"]) == 0
+    assert all(name.startswith("out/...wav/") for name in files("deep"))
+
+
+def test_beats_are_saved_to_be_corrected(stub, capsys):
+    assert main(["transcribe", song(seconds=2), "-o", "a.mid", "--save-beats", "x/a.beats"]) == 0
+    assert len(Beats.load("x/a.beats")) == 4
+    assert main(["transcribe", "song.wav", "-o", "b.mid", "--beats", "x/a.beats"]) == 0
+    assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
+    song("s.wav")
+    for argument, words in ("--no-beats", "exclude each other"), ("s.wav", "one song"):
+        assert main(["transcribe", "song.wav", argument, "-o", "o/",
+                     "--save-beats", "y.beats"]) == 1
+        one_line(capsys, words)
+    assert main(["transcribe", "s.wav", "-o", "c.mid", "--save-beats", "c.beats"]) == 1
+    one_line(capsys, "too little is struck")
+
+
+def test_first_beat_outside_the_song(stub, capsys):
+    assert main(["transcribe", song(), "-o", "a.mid", "--first-beat", "500"]) == 1
+    one_line(capsys, "not within the song, which lasts 0.5 s")
+
+
+def test_a_note_map_for_the_corrected_file_alone(stub, capsys):
+    hits = [Hit(0.1, "hihat_closed")]
+    Transcription(hits, 0.5).save("right.mid", note_map="addictive_drums_2")
+    assert main(["transcribe", song(), "-o", "a.csv", "--note-map", "addictive_drums_2"]) == 1
+    one_line(capsys, "--note-map is for MIDI, not .csv")
+    assert main(["transcribe", "song.wav", "-o", "a.csv", "--note-map", "nowhere",
+                 "--calibrate", "right.mid"]) == 1
+    one_line(capsys, "no note map 'nowhere'")
+    assert main(["transcribe", "song.wav", "-o", "a.csv", "--note-map", "addictive_drums_2",
+                 "--calibrate", "right.csv"]) == 1
+    one_line(capsys, "--note-map is for MIDI, not .csv")
+
+
+def test_a_correction_of_five_classes_is_refused_at_once(stub, capsys):
+    Transcription([Hit(0.1, "KD")], 0.5, classes=5).save("five.csv")
+    assert main(["transcribe", song(), "-o", "a.mid", "--calibrate", "five.csv"]) == 1
+    one_line(capsys, "has 5 classes; correct a file of all nine pieces")
+    assert not stub.made  # nothing was listened to
+
+
+def test_the_demo_replaces_nothing(capsys):
+    Path("demo.mid").write_text("edited")
+    assert main(["demo", "-o", "."]) == 1
+    one_line(capsys, "demo.mid: exists already; add --force")
 
 
 # ---- the other commands ------------------------------------------------------------------

@@ -134,7 +134,7 @@ def test_jams_keep_classes_and_source(song, tmp_path):
 
 def test_a_row_that_is_cut_short(tmp_path):
     (tmp_path / "a.csv").write_text("time,piece,velocity,confidence\n0.5,kick,90,1\n1.2")
-    with pytest.raises(DataError, match="without a piece"):
+    with pytest.raises(DataError, match="line 3 is not a time"):
         Transcription.load(tmp_path / "a.csv")
 
 

@@ -168,7 +168,20 @@ def test_time_before_the_first_beat_is_a_pickup():
     beats = regular_beats(120, 20.0, first_beat=0.38)  # three sixteenths of 0.125 s, nearly
     found = tempo_map(beats)
     assert found.signatures == [(0.0, 3, 16), (0.75, 4, 4)]
-    assert found.tempi[0] == (0.0, pytest.approx(0.38 / 0.75))
+    (start, first), (moment, bent), (at, song) = found.tempi
+    assert (start, at) == (0.0, 0.75) and first == song == pytest.approx(0.5)
+    assert moment * first + (at - moment) * bent == pytest.approx(0.38)
+
+
+@pytest.mark.parametrize("lead", [0.011, 0.02, 0.05, 0.2, 0.68, 3.1])
+@pytest.mark.parametrize("bpm", [25, 90, 152.9, 390])
+def test_the_first_tempo_is_the_songs(bpm, lead, tmp_path):
+    """For programs that read no other; where the beats are does not suffer."""
+    beats = regular_beats(bpm, 30.0, first_beat=lead)
+    song = Transcription([Hit(t, "kick") for t in beats.times], 30.0, beats=beats)
+    midi = pretty_midi.PrettyMIDI(str(song.save(tmp_path / "a.mid")))
+    assert midi.get_tempo_changes()[1][0] == pytest.approx(bpm, rel=0.011)
+    assert [n.start for n in midi.instruments[0].notes] == pytest.approx(beats.times, abs=2e-3)
 
 
 @pytest.mark.parametrize("grid", GRIDS)

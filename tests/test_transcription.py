@@ -2,6 +2,7 @@
 
 import os
 import stat
+import warnings
 
 import mido
 import numpy as np
@@ -237,7 +238,8 @@ def test_written_file_follows_the_umask(song, tmp_path):
 @pytest.mark.parametrize("name, content, message", [
     ("a.mid", b"not midi", "not a readable MIDI"),
     ("a.csv", b"x,y\n1,2\n", "columns time, piece"),
-    ("a.csv", b"time,piece\nsoon,kick\n", "columns time, piece"),
+    ("a.csv", b"time,piece\nsoon,kick\n", "line 2 is not a time in seconds"),
+    ("a.csv", b"time,piece\n1,\xff\n", "not a text file"),
     ("a.txt", b"0.5 kick\n", "line 1 is not time<TAB>label"),
     ("a.txt", b"\xff\xfe\x00", "not a text file"),
     ("a.txt", b"0.5\tcowbell\n", "labels cowbell are in no set"),
@@ -260,10 +262,44 @@ def test_load_midi_without_drums(tmp_path):
     midi = pretty_midi.PrettyMIDI()
     piano = pretty_midi.Instrument(0)
     piano.notes.append(pretty_midi.Note(80, 60, 0, 1))
-    midi.instruments.append(piano)
+    midi.instruments += [piano, piano]
     midi.write(str(tmp_path / "piano.mid"))
     with pytest.raises(DataError, match="no drum track"):
         Transcription.load(tmp_path / "piano.mid")
+
+
+def test_drums_on_another_channel(tmp_path):
+    """As many programs export a track."""
+    midi = pretty_midi.PrettyMIDI()
+    midi.instruments.append(pretty_midi.Instrument(0))
+    midi.instruments[0].notes.append(pretty_midi.Note(80, 38, 0.5, 1))
+    midi.write(str(tmp_path / "a.mid"))
+    with pytest.warns(UserWarning, match="its one track is read as drums"):
+        assert [h.piece for h in Transcription.load(tmp_path / "a.mid")] == ["snare"]
+
+
+def test_notes_of_another_map_are_told(tmp_path):
+    song = Transcription([Hit(0.1 * i, p) for i, p in enumerate(PIECES)], 1.0)
+    path = song.save(tmp_path / "a.mid", note_map="addictive_drums_2")
+    with pytest.warns(UserWarning, match=r"notes are left out, General MIDI does not have .*"
+                      r"note map addictive_drums_2 has them all"):
+        Transcription.load(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(Transcription.load(path, note_map="addictive_drums_2")) == 9
+
+
+def test_what_other_programs_write(tmp_path):
+    (tmp_path / "a.csv").write_text("time,piece,velocity\n0.5,Kick,100.0\n0.6, snare,\n")
+    hits = Transcription.load(tmp_path / "a.csv").hits
+    assert [(h.piece, h.velocity) for h in hits] == [("kick", 100), ("snare", 100)]
+    path = tmp_path / "song.labels.txt"
+    path.write_text("0.5\t0.5\tKick 64.0\n")
+    song = Transcription.load(path)
+    assert (song.source, song.hits[0].piece, song.hits[0].velocity) == ("song", "kick", 64)
+    path.write_text("0.5\t0.5\tBD\n")
+    with pytest.raises(DataError, match="write kick, snare"):
+        Transcription.load(path)
 
 
 def test_load_folds_articulations(tmp_path):

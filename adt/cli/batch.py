@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..audio import find_audio
-from ..errors import AdtError
+from ..errors import AdtError, AudioError
 from . import console
 
 
@@ -90,9 +90,12 @@ class Batch:
             except AdtError as problem:
                 self._fail(entry, problem)
                 continue
-            for file in found:
-                if file == entry or not ignore(file):
-                    files.setdefault(file.resolve(), file)
+            kept = [file for file in found if file == entry or not ignore(file)]
+            if not kept:
+                self._fail(entry, AudioError(f"{entry}: holds nothing but drum stems; name the "
+                                             "files themselves"))
+            for file in kept:
+                files.setdefault(file.resolve(), file)
         chosen = list(files.values())
         self.jobs = [Job(*pair) for pair in zip(chosen, unique_names(chosen))]
         self._total = len(self.jobs) + len(self.failures)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import OutputError
 from . import options, outputs
 
 
@@ -15,10 +16,14 @@ from . import options, outputs
 @click.option("--demix/--no-demix", default=True,
               help="Separate the drums before detecting onsets.")
 @options.device("cpu")
+@options.force
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the groove and of the kit.")
-def command(out, demix, device, seed):
+def command(out, demix, device, force, seed):
     """Make a short groove with the package's drum synthesiser, transcribe and score it."""
-    from ..demo import run_demo
+    from ..demo import FILES, run_demo
     if out is not None:
+        for name in FILES:
+            if (out / name).exists() and not force:
+                raise OutputError(f"{out / name}: exists already; add --force to replace it")
         outputs.check_writable([out])
     run_demo(out, demix=demix, device=device, seed=seed, echo=click.echo)

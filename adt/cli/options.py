@@ -11,6 +11,13 @@ SETTINGS = {"show_default": True, "help_option_names": ["-h", "--help"]}
 
 inputs = click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path())
 
+def no_pipe(ctx, param, value):
+    """Callback of ``-o``: what is written appears whole, which a pipe cannot."""
+    if str(value) == "-":
+        raise click.BadParameter("a pipe cannot be written to; name a file or a folder")
+    return value
+
+
 skip_existing = click.option(
     "--skip-existing", is_flag=True, help="Keep outputs that exist, do the rest.")
 

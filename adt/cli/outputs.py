@@ -92,9 +92,9 @@ def stem_names(residual: bool) -> tuple[str, ...]:
     return (*STEMS, "residual") if residual else STEMS
 
 
-def is_stem(file: Path, folder: Path) -> bool:
-    """Whether `file` is a stem that separation into `folder` wrote earlier."""
-    return (file.stem in stem_names(True) and folder.resolve() in file.resolve().parents
+def is_stem(file: Path) -> bool:
+    """Whether `file` is a stem that separation wrote earlier: all of its name are beside it."""
+    return (file.stem in stem_names(True)
             and all(file.with_name(stem + file.suffix).is_file() for stem in STEMS))
 
 

@@ -17,7 +17,7 @@ _SUFFIXES = (".html", ".htm")
 
 @click.command(context_settings=options.SETTINGS)
 @options.inputs
-@click.option("-o", "--out", metavar="OUT", type=click.Path(),
+@click.option("-o", "--out", metavar="OUT", type=click.Path(), callback=options.no_pipe,
               help="File, when there is one input, or folder that gets NAME.html."
                    "  [default: the current folder]")
 @click.option("--demix/--no-demix", default=True,
@@ -40,7 +40,7 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, time_sig
     The page is one HTML file that needs no network. IN are audio files (wav, flac, ogg,
     mp3, m4a, ...) or folders of them.
     """
-    batch = Batch(inputs)
+    batch = Batch(inputs, outputs.is_stem)
     file = _as_file(out, len(batch))
     with_beats = timing.Timing(tempo, time_signature, first_beat, beats, no_beats,
                                n_inputs=len(batch))

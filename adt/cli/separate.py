@@ -15,6 +15,7 @@ from .batch import Batch, Job
 @click.command(context_settings=options.SETTINGS)
 @options.inputs
 @click.option("-o", "--out", metavar="DIR", type=click.Path(), required=True,
+              callback=options.no_pipe,
               help="Folder that gets NAME/{kick,snare,toms,hihat,cymbals}.wav.")
 @click.option("--residual", is_flag=True,
               help="Also write everything else; the stems and it sum to the input.")
@@ -32,7 +33,7 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
     """
     top = Path(out)
-    batch = Batch(inputs, lambda file: outputs.is_stem(file, top))
+    batch = Batch(inputs, outputs.is_stem)
 
     def targets(job: Job) -> list[Path]:
         return [top / job.name / f"{stem}.{format}" for stem in outputs.stem_names(residual)]

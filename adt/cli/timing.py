@@ -10,13 +10,14 @@ _OPTIONS = (
     click.option("--tempo", metavar="BPM", type=float, default=None,
                  help="Steady tempo of the song, instead of beats that are tracked."),
     click.option("--time-signature", metavar="N/D", default=None,
-                 help="Such as 3/4 or 6/8; in 6/8, 9/8 and 12/8 a beat is three eighths."
+                 help="Quarters a bar, such as 3/4, or 6/8, 9/8 or 12/8, whose beats are three"
+                      " eighths; 7/8 is 7/4 with its eighths as beats."
                       "  [default: tracked; with --tempo 4/4]"),
     click.option("--first-beat", metavar="SECONDS", type=float, default=None,
                  help="Time of a first beat of a bar.  [default: tracked; with --tempo 0]"),
     click.option("--beats", metavar="FILE", type=click.Path(),
-                 help="File of the song's beats, lines of time<TAB>place in the bar, instead of"
-                      " beats that are tracked."),
+                 help="File of the song's beats, lines of time<TAB>place in the bar (as of adt"
+                      " transcribe --save-beats), instead of beats that are tracked."),
     click.option("--no-beats", is_flag=True,
                  help="Do without beats: MIDI of 120 beats per minute, no bars."),
 )
@@ -96,6 +97,9 @@ class Timing:
             If there is to be a grid, but too little is struck to find the beats.
         """
         from ..transcription import Transcription
+        if self._first is not None and self._first >= hits.duration:
+            raise ConfigError(f"--first-beat {self._first:g}: is not within the song, which lasts "
+                              f"{hits.duration:.1f} s")
         if self.tracked:
             hits = self._track(hits, transcriber)
         else:

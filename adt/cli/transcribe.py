@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import ConfigError, OutputError
+from ..errors import ConfigError, DataError, OutputError
 from ..formats import MIDI, SHEETS, check, suffix_of
 from ..vocabulary import CLASS_COUNTS
 from . import console, options, outputs, timing
@@ -16,7 +16,7 @@ from .console import share
 
 @click.command(context_settings=options.SETTINGS)
 @options.inputs
-@click.option("-o", "--out", metavar="OUT", type=click.Path(),
+@click.option("-o", "--out", metavar="OUT", type=click.Path(), callback=options.no_pipe,
               help="File, when there is one input, or folder that gets NAME.mid."
                    "  [default: the current folder]")
 @click.option("--demix/--no-demix", default=True,
@@ -29,8 +29,8 @@ from .console import share
 @click.option("--format", type=click.Choice(outputs.FORMATS), default=None,
               help="Type of the output.  [default: by OUT's suffix, else mid]")
 @click.option("--note-map", metavar="MAP", default=None,
-              help="Notes of the MIDI file: a preset, such as addictive_drums_2, or a .yaml"
-                   " file.  [default: general_midi]")
+              help="Notes of the MIDI files, OUT and that of --calibrate: a preset, such as"
+                   " addictive_drums_2, or a .yaml file.  [default: general_midi]")
 @click.option("--split-tracks", is_flag=True, help="One MIDI track for each piece.")
 @timing.given
 @click.option("--quantize", metavar="GRID", default=None,
@@ -43,9 +43,12 @@ from .console import share
               help="Corrected transcription of a part of the song: it is taken as it is, and"
                    " sets the thresholds for the rest.")
 @click.option("--calibrate-range", metavar="START:END", default=None,
-              help="The part that was corrected, in seconds.  [default: 0 to the end of FILE]")
+              help="The part that was corrected, in seconds (1:30 ends half a minute into the"
+                   " song).  [default: 0 to the end of FILE]")
 @click.option("--activations", is_flag=True,
               help="Also write the detectors' activations, as NAME.npz beside the output.")
+@click.option("--save-beats", metavar="FILE", type=click.Path(),
+              help="Also write the beats, as lines of time<TAB>place in the bar, for --beats.")
 @click.option("--plot", "picture", metavar="FILE", type=click.Path(),
               help="Also draw spectrogram, activations and hits, as FILE.png, .svg or .pdf.")
 @options.device("cpu")
@@ -53,17 +56,19 @@ from .console import share
 @options.force
 def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, tempo,
             time_signature, first_beat, beats, no_beats, quantize, swing, calibrate,
-            calibrate_range, activations, picture, device, skip_existing, force):
+            calibrate_range, activations, save_beats, picture, device, skip_existing, force):
     """Transcribe the drums of songs or drum tracks.
 
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
     """
-    batch = Batch(inputs, lambda file: bool(stems) and outputs.is_stem(file, Path(stems)))
-    plan = _Plan(out, format, stems, activations, picture, len(batch))
-    midi_options = plan.midi_options(note_map, split_tracks)
+    batch = Batch(inputs, outputs.is_stem)
+    plan = _Plan(out, format, stems, activations, picture, save_beats, len(batch))
+    midi_options = plan.midi_options(note_map, split_tracks, calibrate)
     corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch))
     with_beats = timing.Timing(tempo, time_signature, first_beat, beats, no_beats, quantize, swing,
                                n_inputs=len(batch))
+    if no_beats and save_beats:
+        raise ConfigError("--no-beats and --save-beats exclude each other; drop one of them")
     if no_beats and plan.suffix in SHEETS:
         raise ConfigError(f"--no-beats: {plan.suffix} needs beats; leave it out, or give --tempo")
     batch.check(lambda job: bool(outputs.pending(
@@ -100,6 +105,12 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         if transcription in todo:  # first, for it may need beats that nobody found
             _make_folder(transcription)
             hits.save(transcription, **midi_options)
+        if plan.beats in todo:
+            if hits.beats is None:
+                raise DataError(f"{job.source}: too little is struck to find beats; leave "
+                                "--save-beats out, or give --tempo")
+            _make_folder(plan.beats)
+            hits.beats.save(plan.beats)
         if plan.picture in todo:
             from ..plot import plot
             _make_folder(plan.picture)
@@ -131,7 +142,7 @@ class _Plan:
     """
 
     def __init__(self, out: str | None, format: str | None, stems: str | None,
-                 activations: bool, picture: str | None, n_inputs: int):
+                 activations: bool, picture: str | None, beats: str | None, n_inputs: int):
         self._file = outputs.as_file(out, format, n_inputs)
         self._folder = Path(out or "")
         suffix = suffix_of(self._file) if self._file else f".{format or 'mid'}"
@@ -141,14 +152,19 @@ class _Plan:
         if stems == "":
             raise ConfigError("--stems: no folder is named; give one, such as stems/")
         self.picture = Path(picture) if picture else None
-        if picture and n_inputs > 1:
-            raise ConfigError(f"--plot is of one song, not of {n_inputs}; give one input")
+        self.beats = Path(beats) if beats else None
+        for option, given in (("--plot", picture), ("--save-beats", beats)):
+            if given and n_inputs > 1:
+                raise ConfigError(f"{option} is of one song, not of {n_inputs}; give one input")
         if picture:
             from ..plot import check as check_picture
             check_picture(picture)
 
-    def midi_options(self, name: str | None, split_tracks: bool) -> dict:
-        """Options for `Transcription.save`, checked."""
+    def midi_options(self, name: str | None, split_tracks: bool,
+                     corrected: str | None = None) -> dict:
+        """Options for `Transcription.save`, checked; the map may be for reading alone."""
+        if name and self.suffix not in MIDI and corrected and suffix_of(corrected) in MIDI:
+            name = None
         wanted = {**({"note_map": name} if name else {}),
                   **({"split_tracks": True} if split_tracks else {})}
         if wanted and self.suffix not in MIDI:
@@ -176,10 +192,11 @@ class _Plan:
     def targets(self, job: Job) -> list[Path]:
         """Every file that the job writes."""
         extra = [self.activations(job)] if self._activations else []
-        extra += [self.picture] if self.picture else []
-        if self.picture and self.picture.resolve() == self.transcription(job).resolve():
-            raise ConfigError(f"{self.picture}: is the transcription's file; give --plot "
-                              "another name")
+        for option, given in (("--plot", self.picture), ("--save-beats", self.beats)):
+            extra += [given] if given else []
+            if given and given.resolve() == self.transcription(job).resolve():
+                raise ConfigError(f"{given}: is the transcription's file; give {option} "
+                                  "another name")
         return [self.transcription(job), *extra, *self.stems(job)]
 
 
@@ -194,6 +211,9 @@ def _corrected(path: str | None, text: str | None, note_map: str | None, n_input
     from ..transcription import Transcription
     options = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
     corrected = Transcription.load(path, **options)
+    if corrected.classes != 9:
+        raise ConfigError(f"{path}: has {corrected.classes} classes; correct a file of all nine "
+                          "pieces")
     if text is None:
         return corrected, (0.0, None)
     try:

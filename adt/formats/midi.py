@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from ..beats import Beats
 from ..errors import DataError
-from ..note_maps import NoteMap, note_map
+from ..note_maps import NoteMap, note_map, presets
 from ..transcription import Hit
 
 
@@ -20,16 +21,40 @@ def write(song, path: Path, *, note_map: NoteMap | Path | str | None = None,
 
 def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
          ) -> tuple[list[Hit], float, Beats | None]:
-    """Hits of the drum tracks and beats; notes that the map does not have are left out."""
-    pieces = _note_map(note_map).to_piece
+    """Hits of the drum tracks and beats.
+
+    Notes that the map does not have are left out, with a warning. A file whose only track
+    is not on channel 10 is taken for drums, with a warning too.
+    """
+    given = _note_map(note_map)
+    pieces = given.to_piece
     midi = load(path)
     drums = [i for i in midi.instruments if i.is_drum]
-    if not drums and any(i.notes for i in midi.instruments):
+    played = [i for i in midi.instruments if i.notes]
+    if not drums and len(played) > 1:
         raise DataError(f"{path}: no drum track; put the drums on channel 10")
+    if not drums and played:
+        drums = played
+        warnings.warn(f"{path}: nothing is on channel 10; its one track is read as drums",
+                      stacklevel=2)
+    _tell_unknown(path, [note.pitch for i in drums for note in i.notes], given)
     hits = [Hit(note.start, pieces[note.pitch], note.velocity)
             for i in drums for note in i.notes if note.pitch in pieces]
     end = max((note.end for i in drums for note in i.notes), default=0.0)
     return hits, end, beats(midi, end)
+
+
+def _tell_unknown(path: Path, notes: list[int], given: NoteMap) -> None:
+    """Warn of notes that the map does not have, and name a preset that has them all."""
+    unknown = sorted(set(notes) - set(given.to_piece))
+    if not unknown:
+        return
+    count = sum(note in unknown for note in notes)
+    fitting = [name for name in presets() if set(notes) <= set(_note_map(name).to_piece)]
+    remedy = f"note map {' or '.join(fitting)} has them all" if fitting else \
+        "give the note map they were written with"
+    warnings.warn(f"{path}: {count} of {len(notes)} notes are left out, {given.name} does not "
+                  f"have {', '.join(map(str, unknown))}; {remedy}", stacklevel=3)
 
 
 def load(path: Path | str):

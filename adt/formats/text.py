@@ -35,17 +35,35 @@ def read_csv(path: Path) -> tuple[list[Hit], float, None]:
     """Read what `write_csv` writes; velocity and confidence may be missing."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:  # Excel's has a mark
-            rows = list(csv.DictReader(handle))
-        if any(row["piece"] is None for row in rows):
-            raise ValueError("a row without a piece")
-        hits = [Hit(float(row["time"]),
-                    ARTICULATION_TO_PIECE.get(row["piece"], row["piece"]),
-                    int(row.get("velocity") or LABEL_VELOCITY),
-                    float(row.get("confidence") or 1.0)) for row in rows]
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: not a transcription with the columns "
-                        f"{', '.join(COLUMNS)} ({error!r})") from error
+            rows = csv.DictReader(handle)
+            if not {"time", "piece"} <= set(rows.fieldnames or ()):
+                raise DataError(f"{path}: not a transcription with the columns "
+                                f"{', '.join(COLUMNS)}; its first line names them")
+            hits = []
+            for row in rows:
+                try:
+                    hits.append(Hit(
+                        float(row["time"]), _piece(row["piece"].strip()),
+                        _velocity(row.get("velocity")), float(row.get("confidence") or 1.0)))
+                except (AttributeError, TypeError, ValueError):
+                    raise DataError(f"{path}: line {rows.line_num} is not a time in seconds, a "
+                                    "piece, a velocity of 1 to 127 and a confidence") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a text file of columns ({error})") from error
     return hits, _end_of(hits), None
+
+
+def _piece(label: str) -> str:
+    """The piece that a label means; labels that mean none stay as they are."""
+    for name in (label, label.lower()):
+        if name in ARTICULATION_TO_PIECE:
+            return ARTICULATION_TO_PIECE[name]
+    return label
+
+
+def _velocity(text: str | None) -> int:
+    """A velocity as other programs write it, as a float perhaps."""
+    return round(float(text)) if text and text.strip() else LABEL_VELOCITY
 
 
 def read_mirex(path: Path) -> tuple[list[Hit], float, None]:
@@ -54,8 +72,7 @@ def read_mirex(path: Path) -> tuple[list[Hit], float, None]:
     for number, line in _lines(path):
         try:
             time, label = line.split("\t")[:2]
-            label = label.strip()
-            hits.append(Hit(float(time), ARTICULATION_TO_PIECE.get(label, label)))
+            hits.append(Hit(float(time), _piece(label.strip())))
         except ValueError:
             raise DataError(f"{path}: line {number} is not time<TAB>label") from None
     return hits, _end_of(hits), None
@@ -70,8 +87,7 @@ def read_labels(path: Path) -> tuple[list[Hit], float, None]:
         try:
             start, _, text = line.split("\t")[:3]
             label, *velocity = text.split()
-            hits.append(Hit(float(start), ARTICULATION_TO_PIECE.get(label, label),
-                            int(velocity[0]) if velocity else LABEL_VELOCITY))
+            hits.append(Hit(float(start), _piece(label), _velocity(" ".join(velocity[:1]))))
         except ValueError:
             raise DataError(f"{path}: line {number} is not "
                             "start<TAB>end<TAB>piece [velocity]") from None

@@ -291,12 +291,11 @@ class Transcriber:
 
         In chunks whose borders leave no trace.
         """
-        return self._activations(pack(bands), reference_level(bands), duration, source, progress,
-                                 low)
+        heard = self._hear(pack(bands), reference_level(bands), progress)
+        return self._judge(heard, duration, source, low)
 
-    def _activations(self, bands: np.ndarray, level: float, duration: float, source: str,
-                     progress: Progress | None, low: np.ndarray | None) -> Activations:
-        """The same from packed bands: those of a long song are the largest thing of all."""
+    def _hear(self, bands: np.ndarray, level: float, progress: Progress | None) -> tuple:
+        """What the detectors say of packed bands, and what is kept of the stems."""
         out = np.zeros((3, len(bands), len(PIECES)), np.float32)
         n_sources = 1 if self.bank is None else len(STEMS) + 1
         levels = np.zeros((len(bands), n_sources, GROUPS), np.float16)
@@ -315,6 +314,12 @@ class Transcriber:
                     toms[kept] = pitched[i][keep]
             if progress:
                 progress(kept.stop / len(bands))
+        return out, levels, toms
+
+    def _judge(self, heard: tuple, duration: float, source: str,
+               low: np.ndarray | None) -> Activations:
+        """Activations from what `_hear` gives."""
+        out, levels, toms = heard
         chance = decode(self.decoder, out[0], levels)
         return Activations(out[0], out[1], out[2], duration, source, levels, toms, chance, low)
 
@@ -338,9 +343,10 @@ class Transcriber:
         listening = (lambda x: progress(x * _LISTENING)) if progress else None
         thinking = (lambda x: progress(_LISTENING + x * (1 - _LISTENING))) if progress else None
         bands, low, duration, source = self._read(path_or_array, sr, listening)
-        packed, level = pack(bands), reference_level(bands)
+        level, bands = reference_level(bands), pack(bands)  # of a long song the largest of all
+        heard = self._hear(bands, level, thinking)
         del bands
-        return self._activations(packed, level, duration, source, thinking, low)
+        return self._judge(heard, duration, source, low)
 
     def hits(self, activations: Activations,
              thresholds: Mapping[str, float] | None = None) -> Transcription:

@@ -28,6 +28,7 @@ _TOGETHER = 0.03  #: seconds; strokes closer than this are struck at once
 _EDGES = np.array([-24, -18, -14, -11, -8.5, -6.5, -4.5, -3, -1.5, 0, 1.5, 4])
 #: pieces whose shape of levels tells of the others' too: nearly every song has them
 _SHAPES = [PIECES.index(p) for p in ("kick", "snare", "hihat_closed")]
+_AT_ONCE = 4096  #: hits that the networks judge at a time: long songs take no more memory
 _LAW = 1 / 40  #: velocity over dB in powers of ten: a stroke twice as hard is 12 dB louder
 
 
@@ -208,6 +209,6 @@ def refine(network: VelocityNet, level: np.ndarray, picked: list[tuple]) -> list
     if not picked:
         return picked
     times, pieces, velocity, confidence = (np.array(c) for c in zip(*picked))
-    x = features(level, times, pieces, velocity, confidence)
-    told = network(torch.from_numpy(x), demix=level.shape[1] > 1).double().numpy()
-    return [(t, p, float(v), c) for (t, p, _, c), v in zip(picked, told)]
+    x = torch.from_numpy(features(level, times, pieces, velocity, confidence))
+    told = torch.cat([network(part, demix=level.shape[1] > 1) for part in x.split(_AT_ONCE)])
+    return [(t, p, float(v), c) for (t, p, _, c), v in zip(picked, told.tolist())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Iterable
@@ -36,16 +37,23 @@ def _settings() -> dict:
     return every
 
 
-def _check(change: dict, base: dict, known: dict, path: Path, section: str = "") -> None:
-    """Refuse settings that neither the base nor the project has."""
+def _changed(base: dict, change: dict, known: dict, path: Path | str, section: str = "") -> dict:
+    """Settings with some of them changed.
+
+    Those that neither the base nor the project has are refused, and values of another kind.
+    """
+    changed = dict(base)
     for key, value in change.items():
         if key not in base and key not in known:
             raise ConfigError(f"{path}: no setting {section}{key}; there are "
                               f"{', '.join(map(str, {**base, **known}))}")
-        if isinstance(value, dict):
-            under, of = ((settings.get(key) if isinstance(settings.get(key), dict) else {})
-                         for settings in (base, known))
-            _check(value, under, of, path, f"{section}{key}.")
+        name, old = f"{section}{key}", base.get(key, {} if isinstance(value, dict) else None)
+        if isinstance(old, dict) and isinstance(value, dict):
+            further = known.get(key) if isinstance(known.get(key), dict) else {}
+            changed[key] = _changed(old, value, further, path, f"{name}.")
+        else:
+            changed[key] = _like(old, value, f"{path}: {name}")
+    return changed
 
 
 def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -66,9 +74,33 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
     Raises
     ------
     ConfigError
-        If the file is missing or not a mapping, or a change names no setting.
+        If the file is missing or not a mapping, its base leads back to it, or a change names no
+        setting or is of another kind than what it replaces.
     """
     path = Path(path)
+    config = _read(path)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        *sections, last = key.strip().split(".")
+        place = config
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict) or last not in place:
+            raise ConfigError(f"{override!r}: not a setting of {path}; write section.key=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"{override!r}: not a value; write section.key=value "
+                              "in YAML") from None
+        if value == {}:
+            raise ConfigError(f"{override!r}: a section, not a setting; write section.key=value")
+        place.update(_changed(place, {last: value}, {}, repr(override),
+                              "".join(f"{section}." for section in sections)))
+    return config
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Settings of a file and its base, which is none of the files above, begun with them."""
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -79,24 +111,52 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected a mapping of settings")
     base = config.pop("base", None)
-    if base is not None:
-        found = [folder / str(base) for folder in (path.parent, *PROJECT)]
-        other = [file for file in found if file.is_file() and file.resolve() != path.resolve()]
-        if not other:
-            raise ConfigError(f"{path}: base: {base} is neither beside it nor one of the project's")
-        under = load_config(other[0])
-        _check(config, under, _settings(), path)
-        config = _merge(under, config)
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        *sections, last = key.strip().split(".")
-        place = config
-        for section in sections:
-            place = place.get(section) if isinstance(place, dict) else None
-        if not equals or not isinstance(place, dict) or last not in place:
-            raise ConfigError(f"{override!r}: not a setting of {path}; write section.key=value")
-        place[last] = _like(place[last], value, override)
-    return config
+    if base is None:
+        return config
+    above = (*above, path.resolve())
+    found = [file for folder in (path.parent, *PROJECT) if (file := folder / str(base)).is_file()]
+    other = next((file for file in found if file.resolve() not in above), None)
+    if other is None:
+        raise ConfigError(f"{path}: base: {base} " + (
+            "leads back to itself; name another file" if found
+            else "is neither beside it nor one of the project's"))
+    return _changed(_read(other, above), config, _settings(), path)
+
+
+def complete(config: dict[str, Any], base: Path, path: Path) -> dict[str, Any]:
+    """A configuration that has all settings of the one it should build on, and of their kinds.
+
+    Parameters
+    ----------
+    config : dict
+        From `load_config`.
+    base : path
+        One of the project's files.
+    path : path
+        What `config` was read from.
+
+    Raises
+    ------
+    ConfigError
+        If settings are missing or of another kind.
+    """
+    whole = load_config(base)
+    missing = _missing(config, whole)
+    if missing:
+        raise ConfigError(f"{path}: lacks {', '.join(missing)}; write 'base: {base.name}' in it, "
+                          "or give another --config")
+    return _changed(whole, config, config, path)
+
+
+def _missing(config: dict, whole: dict, section: str = "") -> list[str]:
+    """Names of the settings, or sections, that a configuration lacks."""
+    names = []
+    for key, value in whole.items():
+        if key not in config:
+            names.append(f"{section}{key}")
+        elif isinstance(value, dict) and isinstance(config[key], dict):
+            names += _missing(config[key], value, f"{section}{key}.")
+    return names
 
 
 def save_config(config: dict[str, Any], path: Path) -> None:
@@ -107,22 +167,23 @@ def save_config(config: dict[str, Any], path: Path) -> None:
         temporary.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
-def _like(old: Any, text: str, override: str) -> Any:
-    """Value of an override; it must be of the kind of the value that it replaces."""
-    try:
-        new = yaml.safe_load(text)
-        if isinstance(old, (int, float)) and not isinstance(old, bool) and isinstance(new, str):
+def _like(old: Any, new: Any, name: str) -> Any:
+    """A value in the place of another, of whose kind it must be."""
+    def kind(value: Any) -> Any:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return float if number else type(value)
+
+    if kind(old) is float and isinstance(new, str):
+        with suppress(ValueError):
             new = float(new)  # YAML 1.1 takes 2e-3 for text
-        if isinstance(old, int) and isinstance(new, float) and new.is_integer():
-            new = int(new)
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"{override!r}: not a value; write section.key=value in YAML") from None
-    kinds = [(int, float) if isinstance(v, (int, float)) and not isinstance(v, bool) else type(v)
-             for v in (old, new)]
-    if isinstance(old, int) and not isinstance(old, bool) and isinstance(new, float):
-        raise ConfigError(f"{override!r}: expected a whole number")
-    free = old is None or (new is None and isinstance(old, (str, list)))
-    if not free and kinds[0] != kinds[1]:
-        wanted = "a setting, not a section" if isinstance(old, dict) else f"a value like {old!r}"
-        raise ConfigError(f"{override!r}: expected {wanted}")
+    if type(old) is int and isinstance(new, float):
+        if not new.is_integer():
+            raise ConfigError(f"{name}: expected a whole number")
+        new = int(new)
+    free = (old is None and not isinstance(new, dict)
+            or new is None and isinstance(old, (str, list)))
+    if not free and kind(old) is not kind(new):
+        wanted = "a section, not a setting" if isinstance(old, dict) \
+            else f"expected a value like {old!r}"
+        raise ConfigError(f"{name}: {wanted}")
     return new

@@ -6,6 +6,7 @@ hyper-parameters, what it was trained on, licence and metrics.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,17 @@ def find(name: Path | str) -> Path:
     if Path(name).is_file():
         return Path(name)
     raise WeightsError(f"{name}: no such weights; {REMEDY}")
+
+
+def fingerprint(name: Path | str) -> str:
+    """SHA-256 of a weights file, in hexadecimal.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such file.
+    """
+    return hashlib.sha256(find(name).read_bytes()).hexdigest()
 
 
 def describe(name: Path | str) -> dict[str, Any]:

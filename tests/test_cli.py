@@ -642,6 +642,7 @@ def test_render_missing_groove(capsys):
 @pytest.mark.parametrize("name", ["bank", "detectors"])
 def test_train_passes_its_options_on(monkeypatch, capsys, name):
     from adt import training
+    from adt.config import load_config
     seen = {}
 
     def train(config, data, out, resume=False, device="auto"):
@@ -650,11 +651,13 @@ def test_train_passes_its_options_on(monkeypatch, capsys, name):
 
     monkeypatch.setattr(training, f"train_{name}", train, raising=False)
     Path("data").mkdir()
-    Path("c.yaml").write_text("train: {steps: 100, batch: 4}\n")
+    Path("c.yaml").write_text(f"base: {name}.yaml\ntrain: {{steps: 100, batch: 3}}\n")
     assert main(["train", name, "--config", "c.yaml", "--data", "data", "-o", "run", "--resume",
                  "--device", "cpu", "--set", "train.steps=2"]) == 0
-    assert seen == {"config": {"train": {"steps": 2, "batch": 4}}, "data": Path("data"),
-                    "out": Path("run"), "resume": True, "device": "cpu"}
+    config = load_config("c.yaml", ["train.steps=2"])
+    assert (config["train"]["steps"], config["train"]["batch"]) == (2, 3)
+    assert seen == {"config": config, "data": Path("data"), "out": Path("run"), "resume": True,
+                    "device": "cpu"}
     assert capsys.readouterr().out == f"weights: run/{name}.safetensors\n"
 
 

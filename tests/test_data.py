@@ -1,4 +1,4 @@
-"""Data: kits, Groove, StemGMD and MDB Drums readers, patterns, audio randomisation, demo."""
+"""Data: kits, Groove, StemGMD and MDB Drums readers, patterns, demo."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adt.data import audio_augment
 from adt.data.groove import Performance, read_groove, read_midi
 from adt.data.kits import read_kit, read_kits
 from adt.data.mdb import MDB_TO_ARTICULATION, read_mdb
@@ -19,11 +18,30 @@ from adt.vocabulary import ARTICULATIONS, MIN_HIT_DISTANCE, PIECE_TO_STEMGMD, PI
 # -- kits -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["not json", "{}", '{"name": "x", "pieces": {"kick": [{}]}}'])
+@pytest.mark.parametrize("text", [
+    "not json", "{}", '{"name": "x", "pieces": {"kick": [{}]}}', '{"name": "x", "pieces": [1]}',
+    '{"name": "x", "pieces": {"kick": [{"file": "a", "velocity_hi": Infinity}]}}'])
 def test_a_damaged_kit_is_named(tmp_path, text):
     (tmp_path / "kit.json").write_text(text)
     with pytest.raises(DataError, match=r"kit\.json: not a kit description"):
         read_kit(tmp_path)
+
+
+@pytest.mark.parametrize("files, words", [
+    ("[]", "kick has no samples"), ('[{"file": "a.wav", "velocity_hi": 0}]', "velocity_hi of 0")])
+def test_a_kit_that_cannot_be_played_is_named(tmp_path, files, words):
+    (tmp_path / "kit.json").write_text(f'{{"name": "x", "pieces": {{"kick": {files}}}}}')
+    with pytest.raises(DataError, match=words):
+        read_kit(tmp_path)
+
+
+def test_what_a_kit_need_not_say(tmp_path):
+    (tmp_path / "kit.json").write_text(
+        '{"name": "x", "pieces": {"kick": [{"file": "a.wav", "velocity_hi": 127}], "gong": []}}')
+    kit = read_kit(tmp_path)
+    assert (kit.family, kit.kind, kit.stems()) == ("x", "", ("kick",))
+    sample, gain = kit.pick("kick", 127, 5)
+    assert (sample.path, sample.pan, sample.onset, gain) == (tmp_path / "a.wav", 0, 0, 1)
 
 
 def test_a_missing_kit_is_named(tmp_path):
@@ -75,9 +93,14 @@ def test_groove(tmp_path):
     np.testing.assert_allclose(test.times, [0.25, 1.0, 1.25])
     cut = test.excerpt(0.5, 1.25)
     assert cut.times.tolist() == [0.5] and cut.velocities.tolist() == [90]
-    (tmp_path / "bad.mid").write_bytes(b"nothing")
-    with pytest.raises(DataError, match=r"bad\.mid"):
-        read_midi(tmp_path / "bad.mid")
+    for content, reason in ((b"nothing", "EOFError"), (b"nothing at all", "MThd")):
+        (tmp_path / "bad.mid").write_bytes(content)
+        with pytest.raises(DataError, match=rf"bad\.mid: .*{reason}"):
+            read_midi(tmp_path / "bad.mid")
+    text = (tmp_path / "info.csv").read_text()
+    (tmp_path / "info.csv").write_text(text.replace("bpm", "tempo"))
+    with pytest.raises(DataError, match=r"info\.csv: no column bpm"):
+        read_groove(tmp_path)
 
 
 # -- StemGMD --------------------------------------------------------------------------
@@ -118,27 +141,6 @@ def test_stemgmd_layouts(tmp_path, layout):
     # A folder below works the same.
     assert len(read_stemgmd(tmp_path / "StemGMD" / "drummer1")) == 2
     assert read_stemgmd(tmp_path / "StemGMD", groove, split="train") == []
-
-
-def test_stemgmd_windows_read_only_what_they_need(tmp_path, monkeypatch):
-    write_stemgmd(tmp_path, LAYOUTS["kit then instrument"], kits=["brooklyn"])
-    (clip,) = read_stemgmd(tmp_path)
-    whole, frames = clip.read(), []
-    read = soundfile.SoundFile.read
-
-    def counted(self, n, **kwargs):
-        frames.append(n)
-        return read(self, n, **kwargs)
-
-    monkeypatch.setattr(soundfile.SoundFile, "read", counted)
-    windows = list(clip.windows(1100 / SAMPLE_RATE))
-    assert max(frames) == 1100
-    assert [round(s * SAMPLE_RATE) for s, _ in windows] == [0, 1100, 2200]
-    joined = np.concatenate([w["ride"] for _, w in windows], axis=1)
-    np.testing.assert_array_equal(joined[:, :3000], whole["ride"])
-    assert not joined[:, 3000:].any()
-    with pytest.raises(ValueError, match="at least one sample"):
-        next(clip.windows(0))
 
 
 def test_stemgmd_labels(tmp_path):
@@ -203,6 +205,18 @@ def test_mdb_repository(tmp_path, level):
     assert track.drums.name == "MusicDelta_Beatles_Drum.wav" and track.beats.shape == (1, 2)
     expected = {"subclass": ["tom_floor", "side_stick"], "class": ["tom_mid", "snare"]}[level]
     assert [ARTICULATIONS[a] for a in track.articulations] == expected
+
+
+@pytest.mark.parametrize("text, words", [
+    ("0.1\n0.2\n", "line 1"), ("\n0.1 1 4\n", "line 2"), ("0.1 one\n", "line 1")])
+def test_mdb_beats_have_two_columns(tmp_path, recwarn, text, words):
+    (tmp_path / "Song.txt").write_text("0.5\tkick\n")
+    (tmp_path / "Song.mix.flac").write_bytes(b"")
+    (tmp_path / "Song.beats").write_text("\n")
+    assert read_mdb(tmp_path)[0].beats.shape == (0, 2) and not recwarn
+    (tmp_path / "Song.beats").write_text(text)
+    with pytest.raises(DataError, match=rf"Song\.beats: {words} is not"):
+        read_mdb(tmp_path)
 
 
 def test_mdb_errors(tmp_path):
@@ -289,68 +303,6 @@ def test_variation_reaches_every_change():
     assert {"side_stick", "crash", "ride_bell", "hihat_pedal"} <= new
     assert any(len(set(r.pieces)) < 8 for r in results)
     assert 0.03 < np.mean([np.array_equal(r.times, times) for r in results]) < 0.5
-
-
-# -- audio randomisation --------------------------------------------------------------
-
-EFFECTS = (audio_augment.equalise, audio_augment.old_recording, audio_augment.room,
-           audio_augment.saturate, audio_augment.compress, audio_augment.noise,
-           audio_augment.lossy)
-
-
-def clicks(channels=2, n=2 * SAMPLE_RATE):
-    audio = np.zeros((channels, n), np.float32)
-    rng = np.random.default_rng(0)
-    for start in range(5000, n - 5000, 11025):
-        burst = rng.standard_normal(3000) * np.exp(-np.arange(3000) / 400)
-        audio[:, start:start + 3000] = 0.2 * burst
-    return audio
-
-
-@pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("effect", EFFECTS, ids=lambda e: e.__name__)
-def test_effects_keep_shape_and_time(effect, channels):
-    audio = clicks(channels)
-    for seed in range(4):
-        out = effect(audio, np.random.default_rng(seed))
-        assert out.shape == audio.shape and out.dtype == np.float32 and np.isfinite(out).all()
-        assert not np.array_equal(out, audio)
-        np.testing.assert_array_equal(out, effect(audio, np.random.default_rng(seed)))
-        lags = [np.dot(out[0, 4000 + k:60000 + k], audio[0, 4000:60000]) for k in range(-200, 200)]
-        assert abs(int(np.argmax(np.abs(lags))) - 200) <= 44
-    silence = np.zeros((channels, SAMPLE_RATE), np.float32)
-    assert not effect(silence, np.random.default_rng(0)).any()
-
-
-def test_lossy_without_an_encoder(monkeypatch):
-    def missing(*_):
-        raise ValueError("no libmp3lame")
-
-    monkeypatch.setattr(audio_augment, "_mp3", missing)
-    audio = clicks()
-    np.testing.assert_array_equal(audio_augment.lossy(audio, np.random.default_rng(0)), audio)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=seeds)
-def test_randomised_pieces_still_sum(seed):
-    audio = clicks(n=SAMPLE_RATE // 2)
-    pieces = {"kick": audio, "hihat_closed": -0.5 * audio[:, ::-1], "ride": 0.1 * audio}
-    out, mix = audio_augment.randomise(pieces, np.random.default_rng(seed), linear_only=True)
-    assert set(out) == set(pieces)
-    np.testing.assert_allclose(sum(out.values()), mix, atol=1e-5)
-    out, mix = audio_augment.randomise(pieces, np.random.default_rng(seed),
-                                       accompaniment=audio[:1, 999:])
-    assert mix.shape == audio.shape and np.isfinite(mix).all() and np.abs(mix).max() <= 1.001
-
-
-def test_accompaniment_level():
-    drums, music = clicks(), np.sin(np.arange(5000) / 9)[None].astype(np.float32)
-    for db in (-12, 6):
-        out = audio_augment.accompany(drums, music, db)
-        assert out.shape == drums.shape
-        assert 10 * np.log10((out ** 2).mean() / (drums ** 2).mean()) == pytest.approx(db, abs=0.1)
-    assert not audio_augment.accompany(drums, np.zeros((2, 10), np.float32), 0).any()
 
 
 # -- demo -----------------------------------------------------------------------------

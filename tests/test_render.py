@@ -334,6 +334,9 @@ def test_data_set_options(tmp_path, groove_root, kits_root, capfd):
         render_dataset(groove_root, kits_root, tmp_path / "o", kits=["nosuch"])
     with pytest.raises(DataError, match="no split"):
         render_dataset(groove_root, kits_root, tmp_path / "o", split="nosuch")
+    with pytest.raises(DataError, match="no performances of the split validation"):
+        render_dataset(groove_root, kits_root, tmp_path / "none", split="validation")
+    assert not (tmp_path / "none").exists()
     with pytest.raises(DataError, match=r"no info\.csv"):
         render_dataset(tmp_path, kits_root, tmp_path / "o")
     (tmp_path / "file").write_text("")

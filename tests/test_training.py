@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -323,6 +324,141 @@ def test_resume_of_a_finished_run_writes_its_weights_again(data, bank, tmp_path)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+@pytest.fixture
+def begun(bank, tmp_path):
+    """Folder with the checkpoint and the log of a bank of two steps."""
+    for name in ("checkpoint.pt", "log.csv"):
+        shutil.copy(bank / name, tmp_path)
+    return tmp_path
+
+
+def _error(capsys):
+    """The one line that says what is wrong."""
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error")]
+    return line
+
+
+@pytest.mark.parametrize("changes, words", [
+    (["train.seed=5", "randomise.room=0.1"], "(randomise.room=0.5, train.seed=1)"),
+    (["train.steps=1"], "has 2 steps already")])
+def test_resume_refuses_other_settings(data, begun, capsys, changes, words):
+    assert train("bank", data, begun, *BANK, *changes, resume=True) == 1
+    line = _error(capsys)
+    assert words in line and "checkpoint.pt" in line and not (begun / "config.yaml").exists()
+
+
+def test_resume_takes_more_steps_and_another_validation(data, begun):
+    assert train("bank", data, begun, *BANK, "train.steps=3", "train.validate_every=3",
+                 "data.validation_clips=1", "data.real=null", resume=True) == 0
+    assert [row["step"] for row in log(begun)] == ["1", "2", "3"]
+    state = torch.load(begun / "checkpoint.pt", weights_only=True)
+    assert json.loads(state.pop("settings"))["train"]["steps"] == 3
+    torch.save(state, begun / "checkpoint.pt")  # as before settings were kept
+    assert train("bank", data, begun, *BANK, "train.steps=4", "train.seed=5", resume=True) == 0
+
+
+@pytest.mark.parametrize("damage", [
+    lambda b: b"", lambda b: b"hello", lambda b: b[:len(b) // 2], lambda b: b[:-10]],
+    ids=["empty", "text", "half", "cut"])
+def test_a_damaged_checkpoint_is_named(data, begun, capsys, damage):
+    path = begun / "checkpoint.pt"
+    path.write_bytes(damage(path.read_bytes()))
+    assert train("bank", data, begun, *BANK, resume=True) == 1
+    assert "checkpoint.pt: damaged" in (line := _error(capsys)) and "remove it" in line
+
+
+def test_a_foreign_checkpoint_is_named(data, begun, capsys):
+    for state in ([1], {"model": {}}, {"model": [], "average": 1, "optimiser": {}, "step": 1}):
+        torch.save(state, begun / "checkpoint.pt")
+        assert train("bank", data, begun, *BANK, resume=True) == 1
+        assert "checkpoint.pt: " in _error(capsys)
+
+
+def test_logs_and_curves_of_changing_figures(tmp_path):
+    path = tmp_path / "log.csv"
+    rows = [{"step": 1, "loss_a": 0.5, "f": 1}, {"step": 2, "loss_a": 0.4, "f": 2, "real": 3},
+            {"step": 3, "loss_a": 0.3}]
+    for row in rows:
+        loop._log(path, row)
+        loop.plot_curves(path, tmp_path / "curves.png")
+    assert [list(row.values()) for row in log(tmp_path)] == [
+        ["1", "0.5", "1", ""], ["2", "0.4", "2", "3"], ["3", "0.3", "", ""]]
+    path.write_text("step,loss_a\n1,0.5,7\n2\n")  # of earlier versions
+    loop._log(path, rows[1])
+    loop.plot_curves(path, tmp_path / "curves.png")
+    assert [row["real"] for row in log(tmp_path)] == ["", "", "3"]
+
+
+def test_nothing_is_blended_with_weights_drawn_at_random(data, tmp_path, capsys):
+    assert train("bank", data, tmp_path, *BANK, "train.start_share=0.5") == 1
+    assert "set start, or train.start_share=0" in _error(capsys)
+    both = {"train": {"start_share": 0.5}, "start": {"bank": "bank", "detectors": None}}
+    with pytest.raises(ConfigError, match="start.bank and start.detectors"):
+        loop._share(both)
+    both["start"]["detectors"] = "detectors"
+    assert loop._share(both) == 0.5
+
+
+def test_what_was_heard_with_other_weights_is_refused(data, small_bank, small_detectors, tmp_path):
+    from adt.training import decoder
+    from adt.training.listener import Listener
+    own = {"bank": small_bank, "detectors": small_detectors[True],
+           "detectors_mixture": small_detectors[False]}
+    own = {name: shutil.copy(path, tmp_path / name) for name, path in own.items()}
+    changed = config.load_config(CONFIGS / "decoder.yaml", [
+        "data.accompaniment=[band]", "data.workers=0", "data.songs=null", "data.percussion=null",
+        "data.clips=1", "louder.clips=1", "randomise.clip_seconds=1.0",
+        *(f"{name}={path}" for name, path in own.items())])
+
+    def listen():
+        listener = Listener(changed, torch.device("cpu"))
+        return decoder.listen(listener, changed, data, tmp_path / "heard.npz")
+
+    assert len(listen()[0]) == len(listen()[0]) == 2
+    tensors, described = weights.load_weights(own["bank"])
+    weights.save_weights(own["bank"], tensors, {**described, "name": "another"})
+    with pytest.raises(ConfigError, match=r"heard\.npz: .*weights"):
+        listen()
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_an_empty_split_is_named(data, tmp_path, capsys, split):
+    root = shutil.copytree(data, tmp_path / "data")
+    path = root / "groove" / "info.csv"
+    path.write_text("".join(line for line in path.read_text().splitlines(True)
+                            if not line.endswith(f",{split}\n")))
+    assert train("bank", root, tmp_path / "out", *BANK) == 1
+    assert f"info.csv: no performances of the split {split}" in _error(capsys)
+
+
+def test_kits_that_do_not_suffice_are_named(data, settings_of_clips):
+    (kit,) = dataset.read_kits(data / "kits", "train")
+    some, others = (replace(kit, layers={name: kit.layers[name] for name in names}) for names in (
+        ("kick", "snare", "crash"), ("tom_mid", "hihat_closed")))
+    for kits, words in (([some], "none of synth-0 plays toms or hihat"),
+                        ([some, others], "four stems or more")):
+        with pytest.raises(DataError, match=words):
+            spectral.ClipMaker([], kits, None, [], settings_of_clips["randomise"])
+
+
+def test_without_validation_nothing_is_trained(data, tmp_path, capsys):
+    assert train("bank", data, tmp_path, *BANK, "data.validation_clips=0") == 1
+    assert "data.validation_clips" in _error(capsys)
+    for name in ("beats", "bars"):  # Groove here lasts three seconds
+        sets = ["data.midi=[]", "data.workers=0", "train.steps=1", "model.width=4"]
+        assert run_training(name, data, tmp_path, sets) == 1
+        assert "no long performances of the split train" in _error(capsys)
+        assert run_training(name, data, tmp_path, [*sets, "data.shares.groove=0"]) == 1
+        assert "no long performances of the split validation" in _error(capsys)
+
+
+def test_a_band_and_recordings_may_be_left_out(data, tmp_path):
+    assert train("detectors", data, tmp_path, *DETECTORS, "data.real=null",
+                 "data.accompaniment=null", config=CONFIGS / "detectors_mixture.yaml") == 0
+    told = weights.describe(tmp_path / "detectors_mixture.safetensors")["training_data"]
+    assert told["accompaniment"].startswith("0 ")
+
+
 @pytest.mark.parametrize("missing, words", [
     ("kits", "no kits"), ("groove", "no info.csv"), ("band", "no such file or folder"),
     ("held_out", r"no kits (validation)")])
@@ -433,8 +569,26 @@ def test_stemgmd_clips_train_too(data, settings_of_clips, tmp_path):
     assert any(float(clip["onset"].max()) > 0.9 for clip in clips)
     assert any(float(clip["shares"].max()) > 0.5 for clip in clips)
     changed["data"]["stemgmd_kits"] = ["nowhere"]
-    with pytest.raises(DataError, match="no kit nowhere"):
+    with pytest.raises(DataError, match="no kit nowhere.*data.stemgmd_kits"):
         dataset.training_maker(changed, data)
+
+
+def test_kits_that_are_held_out_do_not_train(data, settings_of_clips, tmp_path):
+    for kit in ("synth-0", "sams-sonor", "roots"):
+        path = tmp_path / f"drummer1/session1/1_rock_120_beat_4-4/{kit}/kick.wav"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, np.zeros(9), SAMPLE_RATE)
+    changed = {"data": {**settings_of_clips["data"], "stemgmd": str(tmp_path),
+                        "stemgmd_kits": None}}
+    assert [clip.kit for clip in dataset._recorded(changed, data)] == ["synth-0"]
+    for kit in ("sams-sonor", "roots"):
+        changed["data"]["stemgmd_kits"] = [kit, "synth-0"]
+        with pytest.raises(ConfigError, match=f"data.stemgmd_kits: {kit} must not train"):
+            dataset._recorded(changed, data)
+    shutil.rmtree(tmp_path / "drummer1/session1/1_rock_120_beat_4-4/synth-0")
+    changed["data"]["stemgmd_kits"] = None
+    with pytest.raises(DataError, match="no clips of the split train"):
+        dataset._recorded(changed, data)
 
 
 @pytest.fixture
@@ -471,6 +625,8 @@ def test_clips_of_songs_have_band_and_drums_in_time(data, settings_of_clips, son
         assert band.shape == (100, N_BANDS) and band[:10].sum() > 0
         assert (np.diff(drums.times) >= 0).all() and (drums.times >= 0).all()
     clips = [maker(np.random.default_rng(n)) for n in range(6)]
+    maker.accompaniment.clear()  # then the song's own band is the only one
+    assert all(maker._band(rng, band).any() for _ in range(20))
     # the tone is in the mixture and in no stem
     bins = [int((c.mixture.mean(axis=0)).argmax()) for c in clips]
     assert max(bins.count(b) for b in bins) >= 3
@@ -565,6 +721,14 @@ def test_percussion_is_heard_and_in_no_stem(data, settings_of_clips, percussion)
         "randomise.accompaniment=0", "randomise.shaker=0"])
     maker = dataset.training_maker(changed, data)
     assert [(chance, len(strokes)) for chance, strokes in maker.percussion] == [(6, 2), (1, 1)]
+    for content in (b"fLaC", b""):
+        (percussion / "54_60.flac").write_bytes(content)
+        with pytest.raises(DataError, match=r"54_60\.flac: stroke cannot be read"):
+            spectral.load_percussion(percussion)
+    soundfile.write(percussion / "54_60.flac", np.zeros(100), SAMPLE_RATE)
+    with pytest.raises(DataError, match=r"54_60\.flac: .* without a sound"):
+        spectral.load_percussion(percussion)
+    (percussion / "54_60.flac").unlink()
     more = spectral.load_percussion(percussion, 3)
     assert [chance for chance, _ in more] == pytest.approx([6, 1, 14 / 3, 14 / 3, 14 / 3])
     for n in range(8):
@@ -731,11 +895,14 @@ def test_overrides_change_settings():
     assert settings["randomise"]["level_db"]["kick"] == [-1, 1]
     assert settings["randomise"]["level_db"]["toms"] == [-12, 5]
     assert settings["data"]["stemgmd"] == "here" and settings["randomise"]["gain_db"] == 3
+    pitch = config.load_config(CONFIGS / "bank.yaml", ["randomise.pitch={kick: 9}"])["randomise"]
+    assert pitch["pitch"] == {**settings["randomise"]["pitch"], "kick": 9}  # as a file would
 
 
 @pytest.mark.parametrize("override", [
     "nope=1", "train.nope=1", "train.steps", "=1", "train.steps.x=1", "train.steps=many",
-    "train.steps=", "train.steps=10.5", "train=5", "model.widths=4", "train.steps=[1", "name=5"])
+    "train.steps=", "train.steps=10.5", "train=5", "model.widths=4", "train.steps=[1", "name=5",
+    "train={}", "randomise.pitch={}", "randomise.pitch={gong: 1}", "start={bank: bank}"])
 def test_bad_overrides_are_named(override):
     with pytest.raises(ConfigError) as caught:
         config.load_config(CONFIGS / "bank.yaml", [override])
@@ -745,7 +912,13 @@ def test_bad_overrides_are_named(override):
 @pytest.mark.parametrize("text, words", [
     ("train: {learnin_rate: 1.0}", "no setting train.learnin_rate"),
     ("trian: {steps: 1}", "no setting trian"), ("base: nothing.yaml", "nothing.yaml"),
-    ("base: mine.yaml", "mine.yaml")])
+    ("base: mine.yaml", "mine.yaml"), ("train: 5", "train: a section, not a setting"),
+    ("train:", "train: a section, not a setting"),
+    ("data: {accompaniment: some/string}", "data.accompaniment: expected a value like"),
+    ("train: {steps: many}", "train.steps: expected a value like 4000"),
+    ("train: {steps: 1.5}", "train.steps: expected a whole number"),
+    ("train: {learning_rate: true}", "train.learning_rate: expected"),
+    ("name: {a: 1}", "name: expected a value like 'bank'")])
 def test_a_configuration_of_ones_own(tmp_path, text, words):
     path = tmp_path / "mine.yaml"
     path.write_text("base: bank.yaml\ntrain: {steps: 7}\n")  # one of the project's
@@ -756,6 +929,42 @@ def test_a_configuration_of_ones_own(tmp_path, text, words):
     path.write_text(text if "base" in text else f"base: bank.yaml\n{text}\n")
     with pytest.raises(ConfigError, match=words):
         config.load_config(path)
+
+
+def test_numbers_of_a_file_are_numbers(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "base: bank.yaml\ntrain: {learning_rate: 1e-3, steps: 2.0e+3}\ndata: {real: null}\n")
+    mine = config.load_config(tmp_path / "mine.yaml")
+    assert mine["train"]["learning_rate"] == 0.001 and mine["data"]["real"] is None
+    assert mine["train"]["steps"] == 2000 and type(mine["train"]["steps"]) is int
+
+
+def test_bases_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("base: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("base: a.yaml\n")
+    with pytest.raises(ConfigError, match=r"b\.yaml: base: a\.yaml leads back to itself"):
+        config.load_config(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("name", ["bank", "detectors", "decoder", "joint", "beats", "velocity"])
+def test_configurations_suit_their_command(name):
+    base = CONFIGS / f"{name}.yaml"
+    for path in CONFIGS.glob(f"{name}*.yaml"):
+        own = config.load_config(path)
+        assert config.complete(own, base, path) == own
+
+
+@pytest.mark.parametrize("text, words", [
+    ("base: bank.yaml", "lacks bank, model.demix, "), ("train: {steps: 1}", "lacks data, "),
+    (None, "train.learning_rate: expected a value like 0.002")])
+def test_configurations_of_something_else_are_refused(data, tmp_path, capsys, text, words):
+    path = tmp_path / "mine.yaml"
+    config.save_config(config.load_config(CONFIGS / "detectors.yaml"), path)
+    path.write_text(text or path.read_text().replace("learning_rate: 0.002", "learning_rate: x"))
+    assert run_training("detectors", data, tmp_path / "out", (), "--config", str(path)) == 1
+    line = _error(capsys)
+    assert words in line and "mine.yaml: " in line
+    assert text is None or "'base: detectors.yaml'" in line
 
 
 def test_copies_of_the_configurations_can_be_read(tmp_path):

@@ -15,14 +15,18 @@ def _find_config(given: Path) -> Path:
 
     The project's lie in the package, or beside it in a checkout.
     """
-    from ..config import PROJECT
     if given.is_file():
         return given
-    for folder in PROJECT:
-        path = folder / given.with_suffix(".yaml").name
-        if given.parent == Path() and path.is_file():
-            return path
-    raise ConfigError(f"{given}: no such configuration; give a YAML file with --config")
+    path = _project(given.with_suffix(".yaml").name) if given.parent == Path() else None
+    if path is None:
+        raise ConfigError(f"{given}: no such configuration; give a YAML file with --config")
+    return path
+
+
+def _project(name: str) -> Path | None:
+    """One of the project's configurations, if there is such a one."""
+    from ..config import PROJECT
+    return next((path for folder in PROJECT if (path := folder / name).is_file()), None)
 
 
 def _training_options(default: str):
@@ -51,10 +55,11 @@ def _training_options(default: str):
 
 def _train(name: str, config: Path, data: Path, out: Path, resume: bool, device: str,
            overrides: tuple[str, ...]) -> None:
-    from ..config import load_config, save_config
+    from ..config import complete, load_config, save_config
     settings = load_config(_find_config(config), list(overrides))
     if not data.is_dir():
         raise ConfigError(f"{data}: no such folder; give the data with --data")
+    settings = complete(settings, _project(f"{name}.yaml"), config)
     outputs.check_writable([out])
     from .. import training
     train = getattr(training, f"train_{name}")

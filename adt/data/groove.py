@@ -22,6 +22,8 @@ SPLITS = ("train", "validation", "test")
 #: Performances that repeat another one note for note, left out on reading.
 DUPLICATES = frozenset({"drummer2/session2/8"})
 
+_COLUMNS = ("id", "split", "midi_filename", "style", "bpm", "time_signature", "beat_type",
+            "drummer")  #: of info.csv that are read
 _ARTICULATION_INDEX = {name: i for i, name in enumerate(ARTICULATIONS)}
 _PIECE_OF_ARTICULATION = np.array(
     [PIECES.index(ARTICULATION_TO_PIECE[a]) for a in ARTICULATIONS])
@@ -99,7 +101,8 @@ def read_midi(path: Path | str) -> Performance:
                 if articulation is not None:
                     strokes.append((now, _ARTICULATION_INDEX[articulation], message.velocity))
     except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
-        raise DataError(f"{path}: not a readable MIDI file ({error})") from error
+        raise DataError(f"{path}: not a readable MIDI file "
+                        f"({str(error) or repr(error)})") from error
     strokes.sort()
     times, arts, vels = zip(*strokes) if strokes else ((), (), ())
     return Performance(np.array(times, np.float64), np.array(arts, np.int64),
@@ -112,7 +115,7 @@ def read_index(root: Path | str, split: str | None = None) -> list[dict[str, str
     Raises
     ------
     DataError
-        If `root` holds no ``info.csv`` or `split` is unknown.
+        If `root` holds no ``info.csv``, it lacks a column, or `split` is unknown.
     """
     root = Path(root)
     if split is not None and split not in SPLITS:
@@ -121,8 +124,13 @@ def read_index(root: Path | str, split: str | None = None) -> list[dict[str, str
     if not index.is_file():
         raise DataError(f"{root}: no info.csv; give the folder of the Groove MIDI Dataset")
     with index.open(newline="", encoding="utf-8") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["id"] not in DUPLICATES]
-    return [row for row in rows if split in (None, row["split"])]
+        reader = csv.DictReader(handle)
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(f"{index}: no column {', '.join(missing)}; take the file of the "
+                            "Groove MIDI Dataset")
+        return [row for row in reader
+                if row["id"] not in DUPLICATES and split in (None, row["split"])]
 
 
 def read_groove(root: Path | str, split: str | None = None) -> list[Performance]:

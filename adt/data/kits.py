@@ -1,8 +1,33 @@
 """Sampled drum kits: a folder with ``kit.json`` and one audio file per sample.
 
-``kit.json`` lists, per articulation, samples with the velocity range they were
-played at (``velocity_lo``, ``velocity_hi``), a round-robin number and the place
-of the onset inside the file. A file holds the instrument at ``velocity_hi``.
+``kit.json`` has these fields, of which only ``name`` and ``pieces`` must be there:
+
+``name``
+    Of the kit.
+``family``
+    Of kits that share recordings; the name by default. It decides what is held out
+    (`VALIDATION_FAMILIES`), and the kits of a large family are each drawn less often.
+``licence``, ``attribution``
+    For the metadata of the weights that are trained on it.
+``kind``
+    ``electronic`` kits are drawn a quarter as often as others; ``synthetic`` ones
+    (`adt.data.random_kits.SYNTHETIC`) as often as ``randomise.synthetic`` says.
+``suggested_piece_gain_db``
+    Articulation → gain in dB that brings it to a natural balance, 0 by default.
+``pieces``
+    Articulation (`adt.vocabulary.ARTICULATIONS`; others are passed over) → list of samples,
+    at least one, each with these fields:
+
+    ``file``
+        Name in the folder: the instrument struck with ``velocity_hi``.
+    ``velocity_hi``
+        Highest velocity that it is played for, 1 to 127.
+    ``round_robin``
+        Number among those of the same ``velocity_hi``, which take turns; 1 by default.
+    ``onset_ms``
+        Place of the onset in the file, 0 by default.
+    ``pan``
+        Place of a mono file from -1 (left) to 1, 0 by default.
 """
 
 from __future__ import annotations
@@ -113,20 +138,28 @@ def read_kit(folder: Path | str) -> Kit:
     Raises
     ------
     DataError
-        If ``kit.json`` is missing or does not describe a kit.
+        If ``kit.json`` is missing or does not describe a kit that can be played.
     """
     folder = Path(folder)
     try:
         meta = json.loads((folder / "kit.json").read_text(encoding="utf-8"))
         layers: dict[str, list[list[Sample]]] = {}
+        gains = (meta.get("suggested_piece_gain_db") or {}).items()
         for articulation, files in meta["pieces"].items():
             if articulation not in ARTICULATIONS:
                 continue
+            if not files:
+                raise DataError(f"{folder / 'kit.json'}: {articulation} has no samples; name some "
+                                "or leave it out")
             grouped: dict[int, list[tuple[int, Sample]]] = {}
             for f in files:
-                grouped.setdefault(int(f["velocity_hi"]), []).append((
+                high = int(f["velocity_hi"])
+                if high < 1:
+                    raise DataError(f"{folder / 'kit.json'}: {articulation} has a velocity_hi of "
+                                    f"{high}; write 1 to 127")
+                grouped.setdefault(high, []).append((
                     int(f.get("round_robin", 1)),
-                    Sample(folder / f["file"], int(f["velocity_lo"]), int(f["velocity_hi"]),
+                    Sample(folder / f["file"], int(f.get("velocity_lo", 1)), high,
                            float(f.get("pan") or 0.0),
                            round(float(f.get("onset_ms") or 0.0) * SAMPLE_RATE / 1000))))
             layers[articulation] = [
@@ -134,10 +167,10 @@ def read_kit(folder: Path | str) -> Kit:
                 for hi in sorted(grouped)]
         return Kit(meta["name"], meta.get("family", meta["name"]), meta.get("licence", "unknown"),
                    meta.get("attribution", ""), meta.get("kind", ""), layers,
-                   dict(meta.get("suggested_piece_gain_db") or {}))
+                   {name: float(gain) for name, gain in gains if name in layers})
     except FileNotFoundError:
         raise DataError(f"{folder}: no kit.json; give the folder of a sampled kit") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"{folder / 'kit.json'}: not a kit description ({error!r})") from error
 
 

@@ -69,17 +69,20 @@ class Track:
         return _PIECE_INDEX[self.articulations]
 
 
-def _read_onsets(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    onsets = []
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Numbers and words of the lines of an annotation, empty ones left out."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: annotation cannot be read ({error})") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    return [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _read_onsets(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    onsets = []
+    for number, words in _lines(path):
         try:
-            time, label = line.split()
+            time, label = words
             articulation = MDB_TO_ARTICULATION[label]
             if articulation is not None:
                 onsets.append((float(time), ARTICULATIONS.index(articulation)))
@@ -92,12 +95,15 @@ def _read_onsets(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_beats(path: Path | None) -> np.ndarray:
-    if path is None:
-        return np.zeros((0, 2))
-    try:
-        return np.loadtxt(path, ndmin=2)[:, :2].reshape(-1, 2)
-    except (OSError, ValueError, IndexError) as error:
-        raise DataError(f"{path}: not 'seconds<TAB>beat' lines ({error})") from error
+    beats = []
+    for number, words in _lines(path) if path is not None else ():
+        try:
+            time, position = map(float, words)
+        except ValueError:
+            raise DataError(f"{path}: line {number} is not 'seconds<TAB>beat' with the number of "
+                            "the beat in its bar") from None
+        beats.append((time, position))
+    return np.array(beats, np.float64).reshape(-1, 2)
 
 
 def _audio(folder: Path, stem: str) -> Path | None:

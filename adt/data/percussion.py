@@ -10,6 +10,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import DataError
 from ..frames import SAMPLE_RATE
 from ..output import atomic_path
@@ -90,3 +92,22 @@ def read_percussion(folder: Path | str) -> dict[int, list[Path]]:
         raise DataError(f"{folder}: no percussion (NOTE_VELOCITY.flac); render some with "
                         "adt render-percussion")
     return {note: [path for _, path in sorted(found[note])] for note in sorted(found)}
+
+
+def read_stroke(path: Path | str) -> np.ndarray:
+    """Audio of a stroke, float32 of shape (channels, samples).
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or nothing is heard in it.
+    """
+    import soundfile
+    try:
+        audio = soundfile.read(path, dtype="float32", always_2d=True)[0].T
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path}: stroke cannot be read ({error}); render it again with "
+                        "adt render-percussion") from error
+    if not audio.any():
+        raise DataError(f"{path}: a stroke without a sound; remove it")
+    return audio

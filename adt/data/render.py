@@ -288,6 +288,10 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
     from tqdm import tqdm
     groove_root, out = Path(groove_root), Path(out)
     rows = read_index(groove_root, split)[:limit]
+    if not rows:
+        raise DataError(f"{groove_root / 'info.csv'}: no performances"
+                        f"{f' of the split {split}' if split else ''}; give the whole Groove MIDI "
+                        "Dataset, or another split")
     chosen = _choose_kits(kits_root, None if kits is None else list(kits))
     longest = np.inf if seconds is None else round(seconds * SAMPLE_RATE)
     folders = []

@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -105,19 +105,6 @@ class Clip:
                         audio = file.read(n_samples, dtype="float32", always_2d=True).T
                         out[piece][:, :audio.shape[1]] = audio[:2]
         return out
-
-    def windows(self, seconds: float, hop: float | None = None,
-                pieces: Sequence[str] = PIECES) -> Iterator[tuple[float, dict[str, np.ndarray]]]:
-        """Windows of the clip one after the other: (start in seconds, `read` there).
-
-        The last one is padded with zeros. `hop` is `seconds` by default.
-        """
-        length = round(seconds * SAMPLE_RATE)
-        step = length if hop is None else round(hop * SAMPLE_RATE)
-        if length < 1 or step < 1:
-            raise ValueError("window and hop must last at least one sample")
-        for start in range(0, self.n_samples, step):
-            yield start / SAMPLE_RATE, self.read(start, length, pieces)
 
     def performance(self) -> Performance:
         """The strokes of the clip.
@@ -240,7 +227,8 @@ def read_stemgmd(root: Path | str, groove_root: Path | str | None = None, *,
                         "drummerN/sessionN/CLIP/KIT/kick.wav and the like below it")
     missing = sorted(set(kits or ()) - set(found))
     if missing:
-        raise DataError(f"{root}: no kit {', '.join(missing)}; there are {', '.join(found)}")
+        raise DataError(f"{root}: no kit {', '.join(missing)}; there are {', '.join(found)} "
+                        "(a training takes those of data.stemgmd_kits)")
     wanted = set(found if kits is None else kits)
     return [Clip(name, kit, files, splits.get(name, ""), _labels(name, files, roots))
             for (name, kit), files in sorted(groups.items())

@@ -93,7 +93,7 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     averaged, figures = fit(
         model, lambda m, batch: mask_loss(m(batch["mixture"]), batch, config["loss"]),
         lambda first: loader(maker, config, first), lambda m: validate(m, clips, target),
-        config["train"], Path(out), target, resume)
+        config, Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "bank", "name": config["name"], "model": config["model"],

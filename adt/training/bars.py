@@ -16,7 +16,7 @@ from ..bar_network import BarNetwork, by_beat
 from ..data.rhythms import Rhythm, cut, generate, stretch
 from ..network import pick_device
 from ..weights import save_weights
-from .beats import described, heard, rhythms
+from .beats import described, heard, long_enough, rhythms
 from .endless import loader
 from .loop import fit
 
@@ -80,7 +80,7 @@ def validate(model: BarNetwork, checked, settings: dict) -> dict[str, float]:
     for number, rhythm in enumerate(checked):
         rng = np.random.default_rng([78, number])
         rhythm = cut(rhythm, 0.0, settings["seconds"])
-        if len(rhythm.times) < 8 or len(rhythm.beats) < 8:
+        if not long_enough(rhythm):
             continue
         features = by_beat(*heard(rhythm, rng, settings), rhythm.beats.times)
         with torch.inference_mode():
@@ -122,7 +122,7 @@ def train_bars(config: dict, data: Path, out: Path, resume: bool = False,
     averaged, figures = fit(
         BarNetwork(**config["model"]), loss, lambda first: loader(make, config, first),
         lambda model: validate(model, checked, config["randomise"]),
-        config["train"], Path(out), target, resume)
+        config, Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "bars", "metrics": {"validation": figures},

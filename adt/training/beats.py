@@ -19,6 +19,7 @@ from ..beat_network import BeatNetwork, rasterise
 from ..beat_tracking import BeatTracker
 from ..data.groove import read_groove
 from ..data.rhythms import Rhythm, cut, generate, read_midi_songs, rhythm_of_groove, stretch
+from ..errors import DataError
 from ..frames import BEAT_FRAME_RATE
 from ..network import pick_device
 from ..vocabulary import PIECES
@@ -120,6 +121,11 @@ class BeatClips:
                 "target": targets(rhythm, frames)}
 
 
+def long_enough(rhythm: Rhythm) -> bool:
+    """Whether a rhythm has as many strokes and beats as validation takes."""
+    return len(rhythm.times) >= 8 and len(rhythm.beats) >= 8
+
+
 def validate(model: BeatNetwork, rhythms, settings: dict) -> dict[str, float]:
     """Mean F-measure (±70 ms) of beats on rhythms with simulated errors."""
     import mir_eval
@@ -129,7 +135,7 @@ def validate(model: BeatNetwork, rhythms, settings: dict) -> dict[str, float]:
     for number, rhythm in enumerate(rhythms):
         rng = np.random.default_rng([77, number])
         rhythm = cut(rhythm, 0.0, settings["seconds"])
-        if len(rhythm.times) < 8 or len(rhythm.beats) < 8:
+        if not long_enough(rhythm):
             continue
         found = tracker.decode(tracker.activations(
             *heard(rhythm, rng, settings), settings["seconds"])[:, 0])
@@ -138,16 +144,30 @@ def validate(model: BeatNetwork, rhythms, settings: dict) -> dict[str, float]:
 
 
 def rhythms(config: dict, data: Path) -> tuple[list[Rhythm], list[Rhythm], list[Rhythm]]:
-    """Performances of Groove and MIDI songs to train on, and both kinds to validate on."""
+    """Performances of Groove and MIDI songs to train on, and both kinds to validate on.
+
+    Raises
+    ------
+    DataError
+        If Groove should train but has none to train on, or there are none to validate on.
+    """
     root = data / config["data"]["groove"]
     groove, checked = ([rhythm_of_groove(p) for p in read_groove(root, split)
                         if p.beat_type == "beat" and p.duration > shortest]
                        for split, shortest in (("train", 6), ("validation", 20)))
-    songs = [s for folder in config["data"]["midi"] for s in read_midi_songs(data / folder)]
+    if not groove and config["data"]["shares"]["groove"]:
+        raise DataError(f"{root / 'info.csv'}: no long performances of the split train; give the "
+                        "whole Groove MIDI Dataset, or set data.shares.groove=0")
+    songs = [s for folder in config["data"]["midi"] or () for s in read_midi_songs(data / folder)]
     order = np.random.default_rng(0).permutation(len(songs))
     held = order[: int(config["data"]["held_out"] * len(songs))]
     rest = np.sort(order[len(held):])
-    return groove, [songs[i] for i in rest], checked + [songs[i] for i in held]
+    checked += [songs[i] for i in held]
+    if not any(long_enough(cut(r, 0.0, config["randomise"]["seconds"])) for r in checked):
+        raise DataError(f"{root / 'info.csv'}: no long performances of the split validation, and "
+                        "no MIDI songs are held out; give the whole Groove MIDI Dataset, or set "
+                        "data.held_out higher")
+    return groove, [songs[i] for i in rest], checked
 
 
 def described(config: dict, groove, songs) -> dict:
@@ -195,7 +215,7 @@ def train_beats(config: dict, data: Path, out: Path, resume: bool = False,
     averaged, figures = fit(
         BeatNetwork(**config["model"]), loss, lambda first: loader(make, config, first),
         lambda model: validate(model, checked, config["randomise"]),
-        config["train"], Path(out), target, resume)
+        config, Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "beats", "metrics": {"validation": figures},

@@ -8,9 +8,11 @@ from typing import Iterator
 import numpy as np
 import torch
 
-from ..data.groove import read_groove
+from ..data.groove import Performance, read_groove
 from ..data.kits import Kit, read_kits
-from ..data.stemgmd import read_stemgmd
+from ..data.stemgmd import TEST_KITS, read_stemgmd
+from ..data.stemgmd import Clip as StemClip
+from ..errors import ConfigError, DataError
 from . import endless
 from .oneshots import OneShots
 from .spectral import Clip, ClipMaker, load_accompaniment, load_percussion, load_songs
@@ -31,23 +33,57 @@ def first_clips(maker: ClipMaker, config: dict, count: int) -> Iterator[dict[str
 
 
 def training_maker(config: dict, data: Path) -> ClipMaker:
-    """Clip maker of the training split: Groove's ``train`` and the training kits."""
+    """Clip maker of the training split: Groove's ``train`` and the training kits.
+
+    Raises
+    ------
+    ConfigError
+        If there would be nothing to validate on, or kits to train on are held out.
+    DataError
+        If the data is not what it should be.
+    """
+    if config["data"]["validation_clips"] < 1:
+        raise ConfigError("data.validation_clips: nothing to validate on; set 1 or more")
     kits = read_kits(data / config["data"]["kits"], "train")
     if config["data"]["synthetic"]:
         kits += read_kits(data / config["data"]["synthetic"])
-    band = load_accompaniment([data / f for f in config["data"]["accompaniment"]], progress=True)
-    groove = data / config["data"]["groove"]
-    recorded = []
-    if config["data"]["stemgmd"]:
-        recorded = read_stemgmd(data / config["data"]["stemgmd"], groove, split="train",
-                                kits=config["data"]["stemgmd_kits"])
+    band = load_accompaniment([data / f for f in config["data"]["accompaniment"] or ()],
+                              progress=True)
+    recorded = _recorded(config, data) if config["data"]["stemgmd"] else []
     songs = load_songs(data / config["data"]["songs"], progress=True) \
         if config["data"]["songs"] else []
     rendered = config["data"]["percussion"]
     percussion = load_percussion(data / rendered if rendered else None,
                                  config["data"]["random_percussion"])
-    return ClipMaker(read_groove(groove, "train"), kits, OneShots(kits, progress=True), band,
-                     config["randomise"], recorded, songs, percussion)
+    return ClipMaker(_performances(config, data, "train"), kits, OneShots(kits, progress=True),
+                     band, config["randomise"], recorded, songs, percussion)
+
+
+def _performances(config: dict, data: Path, split: str) -> list[Performance]:
+    """Groove's performances of a split; at least one."""
+    groove = data / config["data"]["groove"]
+    performances = read_groove(groove, split)
+    if not performances:
+        raise DataError(f"{groove / 'info.csv'}: no performances of the split {split}; give the "
+                        "whole Groove MIDI Dataset")
+    return performances
+
+
+def _recorded(config: dict, data: Path) -> list[StemClip]:
+    """StemGMD's clips of the training split on kits that are not held out; at least one."""
+    root, kits = data / config["data"]["stemgmd"], config["data"]["stemgmd_kits"]
+    held_out = {*TEST_KITS, *(kit.name for kit in
+                              read_kits(data / config["data"]["kits"], "validation"))}
+    refused = sorted(held_out & set(kits or ()))
+    if refused:
+        raise ConfigError(f"data.stemgmd_kits: {', '.join(refused)} must not train, for models "
+                          "are validated or tested on them; leave them out")
+    clips = [clip for clip in read_stemgmd(root, data / config["data"]["groove"], split="train",
+                                           kits=kits) if clip.kit not in held_out]
+    if not clips:
+        raise DataError(f"{root}: no clips of the split train on kits that may train; see "
+                        "data.stemgmd_kits, or set data.stemgmd=null")
+    return clips
 
 
 def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:
@@ -56,11 +92,11 @@ def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:
     No patterns are among them. The accompaniment is that of training: it has no drums.
     """
     kits: list[Kit] = read_kits(data / config["data"]["kits"], "validation")
-    band = load_accompaniment([data / config["data"]["accompaniment"][0]])
+    band = load_accompaniment([data / f for f in (config["data"]["accompaniment"] or ())[:1]])
     settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5, absent=0.0,
                     tuning=0.0, stretch=0.0, layer=0.0)
-    maker = ClipMaker(read_groove(data / config["data"]["groove"], "validation"), kits,
-                      OneShots(kits), band, settings)
+    maker = ClipMaker(_performances(config, data, "validation"), kits, OneShots(kits), band,
+                      settings)
     return [maker(np.random.default_rng([99, n])) for n in range(count)]
 
 

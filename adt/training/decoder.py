@@ -29,7 +29,7 @@ from ..network import load_network, pick_device
 from ..output import atomic_path
 from ..trees import Trees
 from ..vocabulary import STEM_COLUMNS, STEMS
-from ..weights import save_weights
+from ..weights import fingerprint, save_weights
 from . import provenance
 from .attention import Window, train_attention
 from .dataset import first_clips, training_maker, validation_clips
@@ -86,8 +86,9 @@ def _settings(config: dict) -> list[dict]:
                      "randomise": {**config["randomise"], **louder["randomise"]}}]
 
 
-#: Settings that decide what is heard, with some of the data's.
-_HEARD_WITH = ("bank", "detectors", "detectors_mixture", "randomise", "louder")
+#: Weights and settings that decide what is heard, with some of the data's.
+_LISTENING = ("bank", "detectors", "detectors_mixture")
+_HEARD_WITH = ("randomise", "louder")
 
 
 def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[list[Heard], dict]:
@@ -103,14 +104,15 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
     description = {**provenance.describe(config, maker), "louder": config["louder"]}
     data_settings = {name: value for name, value in config["data"].items()
                      if name not in ("workers", "validation_clips", "real")}
-    settings = json.dumps({**{name: config[name] for name in _HEARD_WITH},
+    settings = json.dumps({**{name: fingerprint(config[name] or name) for name in _LISTENING},
+                           **{name: config[name] for name in _HEARD_WITH},
                            "data": data_settings, "seed": config["train"]["seed"]},
                           sort_keys=True, default=str)
     if path.is_file():
         with np.load(path) as kept:
             if "settings" not in kept or str(kept["settings"]) != settings:
-                raise ConfigError(f"{path}: was heard with other settings, or by an earlier "
-                                  "version; remove it, or give another --out")
+                raise ConfigError(f"{path}: was heard with other settings or weights, or by an "
+                                  "earlier version; remove it, or give another --out")
             frames, counts = np.cumsum(kept["frames"])[:-1], np.cumsum(kept["counts"])[:-1]
             return [Heard(*parts) for parts in zip(
                 np.split(kept["logits"], frames, axis=1), np.split(kept["level"], frames),
@@ -402,7 +404,7 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
     figures = score(
         ((clip, _judged(model, listener, clip.mixture)) for clip in clips),
         ((kind, name, truth, _judged(model, listener, bands))
-         for kind, name, bands, truth in real_tracks(data / config["data"]["real"])))
+         for kind, name, bands, truth in real_tracks(config, data)))
     print(figures, flush=True)
     path = out / f"{config['name']}.safetensors"
     save_weights(path, model.state_dict(), {

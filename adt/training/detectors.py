@@ -123,7 +123,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     heard = Heard(bank)
     maker = training_maker(config, data)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
-    real = real_tracks(data / config["data"]["real"])
+    real = real_tracks(config, data)
     model = OnsetDetectors(**config["model"])
     description = None
     if config["start"]:
@@ -140,7 +140,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     averaged, figures = fit(
         model, loss, lambda first: loader(maker, config, first),
         lambda m: validate(m, heard, clips, real, target),
-        config["train"], Path(out), target, resume)
+        config, Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "detectors", "name": config["name"], "model": config["model"],

@@ -76,7 +76,7 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
             widen(network, tensors, len(STEMS))
     maker = training_maker(config, data)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
-    real = real_tracks(data / config["data"]["real"])
+    real = real_tracks(config, data)
 
     def loss(m, batch):
         logits, activations = m(batch["mixture"])
@@ -91,7 +91,7 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
                 **detectors.validate(m.detectors, heard, clips, real, target)}
 
     averaged, figures = fit(model, loss, lambda first: loader(maker, config, first), validate,
-                            config["train"], out, target, resume)
+                            config, out, target, resume)
     for name, network in averaged.named_children():
         save_weights(out / f"{name}.safetensors", network.state_dict(), {
             "kind": name, "name": name, "model": config["model"][name],

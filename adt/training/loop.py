@@ -6,14 +6,17 @@ import csv
 import json
 import time
 from pathlib import Path
-from typing import Callable, Iterable
+from typing import Any, Callable, Iterable
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import ConfigError
+from ..output import atomic_path
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+#: Settings that may be others when a run goes on, beside more steps.
+_MAY_CHANGE = {"train.validate_every", "data.workers", "data.real", "data.validation_clips"}
 
 
 def averaging(decay: float) -> Callable:
@@ -58,7 +61,7 @@ def blend(model: torch.nn.Module, others: dict[str, torch.Tensor], share: float)
 
 
 def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], Iterable],
-        validate: Callable[[torch.nn.Module], dict[str, float]], settings: dict, out: Path,
+        validate: Callable[[torch.nn.Module], dict[str, float]], config: dict, out: Path,
         device: torch.device, resume: bool) -> tuple[torch.nn.Module, dict[str, float]]:
     """Train a model.
 
@@ -71,8 +74,8 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
         ``make_batches(first_clip)`` → iterable of batches, beginning with that clip.
     validate : callable
         ``validate(averaged model)`` → figures for the log.
-    settings : dict
-        Section ``train`` of the config. What comes of the training is blended with the
+    config : dict
+        Its section ``train`` counts here. What comes of the training is blended with the
         weights that it began with by their ``start_share``.
     out : Path
         Gets ``checkpoint.pt``, ``log.csv`` and ``curves.png``.
@@ -85,8 +88,13 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
         The averaged model.
     dict
         Its validation figures.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to blend with, or the checkpoint is damaged or of other settings.
     """
-    share = settings.get("start_share", 0.0)
+    settings, share = config["train"], _share(config)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     dtype = precision(settings)
@@ -99,12 +107,12 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     checkpoint, log = out / "checkpoint.pt", out / "log.csv"
     step, figures = 0, {}
     if resume and checkpoint.is_file():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        state = _load(checkpoint, config, device)
         try:
             model.load_state_dict(state["model"])
             average.load_state_dict(state["average"])
             optimiser.load_state_dict(state["optimiser"])
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise ConfigError(f"{checkpoint}: of a model of another size; give the settings it "
                               "was made with, or another --out") from error
         step = state["step"]
@@ -136,7 +144,8 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
         if step % settings["validate_every"] == 0 or step == steps:
             temporary = checkpoint.with_suffix(".part")
             torch.save({"model": model.state_dict(), "average": average.state_dict(),
-                        "optimiser": optimiser.state_dict(), "step": step}, temporary)
+                        "optimiser": optimiser.state_dict(), "step": step,
+                        "settings": json.dumps(config, default=str)}, temporary)
             temporary.replace(checkpoint)
             average.eval()
             figures = validate(average.module)
@@ -153,13 +162,66 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     return average.module, figures if figures and not share else validate(average.module)
 
 
+def _share(config: dict) -> float:
+    """Share of the weights begun with in what is written; there must be such weights."""
+    share, start = config["train"].get("start_share", 0.0), config.get("start")
+    begun = {f"start.{name}": path for name, path in start.items()} \
+        if isinstance(start, dict) else {"start": start}
+    if share and not all(begun.values()):
+        raise ConfigError(f"train.start_share: {share}, but there are no weights to blend with; "
+                          f"set {' and '.join(begun)}, or train.start_share=0")
+    return share
+
+
+def _load(checkpoint: Path, config: dict, device: torch.device) -> dict[str, Any]:
+    """What a run with these settings kept."""
+    try:
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        step, kept = int(state["step"]), json.loads(state.get("settings", "null"))
+    except Exception as error:  # damaged files end in errors of any kind
+        raise ConfigError(f"{checkpoint}: damaged, or no checkpoint of a training; remove it or "
+                          "give another --out") from error
+    if config["train"]["steps"] < step:
+        raise ConfigError(f"{checkpoint}: has {step} steps already; set train.steps={step} or "
+                          "more, or give another --out")
+    if kept is not None:  # earlier versions did not keep them
+        _same(_flat(kept), _flat(json.loads(json.dumps(config, default=str))), checkpoint)
+    return state
+
+
+def _same(then: dict, now: dict, checkpoint: Path) -> None:
+    """Refuse settings of a checkpoint that are others now and count."""
+    if now["train.steps"] > then["train.steps"]:
+        then["train.steps"] = now["train.steps"]
+    was = [f"{name}={json.dumps(then[name])}" if name in then else f"no {name}"
+           for name in {**then, **now} if name not in _MAY_CHANGE
+           and (name in then, then.get(name)) != (name in now, now.get(name))]
+    if was:
+        raise ConfigError(f"{checkpoint}: was made with other settings ({', '.join(was)}); go on "
+                          "with those, or give another --out")
+
+
+def _flat(settings: dict, section: str = "") -> dict[str, Any]:
+    """Settings by their names with those of the sections they are in."""
+    flat = {}
+    for key, value in settings.items():
+        flat.update(_flat(value, f"{section}{key}.") if isinstance(value, dict)
+                    else {f"{section}{key}": value})
+    return flat
+
+
 def _log(path: Path, row: dict) -> None:
-    new = not path.is_file()
-    with path.open("w" if new else "a", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    """Add a row to a log; its columns are those of all rows."""
+    rows = [row]
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = [*csv.DictReader(handle, restkey=""), row]
+    names = [name for name in dict.fromkeys(name for each in rows for name in each) if name]
+    with atomic_path(path) as temporary, temporary.open("w", newline="",
+                                                        encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def plot_curves(log: Path, picture: Path) -> None:
@@ -181,7 +243,8 @@ def plot_curves(log: Path, picture: Path) -> None:
     for axis, loss in zip(axes, (True, False)):
         for name in columns:
             if name.startswith("loss_") == loss:
-                axis.plot([int(r["step"]) for r in rows], [float(r[name]) for r in rows],
+                known = [row for row in rows if row[name]]
+                axis.plot([int(r["step"]) for r in known], [float(r[name]) for r in known],
                           marker=".", label=name.removeprefix("loss_"))
         axis.set(xlabel="step", title="training loss" if loss else "validation")
         axis.grid(alpha=0.3)

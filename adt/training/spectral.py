@@ -17,6 +17,7 @@ from ..data.kits import Kit
 from ..data.random_kits import SYNTHETIC
 from ..data.stemgmd import Clip as StemClip
 from ..data.voices import CHOKE_DECAY, voices
+from ..errors import DataError
 from ..features import N_BANDS, audio_to_bands, band_centres, reference_level, to_decibel
 from ..frames import FRAME_RATE, HOP, SAMPLE_RATE
 from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM, PIECES, STEMS
@@ -150,10 +151,13 @@ def load_percussion(folder: Path | str | None, random: int = 0) -> list[tuple[fl
     -------
     list of (float, list)
         A stroke is a list of one-shots at `POSITIONS`, the loudest frame of each at 0 dB.
-    """
-    import soundfile
 
-    from ..data.percussion import NOTES, read_percussion
+    Raises
+    ------
+    DataError
+        If there are no strokes in the folder, or one cannot be used.
+    """
+    from ..data.percussion import NOTES, read_percussion, read_stroke
     from ..data.random_percussion import random_percussion
 
     def shots(audio):
@@ -164,9 +168,7 @@ def load_percussion(folder: Path | str | None, random: int = 0) -> list[tuple[fl
 
     result = []
     for note, paths in (read_percussion(folder) if folder else {}).items():
-        strokes = [shots(soundfile.read(path, dtype="float32", always_2d=True)[0].T)
-                   for path in paths]
-        result.append((float(NOTES[note]), strokes))
+        result.append((float(NOTES[note]), [shots(read_stroke(path)) for path in paths]))
     chance = 2.0 * (sum(chance for chance, _ in result) or 1.0) / max(1, random)
     result += [(chance, [shots(audio[None]) for audio in random_percussion(seed)[1]])
                for seed in range(random)]
@@ -213,6 +215,11 @@ class ClipMaker:
         Bands and the drums that belong to them, from `load_songs`.
     percussion : sequence, optional
         From `load_percussion`.
+
+    Raises
+    ------
+    DataError
+        If no kit plays four stems, or none one of the five.
     """
 
     def __init__(self, performances: Sequence[Performance], kits: Sequence[Kit], shots: OneShots,
@@ -226,6 +233,10 @@ class ClipMaker:
         self.frames = round(settings["clip_seconds"] * FRAME_RATE)
         self.by_stem = {s: [k for k in kits if s in k.stems()] for s in STEMS}
         self.full = [k for k in kits if len(k.stems()) >= 4]
+        lacking = [s for s, able in self.by_stem.items() if not able]
+        if lacking or not self.full:
+            raise DataError(f"data.kits: none of {', '.join(k.name for k in kits)} plays "
+                            f"{' or '.join(lacking) or 'four stems or more'}; add a kit that does")
         lengths = np.array([max(4.0, p.duration) for p in self.performances])
         self.chances = lengths / lengths.sum()
 
@@ -393,6 +404,8 @@ class ClipMaker:
         total = np.zeros((self.frames, N_BANDS), np.float32)
         if own is not None:
             total += own * augment.random_eq(rng, 3.0)
+        if not self.accompaniment:
+            return total
         layers = 1 + (rng.random() < 0.4) + (rng.random() < 0.15)
         for _ in range(layers if own is None else rng.random() < 0.3):
             source = self.accompaniment[rng.integers(len(self.accompaniment))]

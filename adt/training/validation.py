@@ -15,13 +15,13 @@ from ..vocabulary import MIN_HIT_DISTANCE, PIECES
 from .listener import strokes
 
 
-def real_tracks(folder: Path) -> list[tuple]:
+def real_tracks(config: dict, data: Path) -> list[tuple]:
     """Kind, name, bands in dB and reference events of annotated recordings, if there are any."""
     from ..audio import stream
     from ..data.mdb import read_mdb
 
-    tracks = []
-    for track in read_mdb(folder) if folder.is_dir() else ():
+    tracks, name = [], config["data"]["real"]
+    for track in read_mdb(data / name) if name and (data / name).is_dir() else ():
         truth = events(track.times, track.pieces, 5)
         for kind, path in (("drums", track.drums), ("song", track.mix)):
             if path is not None:

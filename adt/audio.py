@@ -269,7 +269,8 @@ def _open(path: Path) -> _SoundFile | _AvFile:
         if file is not None:
             file.close()
         file = other
-        if file.info.n_samples != 0:  # a recorder that was cut off leaves a length of 0
+        # a recorder that was cut off leaves a length of 0, a flac from a pipe none
+        if file.info.n_samples or decoder is _AvFile:
             break
     if file is None:
         raise AudioError(f"{path}: {_NOT_AUDIO}")

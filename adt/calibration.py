@@ -140,39 +140,56 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     rows = slice(first, math.ceil(end * SAMPLE_RATE / HOP) + 20)
     arrays = [a[rows] for a in (activations.judged, activations.velocity, activations.offset)]
     shift = first * HOP / SAMPLE_RATE
-    low_toms = _low_toms(activations, base)
+    told = {base["kick"]: _low_toms(activations, base)}
 
-    def detect(stem: str, threshold: float) -> np.ndarray:
+    def low_toms(kick: float) -> np.ndarray:
+        """Those among the kicks that are picked with this threshold."""
+        if kick not in told:
+            told[kick] = (_low_toms(activations, {**base, "kick": kick})
+                          if len(told[base["kick"]]) else told[base["kick"]])
+        return told[kick]
+
+    def detect(stem: str, threshold: float, kick: float) -> np.ndarray:
         alone = {s: threshold if s == stem else _NEVER for s in STEMS}
         hits = [Hit(t + shift, PIECES[p], 100, 1.0) for t, p, _, _ in pick_peaks(*arrays, alone)
                 if PIECE_TO_STEM[PIECES[p]] == stem]
         times = np.array([h.time for h in Transcription(hits, end, classes=9).reduce(5)])
         if stem == "kick":
-            times = np.array([t for t in times if not _near(low_toms, t)])
+            times = np.array([t for t in times if not _near(low_toms(kick), t)])
         elif stem == "toms":
             times = np.sort(np.concatenate(
-                [times, [t for t in low_toms if not _near(times, t)]]))
+                [times, [t for t in low_toms(kick) if not _near(times, t)]]))
         return times[(start <= times) & (times < end)]
 
-    offset = _offset(right, {s: detect(s, base[s]) for s in STEMS})
+    offset = _offset(right, {s: detect(s, base[s], base["kick"]) for s in STEMS})
 
-    def f_measure(stem: str, threshold: float) -> float | None:
+    def f_measure(stem: str, threshold: float, kick: float) -> float | None:
         from mir_eval.util import match_events
-        reference, estimate = right[stem], detect(stem, threshold) + offset
+        reference, estimate = right[stem], detect(stem, threshold, kick) + offset
         both = len(reference) and len(estimate)
         tp = len(match_events(reference, estimate, WINDOW)) if both else 0
         return rates(tp, len(estimate) - tp, len(reference) - tp)["f_measure"]
 
     chosen = dict(base)
-    for stem in STEMS:
-        n = len(right[stem])
-        if n:
-            chosen[stem] = max(
-                sorted({*_GRID.tolist(), base[stem]}, key=lambda t, b=base[stem]: abs(t - b)),
-                key=lambda t, s=stem, n=n: n * f_measure(s, t)
-                - strength * (_logit(t) - _logit(base[s])) ** 2)
-    return Calibration(chosen, {s: f_measure(s, base[s]) for s in STEMS},
-                       {s: f_measure(s, chosen[s]) for s in STEMS}, offset, float(start), end)
+
+    def worth(stem: str, threshold: float) -> float:
+        """Right hits of the stem, less what moving its threshold costs.
+
+        With the threshold of kicks go the low toms that are found among them.
+        """
+        kick = threshold if stem == "kick" else chosen["kick"]
+        gain = len(right[stem]) * f_measure(stem, threshold, kick)
+        if stem == "kick" and len(right["toms"]):
+            gain += len(right["toms"]) * f_measure("toms", base["toms"], kick)
+        return gain - strength * (_logit(threshold) - _logit(base[stem])) ** 2
+
+    for stem in STEMS:  # kick comes first
+        if len(right[stem]):
+            nearest = sorted({*_GRID.tolist(), base[stem]}, key=lambda t: abs(t - base[stem]))
+            chosen[stem] = max(nearest, key=lambda t: worth(stem, t))
+    before, after = ({s: f_measure(s, thresholds[s], thresholds["kick"]) for s in STEMS}
+                     for thresholds in (base, chosen))
+    return Calibration(chosen, before, after, offset, float(start), end)
 
 
 def _low_toms(activations, thresholds: Mapping[str, float]) -> np.ndarray:

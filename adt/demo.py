@@ -17,9 +17,9 @@ from .errors import OutputError
 from .frames import SAMPLE_RATE
 from .vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, class_names
 
-#: Bars of sixteenths: X loud, x normal, o soft.
 FILES = ("demo.wav", "demo.mid", "truth.mid")  #: what `run_demo` writes
 
+#: Bars of sixteenths: X loud, x normal, o soft.
 _BEAT = {
     "kick": "X.....x.X.x.....", "snare": "....X..o.o..X..o",
     "hihat_closed": "x.o.x.o.x.o.x...", "hihat_open": "..............x.",

@@ -55,7 +55,7 @@ class TempoMap:
             signatures.append((4.0, 4, 4))  # or it would look as if nobody had set a tempo
         events = [(round(at * resolution), 0, mido.MetaMessage(
             "time_signature", numerator=n, denominator=d)) for at, n, d in signatures]
-        events += [(round(at * resolution), 1, mido.MetaMessage(
+        events += [(max(round(at * resolution), int(at > 0)), 1, mido.MetaMessage(
             "set_tempo", tempo=max(1, round(quarter * 1e6)))) for at, quarter in self.tempi]
         file = mido.MidiFile(ticks_per_beat=resolution)
         file.tracks.append(track := mido.MidiTrack())

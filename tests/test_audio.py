@@ -1,6 +1,7 @@
 """Audio in and out: formats, rates, channels, defects."""
 
 import fractions
+import io
 import os
 import warnings
 from pathlib import Path
@@ -259,6 +260,25 @@ def test_a_recorder_that_never_wrote_the_length(tmp_path):
     data[at: at + 4] = data[4:8] = bytes(4)
     path.write_bytes(data)
     assert audio.load(path)[0].shape == (2, SAMPLE_RATE)
+
+
+def test_a_flac_from_a_pipe_is_whole(tmp_path):
+    """Its header does not say how long it is."""
+    path, pipe = tmp_path / "a.flac", io.BytesIO()
+    pipe.seekable = lambda: False
+    with av.open(pipe, "w", format="flac") as container:
+        out = container.add_stream("flac", rate=SAMPLE_RATE, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray((tone(3) * 32767).astype(np.int16).T.reshape(1, -1)),
+            format="s16", layout="stereo")
+        frame.sample_rate = SAMPLE_RATE
+        for packet in [*out.encode(frame), *out.encode(None)]:
+            container.mux(packet)
+        container.close()
+        path.write_bytes(pipe.getvalue())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert audio.load(path)[0].shape == (2, 3 * SAMPLE_RATE)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")

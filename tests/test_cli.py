@@ -484,6 +484,7 @@ def test_interrupted(name, status):
 import signal, sys, time, separation
 from adt import audio, cli
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background ignores it
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and under nohup this one
 def separate_file(path, folder, **options):
     with audio.AudioWriter(f"{folder}/kick.wav", 44100, 2) as writer:
         for block in audio.stream(path):
@@ -545,7 +546,7 @@ def test_separate_again(stub, capsys):
     assert main(["separate", "a.wav", "-o", "out", "--force"]) == 0
 
 
-def test_stems_inside_the_input_folder_are_not_inputs(stub):
+def test_stems_inside_the_input_folder_are_not_inputs(stub, capsys):
     song("songs/a.wav")
     assert main(["separate", "songs", "-o", "songs"]) == 0
     before = files()
@@ -553,6 +554,7 @@ def test_stems_inside_the_input_folder_are_not_inputs(stub):
     assert files() == before
     assert main(["transcribe", "songs", "-o", "midi/"]) == 0
     assert files("midi") == ["a.mid"]
+    assert "songs: 5 drum stems are left out" in capsys.readouterr().err
     assert main(["transcribe", "songs/a/kick.wav", "-o", "midi/"]) == 0  # named outright
     assert files("midi") == ["a.mid", "kick.mid"]
 
@@ -588,6 +590,14 @@ def test_beats_are_saved_to_be_corrected(stub, capsys):
         one_line(capsys, words)
     assert main(["transcribe", "s.wav", "-o", "c.mid", "--save-beats", "c.beats"]) == 1
     one_line(capsys, "too little is struck")
+    for arguments in (["--plot", "y.svg", "--save-beats", "y.svg"], ["--save-beats", "d.mid"],
+                      ["--activations", "--save-beats", "d.npz"],
+                      ["--stems", "st", "--save-beats", "st/song/kick.wav"]):
+        assert main(["transcribe", "song.wav", "-o", "d.mid", *arguments]) == 1
+        one_line(capsys, "is another output's file; give --save-beats another name")
+    assert main(["transcribe", "song.wav", "-o", "x/a.mid", "--beats", "x/a.beats", "--force",
+                 "--save-beats", "x/a.beats"]) == 1
+    one_line(capsys, "a.beats: is a file that is read")
 
 
 def test_first_beat_outside_the_song(stub, capsys):

@@ -10,7 +10,7 @@ from adt.inference import Activations
 from adt.levels import GROUPS
 from adt.low_end import RATE, LowEnd, added_spectra, pitches
 from adt.low_toms import find_low_toms, lend_levels
-from adt.peaks import DEFAULT_THRESHOLD
+from adt.peaks import DEFAULT_THRESHOLD, pick_peaks
 from adt.vocabulary import PIECES, STEMS
 
 KICK, FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")
@@ -157,6 +157,23 @@ def test_calibration_knows_them_as_toms():
     found = calibrate(heard, right)
     assert found.before == {**dict.fromkeys(STEMS), "kick": 1.0, "toms": 1.0}
     assert found.thresholds == dict.fromkeys(STEMS, DEFAULT_THRESHOLD)
+
+
+def test_calibration_keeps_the_kicks_that_are_low_toms():
+    """A threshold that drops invented kicks must not drop the toms among them."""
+    song = Song()
+    song.onset[np.round(song.times[song.truth] * FRAME_RATE).astype(int), KICK] = 0.56
+    song.onset[np.round((song.times[:-1] + 0.2) * FRAME_RATE).astype(int), KICK] = 0.62
+    quiet = np.zeros_like(song.onset)
+    heard = Activations(song.onset, quiet, quiet, song.times[-1] + 1, levels=song.level,
+                        low=song.low)
+    right = Transcription([Hit(float(t), PIECES[FLOOR if tom else KICK])
+                           for t, tom in zip(song.times, song.truth)], heard.duration)
+    found = calibrate(heard, right)
+    picked = pick_peaks(heard.onset, quiet, quiet, found.thresholds)
+    toms = find_low_toms(heard.low, heard.levels, heard.onset, picked)[1]
+    assert found.after["toms"] == pytest.approx(
+        2 * len(toms) / (len(toms) + song.truth.sum()), abs=1e-6)
 
 
 def test_low_end_is_kept_with_the_activations(tmp_path):

@@ -376,3 +376,23 @@ def test_tempo_of_bars_that_nobody_plays_is_none():
     beats = Beats(times, np.arange(80) % 4 + 1)
     assert [round(t) for _, t in tempo_changes(beats)] == [150, 120]
     assert [round(t) for _, t in tempo_changes(beats, times[21:])] == [120]
+
+
+def test_the_first_tempo_of_two_hours():
+    beats = regular_beats(120, 7200, first_beat=0.38)
+    midi = Transcription([Hit(7000.0, "kick")], 7200, beats=beats).to_midi()
+    assert midi.resolution < 960
+    assert midi.get_tempo_changes()[1][0] == pytest.approx(120)
+
+
+@pytest.mark.parametrize("first", [0.38, 0.9, 2.0])
+@pytest.mark.parametrize("metre", [2, 3, 4])
+@pytest.mark.parametrize("bpm", [60, 120, 152.9])
+def test_compound_beats_behind_a_pickup_come_back(bpm, metre, first, tmp_path):
+    beats = regular_beats(bpm, 30.0, first_beat=first, metre=metre, compound=True)
+    song = Transcription([Hit(t, "kick") for t in beats.times], 30.0, beats=beats)
+    back = Transcription.load(song.save(tmp_path / "a.mid")).beats
+    assert back.compound and back.metre == metre
+    nearest = np.abs(back.times[:, None] - beats.times).argmin(axis=0)
+    assert back.times[nearest] == pytest.approx(beats.times, abs=0.01)
+    assert back.positions[nearest].tolist() == beats.positions.tolist()

@@ -278,6 +278,31 @@ def test_drums_on_another_channel(tmp_path):
         assert [h.piece for h in Transcription.load(tmp_path / "a.mid")] == ["snare"]
 
 
+def test_one_melodic_track_is_no_drums(tmp_path):
+    midi = pretty_midi.PrettyMIDI()
+    midi.instruments.append(pretty_midi.Instrument(0))
+    midi.instruments[0].notes += [pretty_midi.Note(80, n, 0.5, 1) for n in (60, 64, 67, 72)]
+    midi.write(str(tmp_path / "piano.mid"))
+    with pytest.raises(DataError, match="no drum track"):
+        Transcription.load(tmp_path / "piano.mid")
+
+
+def test_drums_on_another_channel_that_never_end(tmp_path):
+    file = mido.MidiFile()
+    file.tracks.append(mido.MidiTrack([mido.Message("note_on", channel=3, note=36, velocity=9),
+                                       mido.Message("note_on", channel=3, note=38, time=480)]))
+    file.save(tmp_path / "a.mid")
+    with pytest.warns(UserWarning, match="read as drums"):
+        assert [h.piece for h in Transcription.load(tmp_path / "a.mid")] == ["kick", "snare"]
+
+
+@pytest.mark.parametrize("velocity", ["inf", "0.8", "nan", "1e400"])
+def test_velocities_that_are_none(tmp_path, velocity):
+    (tmp_path / "a.csv").write_text(f"time,piece,velocity\n0.5,kick,{velocity}\n")
+    with pytest.raises(DataError, match="line 2"):
+        Transcription.load(tmp_path / "a.csv")
+
+
 def test_notes_of_another_map_are_told(tmp_path):
     song = Transcription([Hit(0.1 * i, p) for i, p in enumerate(PIECES)], 1.0)
     path = song.save(tmp_path / "a.mid", note_map="addictive_drums_2")

@@ -91,6 +91,9 @@ class Batch:
                 self._fail(entry, problem)
                 continue
             kept = [file for file in found if file == entry or not ignore(file)]
+            if kept and len(kept) < len(found):
+                console.say(f"{entry}: {len(found) - len(kept)} drum stems are left out; name "
+                            "them to use them")
             if not kept:
                 self._fail(entry, AudioError(f"{entry}: holds nothing but drum stems; name the "
                                              "files themselves"))

@@ -47,7 +47,7 @@ from .console import share
                    " song).  [default: 0 to the end of FILE]")
 @click.option("--activations", is_flag=True,
               help="Also write the detectors' activations, as NAME.npz beside the output.")
-@click.option("--save-beats", metavar="FILE", type=click.Path(),
+@click.option("--save-beats", metavar="FILE", type=click.Path(), callback=options.no_pipe,
               help="Also write the beats, as lines of time<TAB>place in the bar, for --beats.")
 @click.option("--plot", "picture", metavar="FILE", type=click.Path(),
               help="Also draw spectrogram, activations and hits, as FILE.png, .svg or .pdf.")
@@ -62,7 +62,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
     """
     batch = Batch(inputs, outputs.is_stem)
-    plan = _Plan(out, format, stems, activations, picture, save_beats, len(batch))
+    plan = _Plan(out, format, stems, activations, picture, save_beats, len(batch),
+                 reads=(calibrate, beats))
     midi_options = plan.midi_options(note_map, split_tracks, calibrate)
     corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch))
     with_beats = timing.Timing(tempo, time_signature, first_beat, beats, no_beats, quantize, swing,
@@ -142,7 +143,8 @@ class _Plan:
     """
 
     def __init__(self, out: str | None, format: str | None, stems: str | None,
-                 activations: bool, picture: str | None, beats: str | None, n_inputs: int):
+                 activations: bool, picture: str | None, beats: str | None, n_inputs: int,
+                 reads: tuple[str | None, ...] = ()):
         self._file = outputs.as_file(out, format, n_inputs)
         self._folder = Path(out or "")
         suffix = suffix_of(self._file) if self._file else f".{format or 'mid'}"
@@ -151,6 +153,7 @@ class _Plan:
         self._stems, self._activations = stems, activations
         if stems == "":
             raise ConfigError("--stems: no folder is named; give one, such as stems/")
+        self._reads = [Path(path).resolve() for path in reads if path]
         self.picture = Path(picture) if picture else None
         self.beats = Path(beats) if beats else None
         for option, given in (("--plot", picture), ("--save-beats", beats)):
@@ -191,13 +194,16 @@ class _Plan:
 
     def targets(self, job: Job) -> list[Path]:
         """Every file that the job writes."""
-        extra = [self.activations(job)] if self._activations else []
+        found = [self.transcription(job), *self.stems(job)]
+        found += [self.activations(job)] if self._activations else []
         for option, given in (("--plot", self.picture), ("--save-beats", self.beats)):
-            extra += [given] if given else []
-            if given and given.resolve() == self.transcription(job).resolve():
-                raise ConfigError(f"{given}: is the transcription's file; give {option} "
-                                  "another name")
-        return [self.transcription(job), *extra, *self.stems(job)]
+            if given and given.resolve() in [path.resolve() for path in found]:
+                raise ConfigError(f"{given}: is another output's file; give {option} another name")
+            found += [given] if given else []
+        for path in found:
+            if path.resolve() in self._reads:
+                raise ConfigError(f"{path}: is a file that is read; give the output another name")
+        return found
 
 
 def _corrected(path: str | None, text: str | None, note_map: str | None, n_inputs: int):

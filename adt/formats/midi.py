@@ -24,16 +24,17 @@ def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
     """Hits of the drum tracks and beats.
 
     Notes that the map does not have are left out, with a warning. A file whose only track
-    is not on channel 10 is taken for drums, with a warning too.
+    is not on channel 10 is taken for drums if the map has half of its notes, with a warning too.
     """
     given = _note_map(note_map)
     pieces = given.to_piece
     midi = load(path)
     drums = [i for i in midi.instruments if i.is_drum]
     played = [i for i in midi.instruments if i.notes]
-    if not drums and len(played) > 1:
-        raise DataError(f"{path}: no drum track; put the drums on channel 10")
     if not drums and played:
+        notes = [note.pitch in pieces for i in played for note in i.notes]
+        if len(played) > 1 or sum(notes) < len(notes) / 2:
+            raise DataError(f"{path}: no drum track; put the drums on channel 10")
         drums = played
         warnings.warn(f"{path}: nothing is on channel 10; its one track is read as drums",
                       stacklevel=2)
@@ -60,8 +61,7 @@ def _tell_unknown(path: Path, notes: list[int], given: NoteMap) -> None:
 def load(path: Path | str):
     """`pretty_midi.PrettyMIDI` of a file that may come from any program.
 
-    Tempi and time signatures may be in any track, and notes on channel 10 may end at once or
-    never.
+    Tempi and time signatures may be in any track, and notes of drums may end at once or never.
 
     Raises
     ------
@@ -86,9 +86,11 @@ def load(path: Path | str):
 
 
 def _tidy(file) -> None:
-    """Move what all tracks share to the first, and end every note on channel 10, in place."""
+    """Move what all tracks share to the first, and end every note of the drums, in place."""
     import mido
 
+    used = {m.channel for track in file.tracks for m in track if m.type == "note_on"}
+    channel = used.pop() if len(used) == 1 else 9
     shared, tracks = [], []
     for track in file.tracks:
         now, events = 0, []
@@ -96,7 +98,7 @@ def _tidy(file) -> None:
             now += message.time
             common = message.type in ("set_tempo", "time_signature", "key_signature")
             (shared if common else events).append((now, message))
-        tracks.append(_with_ends(events))
+        tracks.append(_with_ends(events, channel))
     shared.sort(key=lambda event: event[0])
     for number, (track, events) in enumerate(zip(file.tracks, tracks)):
         if number == 0:
@@ -112,18 +114,18 @@ def _tidy(file) -> None:
         track[:] = [*messages, mido.MetaMessage("end_of_track", time=last - now)]
 
 
-def _with_ends(events: list) -> list:
-    """Events of a track in which every note on channel 10 ends, a tick after it or later."""
+def _with_ends(events: list, channel: int) -> list:
+    """Events of a track in which every note of a channel ends, a tick after it or later."""
     import mido
 
     kept, playing = [], {}  # note → tick at which it began
 
     def end(note: int, tick: int) -> None:
         start = playing.pop(note)
-        kept.append((max(tick, start + 1), mido.Message("note_off", channel=9, note=note)))
+        kept.append((max(tick, start + 1), mido.Message("note_off", channel=channel, note=note)))
 
     for tick, message in events:
-        drum = message.type in ("note_on", "note_off") and message.channel == 9
+        drum = message.type in ("note_on", "note_off") and message.channel == channel
         if drum and message.note in playing:
             if message.type == "note_on" and message.velocity and playing[message.note] == tick:
                 kept.append((tick, message))  # two at once end together
@@ -152,8 +154,10 @@ def beats(midi, end: float) -> Beats | None:
     if plain and (np.rint(6e7 / tempi) == 500_000).all():
         return None
     last = midi.time_to_tick(end)
-    compound = bool(changes) and changes[-1].denominator == 8 and all(
-        c.numerator in (6, 9, 12) for c in changes if c.denominator == 8 or c is changes[-1])
+    threes = [c.denominator == 8 and c.numerator in (6, 9, 12) for c in changes]
+    compound = any(threes) and threes[-1] and all(
+        c.denominator != 8 for c, three in list(zip(changes, threes))[threes.index(True):]
+        if not three)
     size = round(midi.resolution * (1.5 if compound else 1))  # ticks a beat
     signatures = [(midi.time_to_tick(s.time), s.numerator * 4 / s.denominator
                    * midi.resolution / size) for s in changes] or [(0, 4.0)]

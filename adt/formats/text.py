@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 from ..errors import DataError
@@ -62,8 +63,12 @@ def _piece(label: str) -> str:
 
 
 def _velocity(text: str | None) -> int:
-    """A velocity as other programs write it, as a float perhaps."""
-    return round(float(text)) if text and text.strip() else LABEL_VELOCITY
+    """A velocity as other programs write it, with a point and zeros perhaps."""
+    if not text or not text.strip():
+        return LABEL_VELOCITY
+    if not (math.isfinite(float(text)) and float(text).is_integer()):
+        raise ValueError(f"velocity {text}")
+    return int(float(text))
 
 
 def read_mirex(path: Path) -> tuple[list[Hit], float, None]:

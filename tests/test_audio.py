@@ -1,7 +1,6 @@
 """Audio in and out: formats, rates, channels, defects."""
 
 import fractions
-import io
 import os
 import warnings
 from pathlib import Path
@@ -264,18 +263,12 @@ def test_a_recorder_that_never_wrote_the_length(tmp_path):
 
 def test_a_flac_from_a_pipe_is_whole(tmp_path):
     """Its header does not say how long it is."""
-    path, pipe = tmp_path / "a.flac", io.BytesIO()
-    pipe.seekable = lambda: False
-    with av.open(pipe, "w", format="flac") as container:
-        out = container.add_stream("flac", rate=SAMPLE_RATE, layout="stereo")
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray((tone(3) * 32767).astype(np.int16).T.reshape(1, -1)),
-            format="s16", layout="stereo")
-        frame.sample_rate = SAMPLE_RATE
-        for packet in [*out.encode(frame), *out.encode(None)]:
-            container.mux(packet)
-        container.close()
-        path.write_bytes(pipe.getvalue())
+    path = tmp_path / "a.flac"
+    soundfile.write(path, tone(3).T, SAMPLE_RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the last 36 bits of bytes 18 to 25
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert audio.load(path)[0].shape == (2, 3 * SAMPLE_RATE)

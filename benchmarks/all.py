@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adt.errors import ConfigError, OutputError
+from adt.errors import ConfigError
 
 from . import beats, report, separation, speed, transcription
 
@@ -25,11 +25,7 @@ def main(argv: list[str] | None = None) -> None:
         raise ConfigError("--out and --table belong to single benchmarks; use --results DIR")
     if (args.kits is None) != (args.groove is None):
         raise ConfigError("renders need both --kits DIR and --groove DIR")
-    try:
-        args.results.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{args.results}: cannot be made ({error.strerror}); "
-                          "choose another folder with --results") from error
+    report.make_folder(args.results, "--results")
     shared = ["--device", args.device, "--seed", str(args.seed)]
     if args.readme:
         shared += ["--readme", str(args.readme)]

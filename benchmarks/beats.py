@@ -18,15 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from adt import Beats, BeatTracker, Transcriber, Transcription
+from adt import Beats, BeatTracker, Transcriber
 from adt.audio import stream
-from adt.data.mdb import read_mdb
-from adt.errors import ConfigError
+from adt.data.mdb import Track
+from adt.errors import ConfigError, DataError
 from adt.frames import SAMPLE_RATE
-from adt.transcription import Hit
-from adt.vocabulary import PIECES
 
-from . import report, tables
+from . import recordings, report, tables
 
 FIGURES = ("beat F", "CMLt", "AMLt", "downbeat F")
 
@@ -76,10 +74,18 @@ def madmom_beats() -> Callable[[Path], Beats] | None:
     return track
 
 
-def annotated(track) -> Transcription:
-    """The annotated strokes of a track as a transcription."""
-    hits = [Hit(float(t), PIECES[p]) for t, p in zip(track.times, track.pieces, strict=True)]
-    return Transcription(hits, float(track.times[-1]) + 1.0)
+def annotated_beats(track: Track) -> Beats:
+    """The annotated beats of a track.
+
+    Raises
+    ------
+    DataError
+        If they are no beats.
+    """
+    try:
+        return Beats(track.beats[:, 0], track.beats[:, 1])
+    except ValueError as error:
+        raise DataError(f"{track.name}.beats: {error}; correct it") from error
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -88,9 +94,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", required=True,
                         help="annotated recordings in the layout of MDB Drums, with beats")
     args = parser.parse_args(argv)
-    tracks = [t for t in read_mdb(args.data) if len(t.beats)]
+    tracks = [t for t in recordings.read(args.data) if len(t.beats)]
     if not tracks:
         raise ConfigError(f"{args.data}: no track has beats (NAME.beats)")
+    truth = {t.name: annotated_beats(t) for t in tracks}
     transcriber = {demix: Transcriber(demix, args.device) for demix in (True, False)}
     tracker = BeatTracker(device=args.device)
     systems: dict[str, Callable[[Path], Beats]] = {
@@ -103,16 +110,15 @@ def main(argv: list[str] | None = None) -> None:
     figures: dict[str, dict] = {}
     rows = []
     for kind, audio in (("drums alone", "drums"), ("songs", "mix")):
-        for name, track_beats in systems.items():
+        paths = {t.name: getattr(t, audio) for t in tracks if getattr(t, audio) is not None}
+        for name, track_beats in systems.items() if paths else ():
             begun = time.monotonic()
-            scores = {t.name: score(Beats(t.beats[:, 0], t.beats[:, 1]),
-                                    track_beats(getattr(t, audio))) for t in tracks}
+            scores = {n: score(truth[n], track_beats(path)) for n, path in paths.items()}
             figures[f"{kind}, {name}"] = {
                 "mean": np.mean(list(scores.values()), axis=0), "tracks": scores,
                 "seconds": time.monotonic() - begun}
             rows.append((kind, name))
-    oracle = {t.name: score(Beats(t.beats[:, 0], t.beats[:, 1]), tracker(annotated(t)))
-              for t in tracks}
+    oracle = {t.name: score(truth[t.name], tracker(recordings.annotated(t))) for t in tracks}
     figures["annotated strokes, adt"] = {"mean": np.mean(list(oracle.values()), axis=0),
                                          "tracks": oracle}
     rows.append(("annotated strokes", "adt"))

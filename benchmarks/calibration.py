@@ -9,18 +9,23 @@ thresholds before and after.
 
 from __future__ import annotations
 
-import argparse
-import json
-import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adt import Activations, Transcriber, Transcription
 from adt.calibration import STRENGTH, calibrate
+from adt.data.mdb import Track
+from adt.errors import ConfigError
 from adt.scoring import Scores, paired_bootstrap
 
+from . import recordings, report, tables
 
-def measure(tracks: dict[str, tuple[Activations, Transcription]], transcriber,
-            seconds: float = 30.0, strength: float = STRENGTH) -> dict:
+KINDS = {"mix": "songs", "drums": "drums alone"}
+REST = 5.0  #: least length of the rest of a track, seconds
+
+
+def measure(tracks: Mapping[str, tuple[Activations, Transcription]], transcriber,
+            seconds: float = 30.0, strength: float = STRENGTH, seed: int = 0) -> dict:
     """F of the rest of each track before and after, and pooled.
 
     Parameters
@@ -28,14 +33,22 @@ def measure(tracks: dict[str, tuple[Activations, Transcription]], transcriber,
     tracks : mapping of name to (activations, reference)
     transcriber : adt.Transcriber
     seconds : float
-        Length of the corrected part; tracks that are no longer than it are left out.
+        Length of the corrected part; tracks that are not longer by `REST`, or have nothing
+        annotated in it, are left out.
     strength : float
         Of the prior, see `adt.calibration.calibrate`.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    ConfigError
+        If no track is left.
     """
     before, after = Scores(5), Scores(5)
     thresholds = {}
     for name, (activations, reference) in tracks.items():
-        if activations.duration <= seconds + 5:
+        if activations.duration <= seconds + REST or not any(h.time < seconds for h in reference):
             continue
         found = calibrate(activations, reference, 0.0, seconds,
                           thresholds=transcriber.thresholds, strength=strength)
@@ -45,8 +58,11 @@ def measure(tracks: dict[str, tuple[Activations, Transcription]], transcriber,
         truth = _after(reference, seconds, merge=False)
         before.update(name, truth, _after(plain, seconds))
         after.update(name, truth, _after(tuned, seconds))
-    old, new = before()[0.05], after()[0.05]
-    difference = paired_bootstrap(after.counts(0.05), before.counts(0.05))
+    if not thresholds:
+        raise ConfigError(f"no track has strokes in its first {seconds:g} s and {REST:g} s more "
+                          "after them; choose fewer with --seconds")
+    old, new = before(seed=seed)[0.05], after(seed=seed)[0.05]
+    difference = paired_bootstrap(after.counts(0.05), before.counts(0.05), seed=seed)
     return {"seconds": seconds, "strength": strength, "before": old["SUM"], "after": new["SUM"],
             "difference": difference, "thresholds": thresholds,
             "tracks": {n: [old["tracks"][n]["f_measure"], new["tracks"][n]["f_measure"]]
@@ -58,28 +74,59 @@ def _after(song: Transcription, seconds: float, merge: bool = True) -> dict:
             for name, times in song.events(5, merge=merge).items()}
 
 
-def main(argv=None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="NAME.txt and NAME.*.flac")
-    parser.add_argument("--activations", type=Path,
+def heard(tracks: Sequence[Track], transcriber, kind: str, folder: Path | None = None) -> dict:
+    """What `measure` asks for, of the tracks that have audio of a kind.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+    transcriber : adt.Transcriber
+    kind : {'mix', 'drums'}
+    folder : path, optional
+        Of activations ``NAME.KIND.npz``, in place of listening to the audio.
+    """
+    found = {}
+    for track in tracks:
+        path = getattr(track, kind)
+        if path is not None:
+            activations = (Activations.load(folder / f"{track.name}.{kind}.npz") if folder
+                           else transcriber.activations(path))
+            found[track.name] = activations, recordings.annotated(track)
+    return found
+
+
+def table(result: Mapping, kind: str) -> str:
+    """Pooled F before and after, one row."""
+    return tables.markdown(
+        ["input", "corrected", "tracks", "F of the rest before", "after", "difference"],
+        [[KINDS[kind], f"{result['seconds']:g} s", str(len(result["tracks"])),
+          *(tables.number(result[when]["f_measure"]) for when in ("before", "after")),
+          tables.interval(result["difference"]["difference"], result["difference"]["interval"])]])
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the benchmark from the command line."""
+    parser = report.parser("benchmarks.calibration", __doc__)
+    parser.add_argument("--data", type=Path, metavar="DIR", required=True,
+                        help="annotated recordings in the layout of MDB Drums")
+    parser.add_argument("--activations", type=Path, metavar="DIR",
                         help="folder of NAME.KIND.npz, written by adt transcribe --activations")
-    parser.add_argument("--kind", choices=("mix", "drums"), default="mix")
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--strength", type=float, default=STRENGTH)
+    parser.add_argument("--kind", choices=tuple(KINDS), default="mix", help="which audio")
+    parser.add_argument("--seconds", type=float, default=30.0, help="that are corrected")
+    parser.add_argument("--strength", type=float, default=STRENGTH, help="of the prior, in hits")
     args = parser.parse_args(argv)
-    transcriber = Transcriber()
-    tracks = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for path in sorted(args.data.glob("*.txt")):
-            name = f"{path.stem}.{args.kind}"
-            listened = args.activations and args.activations / f"{name}.npz"
-            tracks[path.stem] = (
-                Activations.load(listened) if listened
-                else transcriber.activations(args.data / f"{name}.flac"),
-                Transcription.load(path, ignore_unknown=True))
-        print(json.dumps(measure(tracks, transcriber, args.seconds, args.strength), indent=1))
+    if not args.seconds > 0 or not args.strength >= 0:
+        raise ConfigError("--seconds must be above zero and --strength not below")
+    transcriber = Transcriber(device=args.device, beats=False)
+    tracks = heard(recordings.read(args.data), transcriber, args.kind, args.activations)
+    if not tracks:
+        raise ConfigError(f"{args.data}: no track has NAME.{args.kind}; choose another --kind")
+    result = measure(tracks, transcriber, args.seconds, args.strength, args.seed)
+    report.deliver(args, {"benchmark": "calibration",
+                          "environment": report.environment(args.device),
+                          "options": {"kind": args.kind, "seed": args.seed}, **result},
+                   {"calibration": table(result, args.kind)})
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(report.run(main))

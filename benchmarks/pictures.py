@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from adt.audio import stream
+from adt.errors import ConfigError, DataError
 from adt.features import audio_to_bands, reference_level, to_decibel
 from adt.frames import FRAME_RATE
 from adt.inference import Transcriber
@@ -20,6 +21,7 @@ from adt.output import atomic_path
 from adt.vocabulary import PIECE_TO_STEM, PIECES, STEMS
 
 from . import clips, report
+from .transcription import confusions
 
 
 def stems_picture(clip: clips.Clip, song: Path, path: Path, transcriber: Transcriber,
@@ -36,23 +38,32 @@ def stems_picture(clip: clips.Clip, song: Path, path: Path, transcriber: Transcr
         With demixing.
     start, seconds : float
         Which part of both.
+
+    Raises
+    ------
+    ConfigError
+        If one of them has no such part.
     """
     pieces, _ = clip.render()
     truth = np.stack([sum((a for p, a in pieces.items() if PIECE_TO_STEM[p] == stem),
                           np.zeros_like(next(iter(pieces.values())))) for stem in STEMS])
     part = slice(round(start * FRAME_RATE), round((start + seconds) * FRAME_RATE))
+    mixture, heard = audio_to_bands([truth.sum(axis=0)]), audio_to_bands(stream(song))
+    for name, bands in (("the render", mixture), (song, heard)):
+        if not len(bands[part]):
+            raise ConfigError(f"{name}: nothing from {start:g} s on, it has "
+                              f"{len(bands) / FRAME_RATE:.1f} s; choose another --start")
 
     def estimated(bands: np.ndarray) -> list[np.ndarray]:
         decibel = to_decibel(bands, reference_level(bands))
         return [decibel[part], *(s[part] for s in transcriber.stems(decibel))]
 
-    mixture = audio_to_bands([truth.sum(axis=0)])
     level = reference_level(mixture)
     columns = {
         "render, truth": [to_decibel(b, level)[part] for b in
                           (mixture, *(audio_to_bands([s]) for s in truth))],
         "render, adt": estimated(mixture),
-        f"{song.stem}, adt": estimated(audio_to_bands(stream(song)))}
+        f"{song.stem}, adt": estimated(heard)}
     figure, axes = _figure((15, 11), len(STEMS) + 1, len(columns))
     for column, (title, panels) in enumerate(columns.items()):
         axes[0, column].set_title(title)
@@ -66,6 +77,26 @@ def stems_picture(clip: clips.Clip, song: Path, path: Path, transcriber: Transcr
                 axis.set_ylabel(name)
         axes[-1, column].set_xlabel("time (s)")
     _save(figure, path)
+
+
+def read_confusions(path: Path) -> np.ndarray:
+    """Confusions with demixing in what ``benchmarks.transcription --out`` wrote.
+
+    Raises
+    ------
+    DataError
+        If it is no such file or has none.
+    """
+    try:
+        matrix = confusions(json.loads(path.read_text(encoding="utf-8"))["renders"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or repr(error)
+        raise DataError(f"{path}: cannot be read as figures of renders ({reason}); write them "
+                        "with benchmarks.transcription --kits KITS --groove GROOVE "
+                        "--out FILE.json") from error
+    if matrix is None:
+        raise DataError(f"{path}: has no figures with demixing; write them without --no-demix")
+    return matrix
 
 
 def confusion_picture(matrix: np.ndarray, path: Path) -> None:
@@ -119,13 +150,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--start", type=float, default=40.0, metavar="S")
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S")
     args = parser.parse_args(argv)
-    clip = clips.held_out(args.groove, args.kits, args.clip + 1, 60.0, args.seed)[args.clip]
-    stems_picture(clip, args.song, args.images / "stems.png",
+    if args.clip < 0 or not 0 <= args.start < np.inf or not 0 < args.seconds < np.inf:
+        raise ConfigError("--clip and --start must not be below zero, --seconds must be above it")
+    report.make_folder(args.images, "--images")
+    matrix = read_confusions(args.figures) if args.figures else None
+    chosen = clips.held_out(args.groove, args.kits, args.clip + 1, 60.0, args.seed)
+    if args.clip >= len(chosen):
+        raise ConfigError(f"--clip {args.clip}: there are {len(chosen)} renders, from 0 on")
+    stems_picture(chosen[args.clip], args.song, args.images / "stems.png",
                   Transcriber(device=args.device, beats=False), args.start, args.seconds)
-    if args.figures:
-        result = json.loads(args.figures.read_text(encoding="utf-8"))
-        confusion_picture(np.array(result["renders"]["confusion"][0]["matrix"]),
-                          args.images / "confusion.png")
+    if matrix is not None:
+        confusion_picture(matrix, args.images / "confusion.png")
 
 
 if __name__ == "__main__":

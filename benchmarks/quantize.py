@@ -12,16 +12,16 @@ The tempo is known. Beside `auto` stands what a fixed grid of sixteenths does.
 
 from __future__ import annotations
 
-import argparse
-import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from adt.data.groove import Performance, read_groove
+from adt.errors import ConfigError
 from adt.grid import place
 
-from . import tables
+from . import report, tables
 
 #: Feel → place of the four sixteenths of a beat; None leaves the notes there out.
 FEELS = {
@@ -70,8 +70,8 @@ def keeps_to_sixteenths(performance: Performance) -> bool:
     return float((np.abs(errors - np.median(errors)) > 1 / 3).mean()) < STRAY
 
 
-def measure(performances: list[Performance], feel, seed: int = 0) -> dict[str, float]:
-    """Shares of the notes put on the right step, pooled over performances."""
+def measure(performances: list[Performance], feel, seed: int = 0) -> dict[str, float | None]:
+    """Shares of the notes put on the right step, pooled over performances; None without notes."""
     rng = np.random.default_rng(seed)
     own = np.array([p for p in (*feel, 1) if p is not None])
     notes, auto, fixed, known = 0, 0, 0, 0
@@ -84,32 +84,44 @@ def measure(performances: list[Performance], feel, seed: int = 0) -> dict[str, f
         fixed += int((np.abs(np.rint(played * 4) / 4 - meant) < RIGHT).sum())
         nearest = own[np.abs(played[:, None] % 1 - own).argmin(axis=1)]
         known += int((np.abs(played // 1 + nearest - meant) < RIGHT).sum())
-    return {"notes": notes, "auto": auto / notes, "sixteenths": fixed / notes,
-            "known": known / notes}
+    shares = {"auto": auto, "sixteenths": fixed, "known": known}
+    return {"notes": notes, **{name: n / notes if notes else None for name, n in shares.items()}}
 
 
-def main(argv=None) -> None:
+def table(result: Mapping) -> str:
+    """One row for each feel."""
+    return tables.markdown(
+        ["feel", "notes", "auto", "1/16", "the feel's own grid"],
+        [[name, str(row["notes"]),
+          *(tables.number(row[key]) for key in ("auto", "sixteenths", "known"))]
+         for name, row in result.items()])
+
+
+def main(argv: list[str] | None = None) -> None:
     """Run the benchmark from the command line."""
-    parser = argparse.ArgumentParser("benchmarks.quantize", description=__doc__)
-    parser.add_argument("--groove", type=Path, required=True, metavar="DIR",
+    parser = report.parser("benchmarks.quantize", __doc__)
+    parser.add_argument("--groove", type=Path, metavar="DIR", required=True,
                         help="Groove MIDI Dataset")
-    parser.add_argument("--split", default="test", help="part of it (default: test)")
+    parser.add_argument("--split", default="test", help="part of it")
     parser.add_argument("--least", type=int, default=20, metavar="N",
-                        help="notes that a performance must have (default: 20)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="figures as JSON")
+                        help="notes that a performance must have")
     args = parser.parse_args(argv)
+    if args.least < 1:
+        raise ConfigError("--least must be above zero")
     performances = [p for p in read_groove(args.groove, args.split)
                     if p.time_signature.endswith("-4") and p.beat_type == "beat"
                     and len(p) >= args.least and keeps_to_sixteenths(p)]
+    if not performances:
+        raise ConfigError(f"{args.groove}: no performance of the {args.split} split has "
+                          f"{args.least} notes and keeps to sixteenths; ask for fewer "
+                          "with --least")
     found = {name: measure(performances, feel, args.seed) for name, feel in FEELS.items()}
-    print(tables.markdown(
-        ["feel", "notes", "auto", "1/16", "the feel's own grid"],
-        [[name, str(row["notes"]), *(tables.number(row[key]) for key in (
-            "auto", "sixteenths", "known"))] for name, row in found.items()]))
-    if args.out:
-        args.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    report.deliver(args, {"benchmark": "quantize",
+                          "environment": report.environment(args.device),
+                          "options": {"split": args.split, "least": args.least,
+                                      "seed": args.seed},
+                          "feels": found}, {"quantize": table(found)})
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(report.run(main))

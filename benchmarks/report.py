@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from adt.errors import AdtError
+from adt.errors import AdtError, ConfigError, OutputError
 from adt.output import atomic_path
 
 from . import tables
@@ -97,9 +97,49 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default is None else super()._get_help_string(action)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Checks the shared options first: what cannot be written after the work is lost."""
+
+    def parse_args(self, args=None, namespace=None):
+        found = super().parse_args(args, namespace)
+        if found.seed < 0:
+            raise ConfigError(f"--seed {found.seed}: must be zero or above")
+        for path in (found.out, found.table):
+            if path is not None:
+                _check_place(path)
+        if found.readme is not None:
+            tables.check(found.readme)
+        if found.device != "cpu":
+            from adt.network import pick_device
+            found.device = str(pick_device(found.device))
+        return found
+
+
+def _check_place(path: Path) -> None:
+    """Raise `OutputError` unless a file of this name can be written."""
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: folder {path.parent} cannot be written to; choose another")
+
+
+def make_folder(path: Path, option: str) -> None:
+    """Make a folder for results; `OutputError`, which names the option, if that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be made ({error.strerror}); "
+                          f"choose another folder with {option}") from error
+
+
 def parser(module: str, description: str) -> argparse.ArgumentParser:
-    """Parser with the options that all benchmarks share."""
-    result = argparse.ArgumentParser(
+    """Parser with the options that all benchmarks share.
+
+    Its ``parse_args`` raises an `AdtError` if one of these cannot be used.
+    """
+    result = _Parser(
         prog=f"python -m {module}", description=description.strip().splitlines()[0],
         formatter_class=_Help)
     result.add_argument("--out", type=Path, metavar="FILE.json", help="write all figures")

@@ -15,10 +15,11 @@ dB of the mixture's.
 
 Beside the bank stand: the mixture itself; the percussive part of harmonic–percussive
 separation (`librosa.effects.hpss`), the same for every stem; non-negative matrix
-factorisation with templates learnt from the training kits (`Templates`); and two oracles that know
-the stems, ideal ratio masks |S|² / Σ|S|² (IRM2 of SiSEC, which score about 1 dB higher here
-than ratios of magnitudes) on the STFT that the bank reads (window 2,048, hop 441), and the
-same on the bank's bands. The gap is the oracle's nSDR (bins) minus the bank's.
+factorisation with templates learnt from the training kits and, with accompaniment, free
+components for the rest (`Templates`); and two oracles that know the stems, ideal ratio masks
+|S|² / Σ|S|² (IRM2 of SiSEC, which score about 1 dB higher here than ratios of magnitudes) on the
+STFT that the bank reads (window 2,048, hop 441), and the same on the bank's bands. The gap is the
+oracle's nSDR (bins) minus the bank's.
 
 SDR says little about strokes, so two more measures stand in a table of their own:
 
@@ -48,7 +49,7 @@ from separation import WIENER
 from . import clips, report, tables
 
 PLAYS = -60.0  #: a stem plays where its energy is above this, dB of the mixture's
-FLOOR = -120.0  #: least leakage that is told apart from silence, dB
+FLOOR = -120.0  #: least leakage and SI-SDR that are told apart from silence's, dB
 METRICS = ("sdr", "si_sdr", "nsdr")
 TITLES = OrderedDict(mixture="mixture", hpss="HPSS, percussive part",
                      nmf="NMF, trained templates", adt="adt",
@@ -58,6 +59,8 @@ TITLES = OrderedDict(mixture="mixture", hpss="HPSS, percussive part",
 LEVEL_KEPT = 3.0  #: largest change of an attack's level, dB
 TIME_KEPT = 5e-3  #: largest shift of an attack, seconds
 RISE = 6.0  #: a stroke that rises less than this over what rings before is not measured, dB
+
+FREE = 16  #: components of NMF for accompaniment
 
 Estimates = Mapping[str, np.ndarray]
 
@@ -91,14 +94,18 @@ def sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
 def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Scale-invariant signal-to-distortion ratio in dB, one scale for all channels.
 
+    At least `FLOOR`, which is that of silence: no scale makes a reference of it.
+
     Examples
     --------
     >>> round(si_sdr(np.ones((2, 8)), 0.5 * np.ones((2, 8))))
     120
     """
     reference = reference.astype(np.float64)
+    if _energy(estimate) <= 1e-30:
+        return FLOOR
     scale = float(np.sum(reference * estimate)) / max(_energy(reference), 1e-30)
-    return _ratio(_energy(scale * reference), _energy(scale * reference - estimate))
+    return max(FLOOR, _ratio(_energy(scale * reference), _energy(scale * reference - estimate)))
 
 
 def leakage(estimate: np.ndarray, mixture: np.ndarray) -> float:
@@ -126,7 +133,7 @@ def _attack(envelope: np.ndarray, at: int) -> tuple[float, int, float]:
     low = max(0, at - 10 * ms)
     part = envelope[low: at + 30 * ms]
     peak = float(part.max())
-    before = float(envelope[max(0, at - 10 * ms): max(1, at - 5 * ms)].mean())
+    before = float(envelope[max(0, at - 10 * ms): max(0, at - 5 * ms)].sum()) / (5 * ms)
     return peak, low + int(np.argmax(part >= peak / 4)) - at, before
 
 
@@ -137,7 +144,8 @@ def attacks(reference: np.ndarray, estimate: np.ndarray, times: Sequence[float])
     greatest value from 10 ms before to 30 ms after the stroke, its onset the first moment there
     that reaches a quarter of it (−6 dB). Strokes closer than 40 ms to the one before count
     as one with it (flams); those that rise less than 6 dB over what rings in the true stem from
-    10 to 5 ms before have no attack to measure, and are left out.
+    10 to 5 ms before (silence, before the clip begins) have no attack to measure, and are left
+    out.
 
     Parameters
     ----------
@@ -176,19 +184,22 @@ def attacks(reference: np.ndarray, estimate: np.ndarray, times: Sequence[float])
 def score_band(references: Estimates, estimates: Estimates, mixture: np.ndarray) -> dict:
     """Scores of all stems together and of what they leave of a song.
 
+    Both have the same error, and the accompaniment is as loud as the drums. So the SDR of the
+    rest, taken as the accompaniment, is the SDR of all drums too, and their nSDR.
+
     Returns
     -------
     dict
-        ``drums``: nSDR of the sum of the stems; ``residual``: SDR of the rest as the
-        accompaniment; ``drums_left``: gain of the drums in the rest, dB, by a least-squares
-        fit of true drums and true accompaniment to it.
+        ``residual``: SDR of the rest; ``residual_si_sdr``: its SI-SDR; ``drums_left``: gain
+        of the drums in the rest, dB, by a least-squares fit of true drums and true
+        accompaniment to it.
     """
     drums = np.sum(list(references.values()), axis=0, dtype=np.float64)
     estimate = np.sum([estimates[stem] for stem in references], axis=0, dtype=np.float64)
     band, rest = mixture - drums, mixture - estimate
     basis = np.stack([drums.ravel(), band.ravel()], axis=1)
     gain = np.linalg.lstsq(basis, rest.ravel(), rcond=None)[0][0]
-    return {"drums": sdr(drums, estimate) - sdr(drums, mixture), "residual": sdr(band, rest),
+    return {"residual": sdr(band, rest), "residual_si_sdr": si_sdr(band, rest),
             "drums_left": max(FLOOR, float(20 * np.log10(max(abs(gain), 1e-12))))}
 
 
@@ -276,7 +287,10 @@ class Templates:
     its kits' strokes, the loudest layer of each articulation. A mixture is decomposed
     on all of them, and masked by the shares of power that the stems' templates explain.
     (Smaragdis, "Non-negative matrix factor deconvolution", 2004, without the convolution;
-    Dittmar & Gärtner, DAFx 2014, for drums.)
+    Dittmar & Gärtner, DAFx 2014, for drums.) Where more than drums sounds, `free` components
+    that are learnt from the mixture explain the rest of it, and no stem gets their share
+    (partially fixed NMF: Wu & Lerch, "Drum transcription using partially fixed non-negative
+    matrix factorization", EUSIPCO 2015).
 
     Parameters
     ----------
@@ -285,6 +299,8 @@ class Templates:
         Templates of each stem.
     seconds : float
         Of each stroke.
+    free : int
+        Components for the rest.
 
     Raises
     ------
@@ -292,7 +308,8 @@ class Templates:
         If scikit-learn is not installed or a stem has no strokes.
     """
 
-    def __init__(self, kits: Sequence, components: int = 8, seconds: float = 0.3):
+    def __init__(self, kits: Sequence, components: int = 8, seconds: float = 0.3,
+                 free: int = 0):
         try:
             from sklearn.decomposition import NMF
         except ImportError:
@@ -322,25 +339,47 @@ class Templates:
                 learnt.append(model.fit(np.concatenate(rows)[::3]).components_)
         parts = np.concatenate(learnt).astype(np.float32)
         self.templates = parts / np.maximum(np.linalg.norm(parts, axis=1, keepdims=True), 1e-9)
-        self.components = components
+        self.components, self.free = components, free
 
     def __call__(self, mixture: np.ndarray, sr: int) -> dict:
         """Stem → ndarray of shape (channels, samples)."""
-        from sklearn.decomposition import non_negative_factorization
         transform = _transform()
         spectrum = transform.stft(mixture)
         magnitude = np.abs(spectrum).mean(axis=0).astype(np.float32).T
+        decompose = self._decompose_with_rest if self.free else self._decompose
+        gains, templates = decompose(magnitude)
+        cuts = range(self.components, len(self.templates) + 1, self.components)
+        power = np.stack([g @ t for g, t in zip(
+            np.split(gains, cuts, axis=1), np.split(templates, cuts))]) ** 2  # the rest comes last
+        masks = power / (power.sum(axis=0) + 1e-12)
+        return {stem: transform.istft(mask.T * spectrum, k1=mixture.shape[1])
+                for stem, mask in zip(STEMS, masks)}
+
+    def _decompose(self, magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gains (frames, templates) and templates (templates, bins)."""
+        from sklearn.decomposition import non_negative_factorization
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gains, _, _ = non_negative_factorization(
                 magnitude, H=self.templates, n_components=len(self.templates), init="custom",
                 update_H=False, max_iter=60, random_state=0)
-        cuts = range(0, len(self.templates), self.components)
-        power = np.stack([gains[:, i: i + self.components]
-                          @ self.templates[i: i + self.components] for i in cuts]) ** 2
-        masks = power / (power.sum(axis=0) + 1e-12)
-        return {stem: transform.istft(mask.T * spectrum, k1=mixture.shape[1])
-                for stem, mask in zip(STEMS, masks)}
+        return gains, self.templates
+
+    def _decompose_with_rest(self, magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same with the free components last, which scikit-learn cannot learn alone.
+
+        Multiplicative updates for the squared error (Lee & Seung, NIPS 2000).
+        """
+        rng, fixed = np.random.default_rng(0), len(self.templates)
+        rest = rng.random((self.free, magnitude.shape[1]), dtype=np.float32)
+        rest /= np.linalg.norm(rest, axis=1, keepdims=True)
+        templates = np.concatenate([self.templates, rest])
+        gains = rng.random((len(magnitude), len(templates)), dtype=np.float32)
+        for _ in range(60):
+            gains *= magnitude @ templates.T / (gains @ (templates @ templates.T) + 1e-9)
+            free = gains[:, fixed:]
+            templates[fixed:] *= free.T @ magnitude / (free.T @ gains @ templates + 1e-9)
+        return gains, templates
 
 
 def score(chosen: Sequence[clips.Clip], separate: Callable[..., Estimates], *,
@@ -491,11 +530,12 @@ def details(result: Mapping) -> str:
     text = tables.markdown(["system", "", *STEMS, "all"], rows, left=2)
     if result["band"]:
         text += "\n\n" + tables.markdown(
-            ["system", "nSDR of all drums", "SDR of the residual", "drums left in it, dB"],
+            ["system", "SDR of the residual, and SDR gain of all drums",
+             "SI-SDR of the residual", "drums left in it, dB"],
             [[title, *(tables.decibel(result["band"][system][m])
-                       for m in ("drums", "residual", "drums_left"))]
+                       for m in ("residual", "residual_si_sdr", "drums_left"))]
              for system, title in TITLES.items()
-             if system in result["band"] and system not in ("mixture", "hpss", "nmf")])
+             if system in result["band"] and system not in ("mixture", "hpss")])
     return text
 
 
@@ -533,7 +573,7 @@ def main(argv: list[str] | None = None) -> None:
     nmf = None
     if args.nmf:
         from adt.data.kits import read_kits
-        nmf = Templates(read_kits(args.kits, "train"))
+        nmf = Templates(read_kits(args.kits, "train"), free=FREE if songs else 0)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="librosa")
         scores = score(chosen, bank, seconds=args.seconds, accompaniment=songs,

@@ -2,16 +2,17 @@
 
 Every stage is run several times and the median counts. The floor is one plain STFT of the
 same audio, torch's. The stages of a transcription run one after the other on what the stage
-before gave, as in `adt.inference`; "transcribe" and "separate" are the whole way, from file to
-hits and from file to five files. Peak memory is that of a fresh process that does nothing else
-(resident set, the library code included). The cold start is that of whole commands in processes
-of their own; so are songs of other lengths, whose peak memory is given above that of a bare
-interpreter.
+before gave, in the blocks of `adt.inference`; "transcribe" and "separate" are the whole way, from
+file to hits and from file to five files. Peak memory is that of a fresh process that does nothing
+else (resident set, the library code included). The cold start is that of whole commands in
+processes of their own; so are songs of other lengths, whose peak memory is given above that of a
+bare interpreter.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -46,11 +47,14 @@ STARTS = OrderedDict(
     help=("`adt --help`", ("-m", "adt", "--help")),
     import_torch=("`import torch`", ("-c", "import torch")),
     transcribe=("`adt transcribe`, {seconds:.0f} s of audio",
-                ("-m", "adt", "transcribe", "{song}", "-o", "{folder}/hits.mid", "--force")),
+                ("-m", "adt", "transcribe", "{song}", "-o", "{folder}/hits.mid", "--force",
+                 "--device", "{device}")),
     separate=("`adt separate`, {seconds:.0f} s of audio",
-              ("-m", "adt", "separate", "{song}", "-o", "{folder}/stems", "--force")))
+              ("-m", "adt", "separate", "{song}", "-o", "{folder}/stems", "--force",
+               "--device", "{device}")))
 CLIP = 30.0  #: seconds of the song of the cold start
 LENGTHS = (10.0, 60.0, 240.0)  #: seconds of the songs of other lengths
+WAYS = ("transcribe", "separate_flac")  #: of `WHOLE`, those that songs of other lengths go
 
 NOISE_LEVEL = -20.0  #: of the noise under a made-up song, dB of its drums
 
@@ -157,8 +161,11 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
 
     from adt.audio import stream
     from adt.decoder import decode
+    from adt.detectors import stem_decibel
     from adt.features import audio_to_bands, reference_level, to_decibel
-    from adt.network import aligned, chunks, in_parallel
+    from adt.inference import _BLOCK
+    from adt.network import aligned, chunks, in_batches, in_parallel, rounded
+    bank, network, device = transcriber.bank, transcriber.network, transcriber.device
     times = {}
     times["decode"], blocks = median_time(lambda: list(stream(path)), runs)
     audio = torch.from_numpy(np.concatenate(blocks, axis=1))
@@ -167,18 +174,32 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         lambda: torch.stft(audio, N_FFT, HOP, window=window, return_complex=True), runs)
     times["bands"], bands = median_time(lambda: audio_to_bands(blocks), runs)
     level = reference_level(bands)
-    mixtures = [aligned(to_decibel(bands[read], level))
-                for read, _ in chunks(len(bands), transcriber.margin)]
-    times["bank"], stems = median_time(
-        lambda: list(in_parallel(transcriber.stems, mixtures)), runs)
+    batches = [torch.from_numpy(np.stack([aligned(to_decibel(bands[read], level))
+                                          for read, _ in batch])).to(device)
+               for batch in in_batches(chunks(len(bands), transcriber.margin), device)]
+
+    def blocks_of(mixture):
+        margin = rounded(network.look_margin + bank.margin)
+        return [(mixture[:, read], keep)
+                for read, keep in chunks(mixture.shape[1], margin, _BLOCK)]
 
     @torch.inference_mode()
-    def detect(inputs):
-        inputs = (torch.from_numpy(a)[None].to(transcriber.device) for a in inputs)
-        return transcriber.network(*inputs).cpu()
+    def separate(mixture):
+        stems = [stem_decibel(block, bank(block)) for block, _ in blocks_of(mixture)]
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return stems
 
+    @torch.inference_mode()
+    def detect(batch):
+        mixture, stems = batch
+        seen = [network.look(block, own)[..., keep]
+                for (block, keep), own in zip(blocks_of(mixture), stems)]
+        return network.listen(torch.cat(seen, dim=-1)).cpu()
+
+    times["bank"], stems = median_time(lambda: list(in_parallel(separate, batches)), runs)
     times["detectors"], _ = median_time(
-        lambda: list(in_parallel(detect, zip(mixtures, stems))), runs)
+        lambda: list(in_parallel(detect, zip(batches, stems))), runs)
     activations = transcriber.bands_to_activations(bands, 0.0)
     times["decoder"], _ = median_time(lambda: decode(
         transcriber.decoder, activations.onset, activations.levels), runs)
@@ -226,23 +247,28 @@ def measure(path: Path | str, device: str = "cpu", runs: int = 5, fresh: bool = 
     return {"seconds": length, "threads": torch.get_num_threads(), "stages": stages}
 
 
-def cold_start(seconds: float = CLIP, runs: int = 5, seed: int = 0) -> dict:
+def cold_start(seconds: float = CLIP, device: str = "cpu", runs: int = 5,
+               threads: int | None = None, seed: int = 0) -> dict:
     """Time whole commands (`STARTS`), each in a fresh process, on a made-up song.
+
+    Their threads are those that OMP_NUM_THREADS says.
 
     Returns
     -------
     dict
         ``clip_seconds``, and ``starts``: name → median seconds.
     """
+    own = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+
     def start(arguments):
         subprocess.run([sys.executable, *arguments], cwd=Path(__file__).parents[1],
-                       capture_output=True, check=True)
+                       env={**os.environ, **own}, capture_output=True, check=True)
 
     with tempfile.TemporaryDirectory(prefix="adt-speed-") as folder:
         song = make_song(Path(folder) / "song.wav", seconds, seed)
         starts = {}
         for name, (_, arguments) in STARTS.items():
-            filled = [a.format(song=song, folder=folder) for a in arguments]
+            filled = [a.format(song=song, folder=folder, device=device) for a in arguments]
             starts[name], _ = median_time(partial(start, filled), runs)
     return {"clip_seconds": seconds, "starts": starts}
 
@@ -255,7 +281,7 @@ def over_lengths(lengths: Sequence[float], device: str = "cpu", threads: int | N
     -------
     dict
         ``own_mib``: peak memory of a bare ``interpreter`` and of one that imports ``torch``;
-        ``lengths``: a list with the ``length`` and, of each of `WHOLE`, ``load_seconds``,
+        ``lengths``: a list with the ``length`` and, of each of `WAYS`, ``load_seconds``,
         ``seconds`` and ``peak_mib``.
     """
     result = {"own_mib": {"interpreter": peak_of_imports(), "torch": peak_of_imports("torch")},
@@ -265,7 +291,7 @@ def over_lengths(lengths: Sequence[float], device: str = "cpu", threads: int | N
             song = make_song(Path(folder) / "song.wav", length, seed)
             result["lengths"].append({"length": length, **{
                 name: in_fresh_process(name, song, device, threads)
-                for name in ("transcribe", "separate_flac")}})
+                for name in WAYS}})
     return result
 
 
@@ -311,7 +337,7 @@ def lengths_table(result: Mapping) -> str:
     rows = []
     for entry in result["lengths"]:
         row = [_span(entry["length"])]
-        for name in ("transcribe", "separate_flac"):
+        for name in WAYS:
             once = entry[name]
             above = None if None in (once["peak_mib"], own["interpreter"]) \
                 else once["peak_mib"] - own["interpreter"]
@@ -364,7 +390,7 @@ def main(argv: list[str] | None = None) -> None:
     environment = report.environment(args.device)
     named = {"speed": f"{table(result)}\n\n{caption(result, environment)}"}
     if args.fresh:
-        result["cold_start"] = cold_start(runs=args.runs, seed=args.seed)
+        result["cold_start"] = cold_start(CLIP, args.device, args.runs, args.threads, args.seed)
         named["speed-start"] = start_table(result["cold_start"])
     if args.fresh and args.lengths:
         result["over_lengths"] = over_lengths(args.lengths, args.device, args.threads, args.seed)

@@ -68,6 +68,12 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
+def check(path: Path | str) -> None:
+    """Raise `DataError` unless there is such a file to put tables into."""
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file; give the README with the table markers")
+
+
 def insert_tables(path: Path | str, named: Mapping[str, str]) -> None:
     """Replace tables between their markers; the rest of the file stays.
 
@@ -77,8 +83,7 @@ def insert_tables(path: Path | str, named: Mapping[str, str]) -> None:
         If the file is missing or lacks one of the markers.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; give the README with the table markers")
+    check(path)
     text = path.read_text(encoding="utf-8")
     for name, table in named.items():
         pattern = re.compile(

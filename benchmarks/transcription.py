@@ -24,7 +24,7 @@ from adt.scoring import WINDOWS, Scores, events
 from adt.transcription import Transcription
 from adt.vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECES, class_names
 
-from . import clips, report, tables
+from . import clips, recordings, report, tables
 from .confusion import confusion
 from .confusion import table as confusion_table
 from .velocity import VelocityScores
@@ -223,8 +223,14 @@ def score_renders(chosen: Sequence[clips.Clip], transcribers: Mapping[bool, Syst
     return result
 
 
-def _by_mode(records: Sequence[Mapping], mode: bool) -> Mapping:
-    return next(r for r in records if r["demix"] == mode)
+def _by_mode(records: Sequence[Mapping], mode: bool) -> Mapping | None:
+    return next((r for r in records if r["demix"] == mode), None)
+
+
+def confusions(renders: Mapping) -> np.ndarray | None:
+    """What was heard as what on renders, with demixing; None if only without was measured."""
+    record = _by_mode(renders["confusion"], True)
+    return record and np.array(record["matrix"])
 
 
 def renders_table(result: Mapping) -> str:
@@ -310,8 +316,7 @@ def main(argv: list[str] | None = None) -> None:
     named: dict[str, str] = {}
     tracks, chosen = [], []
     if args.data is not None:
-        from adt.data.mdb import read_mdb
-        tracks = read_mdb(args.data)
+        tracks = recordings.read(args.data)
     if args.kits is not None:
         chosen = clips.held_out(args.groove, args.kits, args.clips, args.seconds, args.seed)
     transcribers = systems(args.demix, args.device)
@@ -324,9 +329,9 @@ def main(argv: list[str] | None = None) -> None:
         named["renders"] = renders_table(result["renders"])
         named["renders-pieces"] = pieces_table(result["renders"])
         named["renders-kits"] = kits_table(result["renders"])
-        with_demixing = [r for r in result["renders"]["confusion"] if r["demix"]]
-        if with_demixing:
-            named["renders-confusion"] = confusion_table(np.array(with_demixing[0]["matrix"]))
+        matrix = confusions(result["renders"])
+        if matrix is not None:
+            named["renders-confusion"] = confusion_table(matrix)
     report.deliver(args, result, named)
 
 

@@ -1,21 +1,38 @@
 """Benchmarks on made-up material with stub systems."""
 
 import json
+import shutil
 
+import mido
 import numpy as np
 import pytest
 import soundfile
 
+from adt import Activations, Beats
 from adt.data.groove import Performance
 from adt.data.kits import Kit, Sample, read_kit
 from adt.data.mdb import read_mdb
-from adt.errors import DataError
+from adt.data.render import to_stems
+from adt.errors import ConfigError, DataError
 from adt.frames import SAMPLE_RATE
 from adt.synth import write_kit
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import ARTICULATIONS, PIECES, STEMS
 from benchmarks import all as everything
-from benchmarks import beats, clips, confusion, report, separation, speed, tables, transcription
+from benchmarks import (
+    beats,
+    calibration,
+    clips,
+    confusion,
+    pictures,
+    quantize,
+    recordings,
+    report,
+    separation,
+    speed,
+    tables,
+    transcription,
+)
 from benchmarks.velocity import VelocityScores
 
 LABELS = [(0.5, "kick"), (0.5, "hihat_closed"), (1.0, "side_stick"), (1.0, "tambourine"),
@@ -100,8 +117,35 @@ def test_transcription_command_bad_options(argv, message, capsys):
 
 
 @pytest.fixture(scope="module")
-def kit(tmp_path_factory):
-    return read_kit(write_kit(tmp_path_factory.mktemp("kit") / "synthetic", seed=1))
+def kit_folder(tmp_path_factory):
+    return write_kit(tmp_path_factory.mktemp("kit") / "synthetic", seed=1)
+
+
+@pytest.fixture(scope="module")
+def kit(kit_folder):
+    return read_kit(kit_folder)
+
+
+@pytest.fixture
+def material(kit_folder, tmp_path):
+    """``kits`` to train and to be held out, ``groove`` with one performance, ``band``."""
+    for family in ("avl", "synthetic"):
+        shutil.copytree(kit_folder, tmp_path / "kits" / family)
+        file = tmp_path / "kits" / family / "kit.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "family": family}))
+    midi = mido.MidiFile(ticks_per_beat=480)  # two seconds of sixteenths
+    midi.add_track().extend(
+        mido.Message("note_on", note=(36, 42, 38, 42)[k % 4], velocity=100, time=120 * (k > 0))
+        for k in range(16))
+    (tmp_path / "groove").mkdir()
+    midi.save(tmp_path / "groove" / "1.mid")
+    (tmp_path / "groove" / "info.csv").write_text(
+        "drummer,id,style,bpm,beat_type,time_signature,midi_filename,split\n"
+        "a,one,rock,120,beat,4-4,1.mid,test\n")
+    (tmp_path / "band").mkdir()
+    tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
+    soundfile.write(tmp_path / "band" / "tone.wav", tone, SAMPLE_RATE)
+    return tmp_path
 
 
 def performance(name, drummer="a", style="rock", duration=2.0, seed=0):
@@ -162,6 +206,13 @@ def test_choose_clips_spreads_and_repeats():
     assert len(clips.choose_clips(performances, kits, 99, seconds=3.0)) == len(performances)
 
 
+def test_choose_clips_takes_short_ones_last():
+    performances = [performance("rock 12 s", duration=12.0), performance("rock 11 s", duration=11),
+                    performance("jazz 5 s", style="jazz", duration=5.0)]
+    chosen = clips.choose_clips(performances, [make_kit("a", "a")], 3, seconds=60.0)
+    assert [c.performance.name for c in chosen] == ["rock 12 s", "rock 11 s", "jazz 5 s"]
+
+
 def test_confusion_matches_own_piece_first():
     reference = {"ride": np.array([0.0, 1.0, 2.0]), "crash": np.array([1.0])}
     estimate = {"ride": np.array([0.01]), "crash": np.array([1.0, 1.02]),
@@ -205,6 +256,8 @@ def test_measures_by_hand():
     assert separation.sdr(signal, 0 * signal) == pytest.approx(0)
     assert separation.sdr(signal, signal) == pytest.approx(120)
     assert separation.si_sdr(signal, 3 * signal) == pytest.approx(120)
+    assert separation.si_sdr(signal, 0 * signal) == separation.si_sdr(signal, 0 * noise) == -120
+    assert separation.si_sdr(np.eye(2), np.eye(2)[::-1]) == -120  # nothing of the reference
     # against the usual formula
     estimate = 0.5 * signal + noise
     scaled = (signal * estimate).sum() / (signal ** 2).sum() * signal
@@ -259,6 +312,35 @@ def test_attacks_by_hand():
     assert separation.attacks(audio, 0 * audio, times)["both"] == 0
 
 
+def stairs(*levels):
+    """Both channels at these levels for 50, 10, 10, ... ms, the last 100 ms more."""
+    samples = SAMPLE_RATE // 100
+    steps = [levels[0]] * 4 + [*levels] + [levels[-1]] * 10
+    return np.repeat(np.tile(np.array(steps, float), (2, 1)), samples, axis=1)
+
+
+@pytest.mark.parametrize("true, own, expected", [
+    ((0, 1), (0, 0.75), (1, 1, 1)),  # 2.5 dB too soft
+    ((0, 1), (0, 0.66), (1, 0, 1)),  # 3.6 dB
+    ((0, 1), (0, 1.45), (1, 0, 1)),
+    ((1, 1.5), (1, 1.5), (0, 0, 0)),  # rises by 3.5 dB only
+    ((1, 2.1), (1, 2.1), (1, 1, 1)),  # 6.4 dB
+    ((0, 0.6, 1), (0, 1, 1), (1, 1, 1)),  # −4.4 dB is onset enough
+    ((0, 0.4, 1), (0, 1, 1), (1, 1, 0)),  # −8 dB is not
+])
+def test_attacks_at_their_limits(true, own, expected):
+    counts = separation.attacks(stairs(*true), stairs(*own), [0.05])
+    assert tuple(counts[name] for name in ("hits", "level", "time")) == expected
+    assert counts["both"] == min(expected)
+
+
+def test_attack_at_the_beginning():
+    audio = stairs(0, 1)[:, 5 * SAMPLE_RATE // 100:]
+    assert separation.attacks(audio, audio, [0.0])["both"] == 1
+    late = np.pad(audio, ((0, 0), (round(0.007 * SAMPLE_RATE), 0)))
+    assert separation.attacks(late, late, [0.007])["both"] == 1
+
+
 def test_band_by_hand():
     drums, band = np.random.default_rng(0).normal(size=(2, 2, 8000))
     whole = {"kick": drums, "snare": 0 * drums}
@@ -267,7 +349,14 @@ def test_band_by_hand():
     scores = separation.score_band(whole, tenth, drums + band)
     assert scores["drums_left"] == pytest.approx(-20)
     assert scores["residual"] == pytest.approx(20, abs=0.3)
-    assert scores["drums"] == pytest.approx(20, abs=0.3)
+    assert scores["residual_si_sdr"] == pytest.approx(20, abs=0.3)
+    band *= np.linalg.norm(drums) / np.linalg.norm(band)  # 0 dB
+    softer = {"kick": 0.5 * drums + 0.5 * band, "snare": 0 * drums}
+    scores = separation.score_band(whole, softer, drums + band)
+    assert scores["residual"] == pytest.approx(
+        separation.sdr(drums, softer["kick"]) - separation.sdr(drums, drums + band))
+    assert scores["residual"] == pytest.approx(3, abs=0.2)
+    assert scores["residual_si_sdr"] == pytest.approx(0, abs=0.2)  # as much drums as band in it
 
 
 def test_nmf_tells_low_from_high(kit):
@@ -277,6 +366,31 @@ def test_nmf_tells_low_from_high(kit):
     parts = nmf(mixture, SAMPLE_RATE)
     assert set(parts) == set(STEMS) and parts["kick"].shape == mixture.shape
     assert separation.sdr(mixture, parts["kick"]) > separation.sdr(mixture, parts["hihat"]) + 3
+
+
+def test_nmf_leaves_accompaniment_to_free_components(kit):
+    strokes = performance("p", duration=1.0)
+    pieces, _ = clips.Clip("clip", strokes, kit).render()
+    references = to_stems(pieces)
+    drums = np.sum(list(references.values()), axis=0)
+    tones = np.sin(2 * np.pi * np.outer([220, 277, 330], np.arange(drums.shape[1])) / SAMPLE_RATE)
+    band = np.repeat(tones.sum(axis=0)[None], 2, axis=0)
+    mixture = drums + band * np.linalg.norm(drums) / np.linalg.norm(band)
+    for free, least, most in ((0, -0.1, 0.1), (4, 6, 40)):
+        nmf = separation.Templates([kit], components=4, free=free)
+        estimates = nmf(mixture, SAMPLE_RATE)
+        assert list(estimates) == list(STEMS)
+        assert least < separation.score_band(references, estimates, mixture)["residual"] < most
+
+
+def test_hpss_keeps_strokes_and_not_tones():
+    clicks = np.zeros((2, SAMPLE_RATE))
+    clicks[:, 10_000::10_000] = 1
+    tone = np.tile(np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE), (2, 1))
+    mixture = clicks + 0.02 * tone
+    parts = separation.hpss(mixture)
+    assert list(parts) == list(STEMS)
+    assert separation.sdr(clicks, parts["kick"]) > separation.sdr(clicks, mixture) + 6
 
 
 def test_ideal_masks_of_separate_stems_are_exact():
@@ -298,6 +412,93 @@ def test_accompaniment_is_as_loud_as_the_drums(tmp_path):
     band = separation._accompaniment(tmp_path / "band.wav", mixture)
     assert band.shape == mixture.shape
     assert (band ** 2).sum() == pytest.approx((mixture ** 2).sum(), rel=1e-4)
+
+
+def test_songs_are_drums_and_accompaniment(kit, material):
+    chosen = [clips.Clip("clip", performance("p", duration=1.0), kit)]
+    heard = []
+
+    def listening(mixture, sr):
+        heard.append(mixture)
+        return {stem: 0 * mixture for stem in STEMS}
+
+    for band in ((), (material / "band" / "tone.wav",)):
+        result = separation.score(chosen, listening, seconds=1.0, accompaniment=band,
+                                  with_hpss=False)
+        assert set(result["band"]) == ({"mixture", "adt", "irm_bands", "irm"} if band else set())
+    drums, song = heard
+    energy = (drums.astype(float) ** 2).sum()
+    assert ((song - drums).astype(float) ** 2).sum() == pytest.approx(energy, rel=1e-3)
+    silent = result["band"]["adt"]
+    assert silent["residual"] == pytest.approx(0, abs=0.01)
+    assert silent["drums_left"] == pytest.approx(0, abs=0.01)
+    assert result["band"]["irm"]["residual"] > 10
+
+
+def test_separation_command(untrained, material, capsys):
+    out, readme = material / "out.json", material / "README.md"
+    readme.write_text("<!-- table:separation-songs -->\n<!-- /table -->\n")
+    assert report.run(separation.main, [
+        "--kits", str(material / "kits"), "--groove", str(material / "groove"),
+        "--accompaniment", str(material / "band"), "--clips", "1", "--seconds", "1",
+        "--out", str(out), "--readme", str(readme)]) == 0
+    result = json.loads(out.read_text())
+    assert result["options"] == {"clips": 1, "seconds": 1.0, "seed": 0,
+                                 "wiener": separation.WIENER, "accompaniment": True}
+    assert set(result["mean"]) == set(result["band"]) == set(separation.TITLES)
+    assert [list(c) for c in result["clips"].values()] == 6 * [["one@synth-1"]]
+    assert result["band"]["nmf"]["residual"] > 5  # it has a place for the band
+    text = readme.read_text()
+    assert text.count("\n| NMF, trained templates |") == 3 + 2 + 1
+    assert "| SI-SDR of the residual | drums left in it, dB |" in text
+    assert "**separation-songs**" in capsys.readouterr().out
+
+
+def made_up_separation():
+    def all_stems(sdr):
+        return {s: {"sdr": sdr, "si_sdr": sdr - 1, "nsdr": sdr + 9.5, "leakage": -40.0}
+                for s in (*STEMS, "mean")}
+
+    adt = all_stems(1.5)
+    adt["toms"] = dict.fromkeys(adt["toms"])
+    kept = {"kick": {"hits": 8, "level": 6, "time": 4, "both": 2},
+            "snare": {"hits": 2, "level": 2, "time": 1, "both": 1}}
+    return {"mean": {"mixture": all_stems(-9.0), "adt": adt, "irm": all_stems(12.0)},
+            "attacks": {"mixture": kept, "adt": kept},
+            "image": {"mixture": {"kick": 1.0, "snare": 2.0}, "adt": {"kick": 0.25, "snare": 0.5}},
+            "band": {system: {"residual": 8.25, "residual_si_sdr": 7.5, "drums_left": -15.0}
+                     for system in ("mixture", "hpss", "nmf", "adt")}}
+
+
+def test_separation_tables_to_the_letter():
+    assert separation.table(made_up_separation()) == """\
+| system | dB | kick | snare | toms | hihat | cymbals | mean |
+|---|---|--:|--:|--:|--:|--:|--:|
+| mixture | SDR | −9.0 | −9.0 | −9.0 | −9.0 | −9.0 | −9.0 |
+| mixture | SI-SDR | −10.0 | −10.0 | −10.0 | −10.0 | −10.0 | −10.0 |
+| adt | SDR | 1.5 | 1.5 | – | 1.5 | 1.5 | 1.5 |
+| adt | SI-SDR | 0.5 | 0.5 | – | 0.5 | 0.5 | 0.5 |
+| adt | nSDR | 11.0 | 11.0 | – | 11.0 | 11.0 | 11.0 |
+| adt | leakage | −40.0 | −40.0 | – | −40.0 | −40.0 | −40.0 |
+| adt | gap to the oracle | 10.5 | 10.5 | – | 10.5 | 10.5 | 10.5 |
+| oracle: ideal ratio mask, bins | SDR | 12.0 | 12.0 | 12.0 | 12.0 | 12.0 | 12.0 |
+| oracle: ideal ratio mask, bins | SI-SDR | 11.0 | 11.0 | 11.0 | 11.0 | 11.0 | 11.0 |
+| oracle: ideal ratio mask, bins | nSDR | 21.5 | 21.5 | 21.5 | 21.5 | 21.5 | 21.5 |"""
+    assert separation.details(made_up_separation()) == """\
+| system |  | kick | snare | toms | hihat | cymbals | all |
+|---|---|--:|--:|--:|--:|--:|--:|
+| mixture | attacks kept, % | 25.0 | 50.0 | – | – | – | 30.0 |
+| mixture | image error, dB | 1.0 | 2.0 | – | – | – | 1.5 |
+| adt | attacks kept, % | 25.0 | 50.0 | – | – | – | 30.0 |
+| adt | their level, % | 75.0 | 100.0 | – | – | – | 80.0 |
+| adt | their time, % | 50.0 | 50.0 | – | – | – | 50.0 |
+| adt | image error, dB | 0.2 | 0.5 | – | – | – | 0.4 |
+
+| system | SDR of the residual, and SDR gain of all drums | SI-SDR of the residual | \
+drums left in it, dB |
+|---|--:|--:|--:|
+| NMF, trained templates | 8.2 | 7.5 | −15.0 |
+| adt | 8.2 | 7.5 | −15.0 |"""
 
 
 # -- tables ------------------------------------------------------------------------------
@@ -365,11 +566,96 @@ def test_speed_command(untrained, tmp_path, capsys):
     result = json.loads(out.read_text())
     assert result["seconds"] == pytest.approx(1.0)
     assert set(result["stages"]) == set(speed.STAGES)
-    assert all(s["times_real_time"] > 0 for s in result["stages"].values())
+    assert all(s["times_real_time"] == pytest.approx(1 / s["seconds"])
+               for s in result["stages"].values())
     assert set(result["environment"]["weights"]) == {
         "bank", "detectors", "detectors_mixture", "decoder", "velocity", "beats", "bars"}
     printed = capsys.readouterr().out
     assert "| peak picking |" in printed and "A song of 1 s on" in printed
+
+
+def test_stages_are_timed_on_what_a_transcription_reads(untrained, tmp_path, monkeypatch):
+    from adt import inference
+    from adt.audio import stream
+    from adt.features import audio_to_bands
+
+    monkeypatch.setattr(inference, "_BLOCK", 64)
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, (2 * SAMPLE_RATE, 2)),
+                    SAMPLE_RATE)
+    transcriber = inference.Transcriber()
+    frames = {"bank": 0, "detectors": 0}
+    for name, model in (("bank", transcriber.bank), ("detectors", transcriber.network.front)):
+        model.register_forward_pre_hook(lambda _, args, name=name: frames.update(
+            {name: frames[name] + args[0].shape[-2]}))
+    transcriber.bands_to_activations(audio_to_bands(stream(path)), 2.0)
+    once = dict(frames)
+    speed.stage_times(path, transcriber, runs=1)  # one not timed, one timed, one for the decoder
+    assert frames == {name: 4 * count for name, count in once.items()}
+    assert once["bank"] > 2 * 201
+
+
+def test_speed_measures_loading_and_memory(untrained, tmp_path, monkeypatch):
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE), SAMPLE_RATE)
+    monkeypatch.setattr(speed, "in_fresh_process",
+                        lambda name, path, *more: speed._alone(name, str(path), *more))
+    result = speed.measure(path, runs=1, threads=1)
+    assert result["seconds"] == 1 and result["threads"] == 1
+    for name, stage in result["stages"].items():
+        more = {"load_seconds", "peak_mib"} if name in speed.WHOLE else set()
+        assert set(stage) == {"seconds", "times_real_time"} | more
+        assert all(stage[key] > 0 for key in stage)
+    assert speed.table(result).count(" MiB |") == len(speed.WHOLE)
+
+
+def test_speed_passes_options_on(monkeypatch, capsys):
+    stages = {name: {"seconds": 1.0, "times_real_time": 1.0} for name in speed.STAGES}
+    given = {}
+    for name, result in (
+            ("measure", {"seconds": 1.0, "threads": 3, "stages": stages}),
+            ("cold_start", {"clip_seconds": 1.0, "starts": dict.fromkeys(speed.STARTS, 1.0)}),
+            ("over_lengths", {"own_mib": {"interpreter": None}, "lengths": []})):
+        monkeypatch.setattr(speed, name, lambda *args, name=name, result=result: (
+            given.update({name: args}) or result))
+    assert report.run(speed.main, ["song.wav", "--device", "meta", "--threads", "3", "--runs", "2",
+                                   "--seed", "5", "--lengths", "7"]) == 0
+    assert given["measure"][1:] == ("meta", 2, True, 3)
+    assert given["cold_start"] == (speed.CLIP, "meta", 2, 3, 5)
+    assert given["over_lengths"] == ([7.0], "meta", 3, 5)
+
+
+def test_speed_table_to_the_letter():
+    stages = {name: {"seconds": 4.0, "times_real_time": 30.0} for name in speed.STAGES}
+    stages["separate"] = {"seconds": 60.0, "times_real_time": 2.0, "load_seconds": 0.75,
+                          "peak_mib": 333.3}
+    assert speed.table({"seconds": 120.0, "stages": stages}) == """\
+| stage | real time | per minute of audio | loading | peak memory |
+|---|--:|--:|--:|--:|
+| *one plain STFT* | 30 × | 2.00 s |  |  |
+| decode and resample | 30 × | 2.00 s |  |  |
+| STFT and bands | 30 × | 2.00 s |  |  |
+| bank (five U-Nets) | 30 × | 2.00 s |  |  |
+| detectors | 30 × | 2.00 s |  |  |
+| decoder | 30 × | 2.00 s |  |  |
+| peak picking | 30 × | 2.00 s |  |  |
+| **transcribe**, demixing | 30 × | 2.00 s |  |  |
+| **transcribe**, no demixing | 30 × | 2.00 s |  |  |
+| **separate** into five wav files | 2 × | 30.00 s | 0.8 s | 333 MiB |
+| **separate** into five flac files | 30 × | 2.00 s |  |  |"""
+
+
+def test_lengths_table_to_the_letter():
+    once = {"seconds": 3.0, "load_seconds": 1.0, "peak_mib": 300.0}
+    result = {"own_mib": {"interpreter": 10.0, "torch": 200.0},
+              "lengths": [{"length": 90.0, "transcribe": once,
+                           "separate_flac": {**once, "seconds": 6.0, "peak_mib": None}}]}
+    assert speed.lengths_table(result) == """\
+| song of | transcribe | per minute | memory | separate (flac) | per minute | memory |
+|---|--:|--:|--:|--:|--:|--:|
+| 1.5 min | 3.0 s | 2.00 s | 290 MiB | 6.0 s | 4.00 s | – |
+
+Memory above the 10 MiB of a bare interpreter; with torch imported it has 200 MiB."""
 
 
 def test_speed_of_fresh_processes(monkeypatch):
@@ -382,18 +668,29 @@ def test_speed_of_fresh_processes(monkeypatch):
     assert 1 < own["interpreter"] < own["torch"] < 2000
     printed = speed.lengths_table({**result, "own_mib": {"interpreter": 10.0, "torch": 200.0}})
     assert "| 2 s | 0.5 s | 15.00 s | 290 MiB | 0.5 s | 15.00 s | 290 MiB |" in printed
-    assert "the 10 MiB of a bare interpreter; with torch imported it has 200 MiB" in printed
     assert speed._span(7200) == "2 h"
 
 
 def test_cold_start(monkeypatch):
-    commands = []
-    monkeypatch.setattr(speed.subprocess, "run", lambda argv, **_: commands.append(argv[1:]))
-    result = speed.cold_start(0.5, runs=1)
+    commands, threads = [], []
+
+    def run(argv, env, **_):
+        commands.append(argv[1:])
+        threads.append(env["OMP_NUM_THREADS"])
+
+    monkeypatch.setattr(speed, "make_song", lambda path, *_: path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setattr(speed.subprocess, "run", run)
+    result = speed.cold_start(0.5, "cuda:1", runs=1, threads=3)
     assert list(result["starts"]) == list(speed.STARTS)
     assert ["-m", "adt", "--help"] in commands and len(commands) == 2 * len(speed.STARTS)
     clip = next(c for c in commands if "transcribe" in c)
     assert clip[3].endswith("song.wav") and "{" not in "".join(clip)
+    for command in commands:
+        assert (command[-2:] == ["--device", "cuda:1"]) == ("song.wav" in str(command))
+    assert set(threads) == {"3"}
+    speed.cold_start(0.5, runs=1)
+    assert set(threads[len(commands) // 2:]) == {"7"} and commands[-1][-1] == "cpu"
     assert "| `adt transcribe`, 0 s of audio |" in speed.start_table(result)
 
 
@@ -436,7 +733,6 @@ def test_pictures(untrained, kit, tmp_path):
     from PIL import Image
 
     from adt.inference import Transcriber
-    from benchmarks import pictures
     song = tmp_path / "song.wav"
     soundfile.write(song, 0.1 * np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE),
                     SAMPLE_RATE)
@@ -447,3 +743,174 @@ def test_pictures(untrained, kit, tmp_path):
     for name in ("stems", "confusion"):
         with Image.open(tmp_path / "new" / f"{name}.png") as image:
             assert image.size[0] > 400 and len(image.getcolors(256)) > 10
+    with pytest.raises(ConfigError, match=r"song.wav: nothing from 4 s on, it has 2.0 s"):
+        pictures.stems_picture(clip, song, tmp_path / "late.png", Transcriber(beats=False), 4, 1)
+    assert not (tmp_path / "late.png").exists()
+
+
+def test_picture_of_confusions_with_demixing(tmp_path):
+    path = tmp_path / "figures.json"
+    path.write_text(json.dumps({"renders": {"confusion": [
+        {"demix": False, "matrix": [[1]]}, {"demix": True, "matrix": [[2]]}]}}))
+    assert pictures.read_confusions(path).tolist() == [[2]]
+    for text, message in (('{"renders": {"confusion": [{"demix": false}]}}', "without --no-demix"),
+                          ('{"recordings": 0}', "'renders'"), ("[]", "TypeError"),
+                          ("junk", "JSONDecodeError")):
+        path.write_text(text)
+        with pytest.raises(DataError, match=f"figures.json: .*{message}"):
+            pictures.read_confusions(path)
+    with pytest.raises(DataError, match="none.json: .*No such file"):
+        pictures.read_confusions(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--clip", "500"], "there are 1 renders"),
+    (["--clip", "-1"], "below zero"),
+    (["--seconds", "0"], "above it"),
+    (["--figures", "nowhere.json"], "nowhere.json"),
+    (["--images", "/dev/null"], "cannot be made"),
+])
+def test_pictures_bad_options(material, argv, message, capsys):
+    assert report.run(pictures.main, [
+        "--kits", str(material / "kits"), "--groove", str(material / "groove"), "--song", "x.wav",
+        "--images", str(material / "images"), *argv]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+# -- beats, calibration, quantising ------------------------------------------------------
+
+
+def test_beats_of_what_is_there(untrained, mdb, monkeypatch, capsys):
+    (mdb / "First.drums.flac").unlink()
+    (mdb / "Second.txt").write_text("")
+    pulse = np.arange(0, 20, 0.5)
+    for name in ("First", "Second"):
+        (mdb / f"{name}.beats").write_text("".join(
+            f"{t}\t{1 + k % 4}\n" for k, t in enumerate(pulse)))
+    monkeypatch.setattr(beats, "madmom_beats", lambda: None)
+    monkeypatch.setattr(beats, "librosa_beats",
+                        lambda path: Beats(pulse, np.full(len(pulse), 2)))
+    with pytest.warns(UserWarning, match="empty"):
+        assert report.run(beats.main, ["--data", str(mdb), "--out", str(mdb / "out.json")]) == 0
+    figures = json.loads((mdb / "out.json").read_text())["figures"]
+    assert list(figures) == ["songs, adt", "songs, adt, no demixing", "songs, librosa",
+                             "annotated strokes, adt"]
+    assert list(figures["songs, adt"]["tracks"]) == ["First", "Second"]
+    assert "| songs | librosa | 1.000 | 1.000 | 1.000 | – |" in capsys.readouterr().out
+    assert beats.score(Beats(pulse, 1 + np.arange(40) % 4), Beats(pulse, 1 + np.arange(40) % 4)) \
+        == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("module", [transcription, beats, calibration])
+def test_strokes_before_the_start_are_told(mdb, module, capsys):
+    (mdb / "First.txt").write_text("-0.01\tKD\n1.0\tSD\n")
+    assert report.run(module.main, ["--data", str(mdb)]) == 1
+    assert f"{mdb}: annotation of First: time of a hit is -0.01" in capsys.readouterr().err
+
+
+def test_beats_that_are_none_are_told(mdb, capsys):
+    (mdb / "First.beats").write_text("1.0\t1\n0.5\t2\n")
+    assert report.run(beats.main, ["--data", str(mdb)]) == 1
+    assert "First.beats: times of beats must" in capsys.readouterr().err
+
+
+def test_annotated_strokes(mdb):
+    (mdb / "Second.txt").write_text("")
+    first, second = (recordings.annotated(t) for t in recordings.read(mdb))
+    assert [h.piece for h in first] == ["hihat_closed", "kick", "snare", "kick", "crash"]
+    assert first.duration == 3 and len(second) == 0 and second.duration == 1
+
+
+def test_calibration_finds_what_is_missed_at_first(untrained):
+    """Kicks just below the threshold, in 20 s of which the first ten are corrected."""
+    from adt import Transcriber
+
+    onset = np.zeros((2000, len(PIECES)), np.float32)
+    onset[50::50, PIECES.index("kick")] = 0.45
+    song = Activations(onset, onset, 0 * onset, 20.0)
+    truth = Transcription([Hit(0.5 * k, "kick") for k in range(1, 40)], 20.0)
+    transcriber = Transcriber()
+    result = calibration.measure(
+        {"song": (song, truth), "short": (song, truth), "late": (song, Transcription(
+            [Hit(15.0, "kick")], 20.0))}, transcriber, seconds=10.0)
+    assert list(result["tracks"]) == ["song", "short"]
+    assert (result["before"]["f_measure"], result["after"]["f_measure"]) == (0, 1)
+    assert result["thresholds"]["song"]["kick"] < 0.45 < result["thresholds"]["song"]["snare"]
+    assert calibration.table(result, "mix").endswith(
+        "\n| songs | 10 s | 2 | .000 | 1.000 | 1.000 [1.000, 1.000] |")
+    with pytest.raises(ConfigError, match="fewer with --seconds"):
+        calibration.measure({"song": (song, truth)}, transcriber, seconds=15.0)
+
+
+def test_calibration_command(untrained, mdb, monkeypatch, capsys):
+    shutil.move(mdb / "First.mix.flac", mdb / "First.mix.wav")  # whatever type it is of
+    monkeypatch.setattr(calibration, "REST", 1.0)
+    assert report.run(calibration.main, ["--data", str(mdb), "--seconds", "1",
+                                         "--out", str(mdb / "out.json")]) == 0
+    result = json.loads((mdb / "out.json").read_text())
+    assert list(result["tracks"]) == ["First", "Second"] and result["environment"]["weights"]
+    assert "| songs | 1 s | 2 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--kind", "drums", "--seconds", "9"], "fewer with --seconds"),
+    (["--seconds", "0"], "above zero"),
+    (["--activations", "nowhere"], "nowhere/First.mix.npz"),
+    (["--data", "nowhere"], "nowhere: no annotated tracks"),
+])
+def test_calibration_bad_options(untrained, mdb, argv, message, capsys):
+    assert report.run(calibration.main, ["--data", str(mdb), *argv]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_calibration_without_such_audio(untrained, mdb, capsys):
+    (mdb / "First.drums.flac").unlink()
+    assert report.run(calibration.main, ["--data", str(mdb), "--kind", "drums"]) == 1
+    assert "no track has NAME.drums" in capsys.readouterr().err
+
+
+def test_quantize_command(material, capsys):
+    out = material / "out.json"
+    assert report.run(quantize.main, ["--groove", str(material / "groove"), "--least", "16",
+                                      "--out", str(out)]) == 0
+    feels = json.loads(out.read_text())["feels"]
+    assert feels["straight eighths"] == {"notes": 8, "auto": 1, "sixteenths": 1, "known": 1}
+    assert feels["triplets"]["sixteenths"] < 1
+    assert "| straight sixteenths | 16 | 1.000 | 1.000 | 1.000 |" in capsys.readouterr().out
+    nothing = quantize.measure([], quantize.FEELS["triplets"])
+    assert quantize.table({"triplets": nothing}).endswith("\n| triplets | 0 | – | – | – |")
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--groove", "nowhere"], "no info.csv"),
+    (["--split", "foo"], "no split 'foo'"),
+    (["--least", "100000"], "fewer with --least"),
+    (["--least", "0"], "above zero"),
+])
+def test_quantize_bad_options(material, argv, message, capsys):
+    assert report.run(quantize.main, ["--groove", str(material / "groove"), *argv]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+# -- shared options ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module, needed", [
+    (everything, "--results /dev/null"), (speed, "no.wav"), (transcription, "--data no"),
+    (beats, "--data no"), (calibration, "--data no"), (quantize, "--groove no"),
+    (separation, "--kits no --groove no"), (pictures, "--kits no --groove no --song no"),
+])
+@pytest.mark.parametrize("option, message", [
+    (("--out", "nowhere/x.json"), "nowhere/x.json: folder nowhere does not exist"),
+    (("--table", "."), ".: is a folder"),
+    (("--readme", "nowhere.md"), "nowhere.md: no such file"),
+    (("--seed", "-1"), "--seed -1"),
+    (("--device", "nothing"), "device 'nothing' is not usable"),
+])
+def test_shared_options_are_checked_first(module, needed, option, message, capsys):
+    assert report.run(module.main, [*needed.split(), *option]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1

@@ -15,22 +15,69 @@ def random_track(seed, n=60):
     names = class_names(5)
     reference = {c: np.sort(rng.uniform(0, 20, n)) for c in names}
     estimate = {c: np.sort(np.concatenate([
-        reference[c][rng.random(n) < 0.8] + rng.normal(0, 0.03, (rng.random(1) < 2).sum()),
+        (reference[c] + rng.normal(0, 0.03, n))[rng.random(n) < 0.8],
         rng.uniform(0, 20, 5)])).clip(0) for c in names}
     return reference, estimate
+
+
+def same_as_mir_eval(reference, estimate, window):
+    """Whether each class has mir_eval's F, precision and recall, 0 where ours is None."""
+    result = scoring.evaluate(reference, estimate, 5, window)
+    return all(
+        [result[name][key] or 0 for key in ("f_measure", "precision", "recall")]
+        == pytest.approx(mir_eval.onset.f_measure(reference[name], estimate[name], window=window),
+                         abs=1e-12)
+        for name in class_names(5))
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("window", [0.05, 0.02])
 def test_each_class_agrees_with_mir_eval(seed, window):
-    reference, estimate = random_track(seed)
-    result = scoring.evaluate(reference, estimate, 5, window)
-    for name in class_names(5):
-        f, precision, recall = mir_eval.onset.f_measure(
-            reference[name], estimate[name], window=window)
-        assert result[name]["f_measure"] == pytest.approx(f, abs=1e-12)
-        assert result[name]["precision"] == pytest.approx(precision, abs=1e-12)
-        assert result[name]["recall"] == pytest.approx(recall, abs=1e-12)
+    assert same_as_mir_eval(*random_track(seed), window)
+
+
+def crowded_onsets(rng, grid, near=()):
+    """Few onsets or none, some twice; most of them at the windows' borders around others."""
+    if rng.random() < 0.15:
+        return np.zeros(0)
+    times = rng.uniform(0, 3, rng.integers(0, 12))
+    if len(near):
+        shifts = rng.choice([-0.05, -0.02, 0, 0.02, 0.05], 8)
+        times = np.concatenate([times, np.abs(rng.choice(near, 8) + shifts)])
+    times = np.round(times / grid) * grid
+    return np.sort(np.concatenate([times, times[rng.random(len(times)) < 0.2]]))
+
+
+@pytest.mark.filterwarnings("ignore:.* empty", "ignore:.* no onsets")
+@pytest.mark.parametrize("grid", [1e-9, 0.01, 0.05])
+def test_crowded_classes_agree_with_mir_eval(grid):
+    rng = np.random.default_rng(0)
+    seen = set()
+    for _ in range(60):
+        reference = {c: crowded_onsets(rng, grid) for c in class_names(5)}
+        estimate = {c: crowded_onsets(rng, grid, reference[c]) for c in class_names(5)}
+        assert all(same_as_mir_eval(reference, estimate, window) for window in (0.05, 0.02))
+        for ours, theirs in ((reference[c], estimate[c]) for c in class_names(5)):
+            distances = np.abs(np.subtract.outer(ours, theirs))
+            seen.update(case for case, here in {
+                "neither": not len(ours) and not len(theirs),
+                "no reference": not len(ours) and len(theirs),
+                "no estimate": len(ours) and not len(theirs),
+                "both twice": (np.diff(ours) == 0).any() and (np.diff(theirs) == 0).any(),
+                "at the border": np.isclose(distances, 0.05, atol=1e-12).any()}.items() if here)
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("window", [0.05, 0.02])
+def test_border_of_the_window_is_that_of_mir_eval(window):
+    """However it rounds: one onset after the other, a window apart and a trifle more or less."""
+    for start in np.arange(0, 4, 0.02):
+        reference = dict.fromkeys(class_names(5), np.array([start]))
+        estimate = {c: start + np.array([window + shift]) for c, shift in zip(
+            class_names(5), (0, 1e-17, 1e-16, 1e-9, -1e-9))}
+        assert same_as_mir_eval(reference, estimate, window)
+        counts = scoring.match(reference, estimate, 5, window)
+        assert [counts[c][0] for c in class_names(5)[-2:]] == [0, 1]
 
 
 def test_golden_pooled_score():

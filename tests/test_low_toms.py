@@ -86,6 +86,15 @@ class Song:
         self.level[:, -1] = 10 * np.log10(1 + 10 ** (bass / 10))
         self.picked = [(float(t), KICK, 0.5, 0.9) for t in self.times]
 
+    def heard_and_right(self):
+        """Activations with these peaks, and what is right."""
+        quiet = np.zeros_like(self.onset)
+        heard = Activations(self.onset, quiet, quiet, self.times[-1] + 1, levels=self.level,
+                            low=self.low)
+        return heard, Transcription(
+            [Hit(float(t), PIECES[FLOOR if tom else KICK])
+             for t, tom in zip(self.times, self.truth)], heard.duration)
+
     def called_toms(self):
         found, times = find_low_toms(self.low, self.level, self.onset, self.picked)
         assert times.tolist() == [hit[0] for hit in found if hit[1] == FLOOR]
@@ -148,13 +157,7 @@ def test_without_stems_nothing_is_found():
 
 def test_calibration_knows_them_as_toms():
     """Thresholds are fitted to what is transcribed in the end, not to what is picked."""
-    song = Song()
-    quiet = np.zeros_like(song.onset)
-    heard = Activations(song.onset, quiet, quiet, song.times[-1] + 1, levels=song.level,
-                        low=song.low)
-    right = Transcription([Hit(float(t), PIECES[FLOOR if tom else KICK])
-                           for t, tom in zip(song.times, song.truth)], heard.duration)
-    found = calibrate(heard, right)
+    found = calibrate(*Song().heard_and_right())
     assert found.before == {**dict.fromkeys(STEMS), "kick": 1.0, "toms": 1.0}
     assert found.thresholds == dict.fromkeys(STEMS, DEFAULT_THRESHOLD)
 
@@ -164,13 +167,9 @@ def test_calibration_keeps_the_kicks_that_are_low_toms():
     song = Song()
     song.onset[np.round(song.times[song.truth] * FRAME_RATE).astype(int), KICK] = 0.56
     song.onset[np.round((song.times[:-1] + 0.2) * FRAME_RATE).astype(int), KICK] = 0.62
-    quiet = np.zeros_like(song.onset)
-    heard = Activations(song.onset, quiet, quiet, song.times[-1] + 1, levels=song.level,
-                        low=song.low)
-    right = Transcription([Hit(float(t), PIECES[FLOOR if tom else KICK])
-                           for t, tom in zip(song.times, song.truth)], heard.duration)
+    heard, right = song.heard_and_right()
     found = calibrate(heard, right)
-    picked = pick_peaks(heard.onset, quiet, quiet, found.thresholds)
+    picked = pick_peaks(heard.onset, heard.velocity, heard.offset, found.thresholds)
     toms = find_low_toms(heard.low, heard.levels, heard.onset, picked)[1]
     assert found.after["toms"] == pytest.approx(
         2 * len(toms) / (len(toms) + song.truth.sum()), abs=1e-6)

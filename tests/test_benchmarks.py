@@ -184,7 +184,7 @@ def test_renders_with_an_oracle(kit):
 
 
 def make_kit(name, family):
-    return Kit(name, family, "", "", "", {"kick": [[Sample(name, 1, 127, 0.0, 0)]]}, {})
+    return Kit(name, family, "", "", "", {"kick": [[Sample(name, 127, 0.0, 0)]]}, {})
 
 
 def test_choose_clips_spreads_and_repeats():

@@ -61,7 +61,6 @@ class Sample:
     """One recorded stroke of a kit."""
 
     path: Path
-    velocity_lo: int
     velocity_hi: int
     pan: float
     onset: int  #: place of the onset inside the file, samples
@@ -159,8 +158,7 @@ def read_kit(folder: Path | str) -> Kit:
                                     f"{high}; write 1 to 127")
                 grouped.setdefault(high, []).append((
                     int(f.get("round_robin", 1)),
-                    Sample(folder / f["file"], int(f.get("velocity_lo", 1)), high,
-                           float(f.get("pan") or 0.0),
+                    Sample(folder / f["file"], high, float(f.get("pan") or 0.0),
                            round(float(f.get("onset_ms") or 0.0) * SAMPLE_RATE / 1000))))
             layers[articulation] = [
                 [s for _, s in sorted(grouped[hi], key=lambda pair: pair[0])]

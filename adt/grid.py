@@ -24,7 +24,7 @@ COMPOUND = {1: 0.0, 3: 0.5, 6: 1.5, 2: 4.0, 12: 14.0}
 SPREAD = 0.022  #: standard deviation of a player's timing, seconds
 SPREADS = (0.012, 0.030)  #: least and most that a song's own may be
 SOME = 50  #: hits that weigh as much as SPREAD when a song's own spread is found
-FARTHEST = 16.0  #: most that a hit costs, squared standard deviations
+FAR = 4.0  #: standard deviations from which on a hit's price grows with the distance alone
 COLLISION = 8.0  #: price of two hits of one piece in one slot
 HABIT = 12.0  #: further price of triplets in a song of sixteenths alone, and the reverse
 RATIOS = np.arange(0.54, 0.7251, 0.01)  #: shares of the first of two swung notes
@@ -32,6 +32,7 @@ SWING = 6.0  #: price of a song that swings
 LEAST_SWUNG = 6  #: beats that must swing
 SWUNG_SHARE = 0.5  #: and share of the beats divided so finely or more so
 LEAST_SHARE = 0.15  #: and share of all divided beats
+_ON = 1 / 16  #: hits this close behind a beat, in beats, are on it
 _NEAR = 0.12  #: hits this close to a beat, in beats, tell how late the player is
 
 
@@ -151,6 +152,10 @@ class _Beats:
         self.line = np.unique(np.asarray(pieces, dtype=str), return_inverse=True)[1]
         self.weight = 0.3 + np.asarray(velocities, dtype=np.float64) / 127
         self.scale = np.asarray(periods, dtype=np.float64) / spread
+        on_beat = set(zip(self.floor[self.x < _ON].tolist(), self.line[self.x < _ON].tolist()))
+        #: whether the same piece is struck on the next beat, where the last slot is
+        self.again = np.array([(floor + 1, line) in on_beat for floor, line
+                               in zip(self.floor.tolist(), self.line.tolist())])
         self._spread = spread
         self._known: dict = {}
 
@@ -178,12 +183,14 @@ class _Beats:
         key = (grid, *slots)
         if key not in self._known:
             step = np.abs(self.x[:, None] - slots).argmin(axis=1)
-            error = (self.x - slots[step]) * self.scale
-            cost = np.bincount(self.index, self.weight * np.minimum(error ** 2, FARTHEST),
-                               self.count)
+            error = np.abs((self.x - slots[step]) * self.scale)
+            cost = np.bincount(
+                self.index, self.weight * np.where(error < FAR, error ** 2, FAR ** 2 + error - FAR),
+                self.count)
             seen = np.unique(np.stack([self.index, self.line, step]), axis=1)[0]
             crowded = (np.bincount(self.index, minlength=self.count)
-                       - np.bincount(seen, minlength=self.count))
+                       - np.bincount(seen, minlength=self.count)
+                       + np.bincount(self.index, self.again & (step == grid), self.count))
             self._known[key] = step, cost + COLLISION * crowded
         return self._known[key]
 

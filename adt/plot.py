@@ -81,7 +81,9 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         decibel = 10 * np.log10(np.maximum(bands[rows], 1e-10))
         top = decibel.max() if decibel.size else 0.0
         above.imshow(decibel.T, origin="lower", aspect="auto", cmap="magma", vmin=top - 80,
-                     vmax=top, extent=(start, end, 0, bands.shape[1]))
+                     vmax=top, extent=(rows.start * HOP / SAMPLE_RATE,
+                                       (rows.start + len(decibel)) * HOP / SAMPLE_RATE,
+                                       0, bands.shape[1]))
         above.set_ylabel("band")
     for lane, piece in enumerate(PIECES):
         lanes.fill_between(times, lane, lane + 0.9 * onset[:, lane], color="tab:blue",

@@ -13,7 +13,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from .errors import ConfigError, DataError, OutputError
@@ -139,6 +139,20 @@ class Transcription(Sequence):
         name = f"{self.source}: " if self.source else ""
         return (f"<Transcription {name}{len(self)} hits in {self.duration:.2f} s, "
                 f"{self.classes} classes>")
+
+    @property
+    def name(self) -> str:
+        """Name of the source, without its folder and the suffix of its type.
+
+        Examples
+        --------
+        >>> [Transcription([], 1.0, s).name for s in ("a/1. Mr. X.mp3", "1. Mr. X")]
+        ['1. Mr. X', '1. Mr. X']
+        """
+        from .audio import AUDIO_SUFFIXES
+        path = PurePath(self.source)
+        known = path.suffix.lower() in AUDIO_SUFFIXES or suffix_of(path) in SUFFIXES
+        return path.name[:-len(path.suffix)] if known else path.name
 
     def reduce(self, n_classes: int, *, merge: bool = True) -> Transcription:
         """The same hits, named by a smaller set of classes.

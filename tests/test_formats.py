@@ -132,6 +132,26 @@ def test_jams_keep_classes_and_source(song, tmp_path):
         assert Transcription.load(few.save(tmp_path / f"{n}.jams")) == few
 
 
+def test_jams_keep_the_length_of_bars(tmp_path):
+    pytest.importorskip("jams")
+    song = Transcription([Hit(0.1, "kick")], 1.5, beats=Beats([0, 0.5, 1], [1, 2, 3], bar=4))
+    assert Transcription.load(song.save(tmp_path / "a.jams")).beats.metre == 4
+
+
+def test_jams_of_beats_that_are_no_places_in_bars(tmp_path):
+    """The namespace allows any number; the hits are good all the same."""
+    jams = pytest.importorskip("jams")
+    document = Transcription([Hit(0.1, "kick")], 2.0).to_jams()
+    beats = jams.Annotation(namespace="beat", time=0, duration=2)
+    for k, value in enumerate((1, 1.5, 2, 2.5)):
+        beats.append(time=0.5 * k, duration=0, value=value, confidence=1)
+    document.annotations.append(beats)
+    document.save(str(tmp_path / "a.jams"))
+    with pytest.warns(UserWarning, match="a.jams: its beats are left out"):
+        song = Transcription.load(tmp_path / "a.jams")
+    assert len(song) == 1 and song.beats is None
+
+
 def test_a_row_that_is_cut_short(tmp_path):
     (tmp_path / "a.csv").write_text("time,piece,velocity,confidence\n0.5,kick,90,1\n1.2")
     with pytest.raises(DataError, match="line 3 is not a time"):

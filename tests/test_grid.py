@@ -89,6 +89,25 @@ def test_swing_that_is_known():
     assert placed(performance(rock([0.62]))[1], swing=0.5).swing is None
 
 
+@pytest.mark.parametrize("tempo", [40, 60, 80, 120])
+@pytest.mark.parametrize("strokes", [(5.875, 6), (5, 5.125), (5.625, 6)])
+def test_strokes_right_before_a_beat_are_not_lost(tempo, strokes):
+    def pattern(beat):
+        return [(0, "hihat_closed"), *((x - beat, "snare") for x in strokes if x // 1 == beat)]
+
+    song = performance(pattern, beats=16, tempo=tempo, jitter=0)[1]
+    assert sum(h.piece == "snare" for h in quantize(song, "auto")) == 2
+
+
+def test_slow_strokes_stay_near():
+    """However far from a grid they are, another one that is nearer is better."""
+    song = performance(lambda b: [(0, "hihat_closed"), *[(0.625, "snare")] * (b == 5)],
+                       beats=16, tempo=40, jitter=0)[1]
+    played, moved = (next(h.time for h in s if h.piece == "snare")
+                     for s in (song, quantize(song, "auto")))
+    assert abs(moved - played) < 0.1
+
+
 def test_no_hits():
     found = place([], [], [], 0.5)
     assert found.written == [] and found.swing is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from ..beats import Beats
@@ -36,6 +37,7 @@ def to_jams(song):
     if found is not None:
         beats = _annotation(jams, "beat", song.duration)
         beats.sandbox.compound = found.compound
+        beats.sandbox.bar = found.bar
         for time, position in zip(found.times.tolist(), found.positions.tolist(), strict=True):
             if time >= 0:
                 beats.append(time=time, duration=0, value=position, confidence=1.0)
@@ -72,19 +74,24 @@ def read(path: Path) -> tuple[list[Hit], float, Beats | None, dict]:
         told = {"classes": int(annotation.sandbox.classes),
                 "source": str(document.file_metadata.title)} if own else {}
         duration = float(document.file_metadata.duration or 0)
-        beats = _beats(next(iter(document.search(namespace="beat")), None))
+        beats = _beats(path, next(iter(document.search(namespace="beat")), None))
     except Exception as error:  # its parsers fail in many ways
         raise DataError(f"{path}: not a JAMS file with drum hits as tag_open ({error!r})"
                         ) from error
     return hits, max([duration, *(h.time for h in hits)]), beats, told
 
 
-def _beats(annotation) -> Beats | None:
-    """Beats whose place in the bar is known; JAMS does not demand it."""
+def _beats(path: Path, annotation) -> Beats | None:
+    """Beats whose place in the bar is known, as a whole number; JAMS does not demand it."""
     if annotation is None:
         return None
     rows = sorted(annotation.data, key=lambda row: row.time)
     if not rows or any(row.value is None for row in rows):
         return None
-    return Beats([row.time for row in rows], [row.value for row in rows],
-                 bool(getattr(annotation.sandbox, "compound", False)))
+    sandbox = annotation.sandbox
+    try:
+        return Beats([row.time for row in rows], [row.value for row in rows],
+                     bool(getattr(sandbox, "compound", False)), int(getattr(sandbox, "bar", 0)))
+    except (ValueError, TypeError) as error:
+        warnings.warn(f"{path}: its beats are left out, {error}", stacklevel=2)
+        return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from fractions import Fraction
-from pathlib import PurePath
 
 import numpy as np
 
@@ -72,7 +71,7 @@ def to_score(transcription: Transcription, *, title: str | None = None,
 
 def _score(transcription: Transcription, rhythm: Rhythm, title: str | None):
     m21 = _library()
-    name = plain(PurePath(transcription.source).stem if title is None else title)
+    name = plain(transcription.name if title is None else title)
     score = m21.stream.Score(id="score")
     score.metadata = m21.metadata.Metadata(title=name or "Drums")
     part = m21.stream.Part(id="P1")

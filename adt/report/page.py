@@ -112,7 +112,7 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
         If a stem is not as long as the audio.
     """
     say = progress or (lambda share: None)
-    title = plain(title or Path(transcription.source).stem) or "Untitled"
+    title = plain(title or transcription.name) or "Untitled"
     notes = list(notes)
     kept = downloads(transcription)
     pages = [_pack(page.encode()) for page in score_pages(transcription)] if notation else []

@@ -24,6 +24,20 @@ def test_hits_are_drawn(tmp_path):
     assert len(changed) and abs(changed.mean() / width - 0.5) < 0.1
 
 
+def test_a_part_that_ends_behind_the_recording(tmp_path):
+    """The spectrogram stays as long as the recording is."""
+    from matplotlib.image import imread
+    zeros = np.zeros((201, 9), np.float32)
+    bands = np.full((201, 96), 1e-8, np.float32)
+    bands[95:105] = 1.0  # around 1 s of the 2 s that there are
+    picture = imread(plot(Activations(zeros, zeros, zeros, 2.0), Transcription([], 2.0),
+                          tmp_path / "a.png", bands, end=4.0))
+    bright = picture[len(picture) // 5, :, :3].min(axis=1)  # a row of the spectrogram
+    found = np.flatnonzero((bright > 0.6) & (bright < 0.99))
+    width = picture.shape[1]
+    assert len(found) and abs(found.mean() / width - 0.28) < 0.1
+
+
 def test_unknown_suffix(tmp_path):
     zeros = np.zeros((11, 9), np.float32)
     with pytest.raises(OutputError, match="a.xyz"):

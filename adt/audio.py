@@ -212,22 +212,22 @@ def _begins_like_mpeg(path: Path) -> bool:
     return False
 
 
-def _ogg_page(data: bytes, at: int) -> tuple[int, bool] | None:
-    """Serial number of the stream whose page begins at `at`, and whether it is its last."""
-    if at < 0 or len(data) < at + 18:
+def _ogg_page(data: bytes) -> tuple[int, bool] | None:
+    """Serial number of the stream whose page `data` begins with, and whether it is its last."""
+    if data[:4] != b"OggS" or len(data) < 18:
         return None
-    return int.from_bytes(data[at + 14: at + 18], "little"), bool(data[at + 5] & 4)
+    return int.from_bytes(data[14:18], "little"), bool(data[5] & 4)
 
 
 def _ogg_ends(path: Path) -> tuple[tuple[int, bool], tuple[int, bool]] | None:
     """First and last page of an Ogg file (see `_ogg_page`), None of any other."""
     with suppress(OSError), path.open("rb") as file:
-        head = file.read(18)
-        file.seek(-min(_OGG_PAGE, path.stat().st_size), os.SEEK_END)
-        tail = file.read()
-        first, last = _ogg_page(head, head.find(b"OggS")), _ogg_page(tail, tail.rfind(b"OggS"))
-        if head[:4] == b"OggS" and first and last:
-            return first, last
+        first = _ogg_page(file.read(18))
+        if first:
+            file.seek(-min(_OGG_PAGE, path.stat().st_size), os.SEEK_END)
+            tail = file.read()
+            last = _ogg_page(tail[max(0, tail.rfind(b"OggS")):])
+            return (first, last) if last else None
     return None
 
 
@@ -620,7 +620,6 @@ class AudioWriter:
     subtype : str, optional
         As in `soundfile.available_subtypes`: "PCM_24" (default), "PCM_16", and for
         wav also "FLOAT". PCM clips samples beyond ±1, with a warning.
-
     n_samples : int, optional
         How many samples will come, where that is known: what the file cannot hold is
         refused at once.

@@ -17,6 +17,15 @@ def plain(text: str) -> str:
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
 
 
+def check_place(path: Path | str) -> None:
+    """Raise `OutputError` if `path` is a folder, or its folder does not exist."""
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: folder {path.parent} does not exist; create it first")
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Name to write to instead of `path`; renamed to it when the block succeeds.
@@ -39,10 +48,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         an `OSError`.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; give the name of a file")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: folder {path.parent} does not exist; create it first")
+    check_place(path)
     stem = path.stem.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")
     temporary = path.with_name(f".{stem}.{os.getpid()}.tmp{path.suffix}")
     try:

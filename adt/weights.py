@@ -47,7 +47,8 @@ def fingerprint(name: Path | str) -> str:
     WeightsError
         If there is no such file.
     """
-    return hashlib.sha256(find(name).read_bytes()).hexdigest()
+    with find(name).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def describe(name: Path | str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import math
@@ -19,23 +18,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from adt.errors import AdtError, ConfigError, OutputError
-from adt.output import atomic_path
+from adt.output import atomic_path, check_place
 
 from . import tables
 
 _PACKAGES = ("torch", "numpy", "scipy", "mir_eval", "soxr", "soundfile", "av")
 
 
-def sha256(path: Path | str) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def weights_hashes() -> dict[str, str]:
     """SHA-256 of each weights file that the package finds, by name."""
-    from adt.weights import available
-    return {name: sha256(path) for name, path in available()}
+    from adt.weights import available, fingerprint
+    return {name: fingerprint(path) for name, path in available()}
 
 
 def _cpu() -> str:
@@ -117,10 +110,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _check_place(path: Path) -> None:
     """Raise `OutputError` unless a file of this name can be written."""
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; give the name of a file")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: folder {path.parent} does not exist; create it first")
+    check_place(path)
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{path}: folder {path.parent} cannot be written to; choose another")
 

@@ -91,7 +91,7 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         hits = [h for h in transcription if h.piece == piece and start <= h.time < end]
         lanes.vlines([h.time for h in hits], lane,
                      [lane + 0.9 * h.velocity / 127 for h in hits], color="tab:red",
-                     linewidth=1.0)
+                     linewidth=1.0, zorder=4)
     beats = transcription.beats if beats is None else beats
     if beats is not None:
         downbeats = beats.downbeats

@@ -1,5 +1,6 @@
 """Notation: rhythm on a grid, MusicXML read back by partitura, pages."""
 
+import re
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -145,6 +146,66 @@ def test_flam_is_a_grace_note():
     graces = [n for n in found if n[-1].find("grace") is not None]
     assert len(graces) == 1 and graces[0][1] == 1 and graces[0][5] == 38
     assert all(total == 4 for total in lengths[0].values())
+
+
+def graces(song):
+    return [n for n in notes(to_musicxml(song))[0] if n[-1].find("grace") is not None]
+
+
+def test_drag_has_two_grace_notes():
+    found = graces(played([(0, "kick"), (0.88, "snare", 40), (0.94, "snare", 40), (1, "snare"),
+                           (3, "snare")]))
+    assert [n[1] for n in found] == [1, 1]
+    assert [n[-1].findtext("beam") for n in found] == ["begin", "end"]
+
+
+def test_wide_flam_on_one_slot():
+    """Strokes 50 ms apart share a slot of a slow song."""
+    song = played([(0, "kick"), (1.95, "tom_floor", 60), (2, "tom_floor"), (3, "snare")], tempo=60)
+    found = graces(song)
+    assert [(n[1], n[5]) for n in found] == [(2, 43)]
+    hats = played([(0, "kick"), (1.95, "ride", 60), (2, "ride"), (3, "snare")], tempo=60)
+    assert not graces(hats)
+
+
+def test_dense_bars_get_lines_of_their_own():
+    def lines(per_beat):
+        song = played([(k / per_beat, "hihat_closed") for k in range(8 * 4 * per_beat)], bars=8)
+        bars = ET.fromstring(to_musicxml(song)).findall("part/measure")
+        return [k for k, bar in enumerate(bars) if bar.find("print[@new-system='yes']") is not None]
+    assert lines(2) == [4]
+    assert lines(4) == [2, 4, 6]
+    assert lines(8) == list(range(1, 8))
+
+
+def test_brackets_of_the_feet_are_below():
+    third = F(1, 3)
+    song = played([(beat + k * third, piece) for beat in range(4) for k in range(3)
+                   for piece in ("kick", "ride")])
+    places = {(note.findtext("voice"), t.get("placement"))
+              for note in ET.fromstring(to_musicxml(song)).iter("note")
+              for t in note.iter("tuplet") if t.get("type") == "start"}
+    assert places == {("1", "above"), ("2", "below")}
+
+
+def test_plus_closes_only_a_hat_that_was_just_opened():
+    def marks(later):
+        song = played([(0, "hihat_open"), (1, "kick"), (later, "hihat_closed")], bars=5)
+        return to_musicxml(song).count("<stopped")
+    assert marks(2) == 1 and marks(17) == 0
+
+
+def test_steady_tempo_of_a_short_part_is_in_four():
+    song = Transcription([Hit(0.2, "snare"), Hit(0.7, "kick"), Hit(1.2, "snare")], 1.2)
+    assert ET.fromstring(to_musicxml(song, tempo=60)).findtext(".//time/beats") == "4"
+
+
+def test_long_titles_stay_on_the_page():
+    pytest.importorskip("verovio")
+    def size(title):
+        page = engrave(played([(0, "kick")]), title=title)[0]
+        return float(re.search(rf'font-size="([\d.]+)px">{title}<', page)[1])
+    assert size("a" * 150) == pytest.approx(size("a" * 20) / 2, rel=0.01)
 
 
 @pytest.mark.parametrize("metre", [2, 3, 4, 5, 6, 7])

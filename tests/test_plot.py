@@ -24,6 +24,16 @@ def test_hits_are_drawn(tmp_path):
     assert len(changed) and abs(changed.mean() / width - 0.5) < 0.1
 
 
+def test_hits_are_drawn_over_activations(tmp_path):
+    from matplotlib.image import imread
+    onset = np.zeros((201, 9), np.float32)
+    onset[90:111, 1] = 1.0
+    picture = imread(plot(Activations(onset, onset, onset, 2.0),
+                          Transcription([Hit(1.0, "snare", 100)], 2.0), tmp_path / "a.png"))
+    red = (picture[..., 0] > 0.7) & (picture[..., 2] < 0.5) & (picture[..., 1] < 0.5)
+    assert red.sum() > 20
+
+
 def test_a_part_that_ends_behind_the_recording(tmp_path):
     """The spectrogram stays as long as the recording is."""
     from matplotlib.image import imread

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from adt import formats
+from adt.beats import Beats
 from adt.cli.report import command
 from adt.errors import ConfigError, OutputError
 from adt.report import (
@@ -139,13 +140,38 @@ def test_titles_are_escaped(hits):
 
 def test_missing_parts_do_not_fail(hits, monkeypatch):
     monkeypatch.setitem(formats.WRITERS, ".jams", ("adt.formats.nowhere", "write"))
-    monkeypatch.setattr(page_module, "import_module", lambda name: (_ for _ in ()).throw(
-        ImportError(name)))
+    def missing(*args, **options):
+        raise OutputError("no library")
+
+    monkeypatch.setattr(page_module, "to_musicxml", missing)
     data = carried(render_report(hits))
     assert data["outline"] is data["spectrogram"] is None
     assert data["tracks"] == data["score"] == []
     assert ".jams" not in {d["suffix"] for d in data["downloads"]}
     assert carried(render_report(Transcription([], 0.0), clicks(), RATE))["hits"] == []
+
+
+def test_bars_are_those_of_the_score():
+    """A hit before the first beat is in the bar that the first beat goes on with."""
+    beats = Beats(0.5 + np.arange(7) / 2, [2, 3, 4, 1, 2, 3, 4])
+    song = Transcription([Hit(0.01, "kick"), Hit(0.5, "snare"), Hit(2.0, "kick")], 3.6,
+                         beats=beats)
+    found = carried(render_report(song, notation=False))["beats"]
+    assert found[:2] == [[0.0, 1], [0.5, 2]] and found[-1] == [3.5, 4]
+    late = Transcription([Hit(0.5, "snare")], 3.6, beats=beats)
+    assert carried(render_report(late, notation=False))["beats"][0] == [0.5, 2]
+
+
+def test_the_title_is_on_the_score(hits):
+    pytest.importorskip("music21")
+    hits.beats = Beats(np.arange(8) / 2, np.arange(8) % 4 + 1)
+    data = carried(render_report(hits, title="My own title"))
+    files = {d["suffix"]: gzip.decompress(base64.b64decode(d["gz"])) for d in data["downloads"]}
+    assert b"My own title" in files[".musicxml"]
+    assert b"My own title" in gzip.decompress(base64.b64decode(data["score"][0]))
+    assert ".pdf" in files
+    assert ".pdf" not in {d["suffix"] for d in carried(render_report(
+        hits, notation=False))["downloads"]}
 
 
 def test_long_songs_lose_stems_then_sound(hits, stems):

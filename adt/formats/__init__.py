@@ -41,9 +41,10 @@ READERS: dict[str, tuple[str, str]] = {
 #: Suffixes whose files hold notes: those take a note map.
 MIDI = (".mid", ".midi")
 
-#: Libraries that a format needs beside those of the package, and the extra that has them.
 #: Sheet music, which cannot do without beats.
 SHEETS = (".musicxml", ".svg", ".pdf")
+
+#: Libraries that a format needs beside those of the package, and the extra that has them.
 _NEEDS = {".jams": ("jams", "jams"), ".musicxml": ("music21", "notation"),
           ".svg": ("verovio", "notation"), ".pdf": ("typst", "notation")}
 

@@ -6,7 +6,7 @@ instrument of every note, `engrave` draws pages (verovio) and `to_pdf` binds the
 They need the extra ``notation``.
 """
 
-from .engraving import engrave, stack, to_pdf
+from .engraving import engrave, engrave_musicxml, stack, to_pdf
 from .score import to_musicxml, to_score
 
-__all__ = ["to_score", "to_musicxml", "engrave", "stack", "to_pdf"]
+__all__ = ["to_score", "to_musicxml", "engrave", "engrave_musicxml", "stack", "to_pdf"]

@@ -8,10 +8,12 @@ from ..errors import OutputError
 from ..transcription import Transcription
 from .score import to_musicxml
 
-__all__ = ["engrave", "stack", "to_pdf"]
+__all__ = ["engrave", "engrave_musicxml", "stack", "to_pdf"]
 
 #: A4 in tenths of a millimetre.
 PAGE = (2100, 2970)
+
+_TITLE = 75  # letters for which a line has room; longer titles are smaller
 
 _OPTIONS = {
     "pageWidth": PAGE[0], "pageHeight": PAGE[1], "pageMarginLeft": 150, "pageMarginRight": 150,
@@ -28,17 +30,32 @@ def engrave(transcription: Transcription, *, title: str | None = None,
 
     Parameters and errors as in `adt.notation.to_score`; needs verovio too.
     """
+    return engrave_musicxml(to_musicxml(transcription, title=title, tempo=tempo))
+
+
+def engrave_musicxml(text: str) -> list[str]:
+    """Pages of a drum part in MusicXML, A4 upright, each an SVG.
+
+    Parameters
+    ----------
+    text : str
+        From `adt.notation.to_musicxml`.
+
+    Raises
+    ------
+    OutputError
+        If verovio is missing or cannot read the part.
+    """
     try:
         import verovio
     except ImportError as error:
         raise OutputError(
             'engraving needs the library verovio; pip install "adt[notation]"') from error
-    text = to_musicxml(transcription, title=title, tempo=tempo)
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
     toolkit.setOptions(_OPTIONS)
     if not toolkit.loadData(text):
-        raise OutputError(f"{transcription.source}: verovio cannot read the drum part")
+        raise OutputError("verovio cannot read the drum part")
     return [_anchored(toolkit.renderToSVG(page + 1)) for page in range(toolkit.getPageCount())]
 
 
@@ -92,7 +109,8 @@ def _anchored(page: str) -> str:
         if not place or not pieces:
             return match[0]
         words = "".join(text for _, text in pieces)
-        return f'<text{place[0]} font-size="{pieces[0][0]}">{words}</text>'
+        size = float(pieces[0][0].removesuffix("px")) * min(1.0, _TITLE / len(words))
+        return f'<text{place[0]} font-size="{size:g}px">{words}</text>'
 
     return re.sub(r'<text font-size="0px">.*?</text>', join, page, flags=re.DOTALL)
 

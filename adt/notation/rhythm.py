@@ -17,6 +17,8 @@ from ..vocabulary import class_note
 __all__ = ["Stroke", "Bar", "Rhythm", "write_rhythm"]
 
 FLAM = 0.040  #: two hits of a drum closer than this are a flam, seconds
+_ONE_SLOT = 0.080  # and those that fall on one slot, closer than this
+_GRACES = 2  # of a stroke, at most
 GHOST = 0.5  #: a ghost note is softer than this share of the snare's upper quartile
 ACCENT = 1.3  #: an accent is louder than the piece's median by this factor
 ACCENTS = 0.25  #: where more of a piece's hits than this share would be accents, none is
@@ -33,7 +35,7 @@ class Stroke:
     piece: str
     ghost: bool = False
     accent: bool = False
-    flam: bool = False
+    graces: int = 0  #: softer strokes right before: 1 is a flam, 2 a drag
     closing: bool = False  #: the closed hat after an open one
 
 
@@ -77,10 +79,10 @@ def write_rhythm(transcription: Transcription, beats: Beats) -> Rhythm:
     Returns
     -------
     Rhythm
-        Two hits of one piece on one slot are written once, as the louder.
+        Two hits of one piece on one slot are written once, as the louder, or as a flam.
     """
-    hits, flams = _join_flams(transcription.hits)
-    beats = _extended(calm(beats), [hit.time for hit in hits])
+    hits, graces = _join_flams(transcription.hits)
+    beats = extended(calm(beats), [hit.time for hit in hits])
     times = [hit.time for hit in hits]
     places = np.maximum(beats.position_of(times), 0) if hits else np.zeros(0)
     found = place(places, [_line(hit.piece) for hit in hits], [hit.velocity for hit in hits],
@@ -91,10 +93,14 @@ def write_rhythm(transcription: Transcription, beats: Beats) -> Rhythm:
     for k, (hit, offset) in enumerate(zip(hits, found.written, strict=True)):
         row = slots.setdefault(offset, {})
         name = _line(hit.piece)
-        if name not in row or hits[row[name]].velocity < hit.velocity:
+        other = row.get(name)
+        if other is None or hits[other].velocity < hit.velocity:
             row[name] = k
+        if (other is not None and class_note(hit.piece) in _DRUMS
+                and hit.time - hits[other].time < _ONE_SLOT):
+            graces[k] = graces[other] = min(_GRACES, graces[k] + graces[other] + 1)
     bars, firsts = _bars(beats, slots, lambda k: Stroke(
-        hits[k].piece, ghost=marks[k] < 0, accent=marks[k] > 0, flam=k in flams))
+        hits[k].piece, ghost=marks[k] < 0, accent=marks[k] > 0, graces=graces[k]))
     swings = found.swing is not None and found.swing.ratio >= SWING
     tempi = {max(0, bisect.bisect_right(firsts, at) - 1): tempo
              for at, tempo in tempo_changes(beats, times)}
@@ -106,25 +112,26 @@ def _line(piece: str) -> str:
     return "hihat" if piece.startswith("hihat") else piece
 
 
-def _join_flams(hits) -> tuple[list[Hit], set[int]]:
-    """Hits without the first strokes of flams, and the indices of the flams."""
+def _join_flams(hits) -> tuple[list[Hit], list[int]]:
+    """Hits without the first strokes of flams and drags, and how many those are."""
     kept: list[Hit] = []
-    flams: set[int] = set()
+    graces: list[int] = []
     last: dict[str, int] = {}
     for hit in hits:
         k = last.get(hit.piece)
-        if (k is not None and class_note(hit.piece) in _DRUMS and k not in flams
+        if (k is not None and class_note(hit.piece) in _DRUMS and graces[k] < _GRACES
                 and hit.time - kept[k].time < FLAM):
-            flams.add(k)
+            graces[k] += 1
             kept[k] = Hit(hit.time, hit.piece, max(hit.velocity, kept[k].velocity),
                           hit.confidence)
             continue
         last[hit.piece] = len(kept)
         kept.append(hit)
-    return kept, flams
+        graces.append(0)
+    return kept, graces
 
 
-def _extended(beats: Beats, times: list[float]) -> Beats:
+def extended(beats: Beats, times: list[float]) -> Beats:
     """Beats that go on before the first and after the last hit."""
     places = np.atleast_1d(beats.position_of(times)) if times else np.zeros(1)
     before = max(0, -int(np.floor(places.min() + 1 / 16)))
@@ -171,14 +178,16 @@ def _bars(beats: Beats, slots, stroke) -> tuple[list[Bar], list[int]]:
     unit = beats.unit
     bars = [Bar((b - a) * unit, unit) for a, b in zip(edges, edges[1:], strict=False)]
     bars[0].pickup = pickup and bars[0].length < beats.metre * unit
-    was_open = False
+    opened = None  # where the hat was, unless it was closed since
     for offset in sorted(slots):
         place = int(np.searchsorted(edges, float(offset), side="right")) - 1
         strokes = [stroke(k) for k in slots[offset].values()]
         for k, found in enumerate(strokes):
             if found.piece.startswith("hihat"):
-                strokes[k] = replace(found, closing=was_open and found.piece == "hihat_closed")
-                was_open = found.piece == "hihat_open"
+                closed = found.piece == "hihat_closed"
+                strokes[k] = replace(found, closing=(
+                    closed and opened is not None and offset - opened <= max(beats.metre, 1)))
+                opened = None if closed else offset
         bars[place].slots[(offset - edges[place]) * unit] = strokes
     if bars[0].pickup and not bars[0].slots and len(bars) > 1:
         del bars[0], edges[0]

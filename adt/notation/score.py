@@ -28,7 +28,8 @@ POSITIONS = {
 _NAMES = {36: "Bass Drum", 38: "Snare Drum", 43: "Floor Tom", 47: "Mid Tom", 50: "High Tom",
           42: "Closed Hi-Hat", 46: "Open Hi-Hat", 51: "Ride Cymbal", 49: "Crash Cymbal"}
 _FEET = {36}
-BARS_PER_SYSTEM = 4
+BARS_PER_SYSTEM = 4  #: in a line; fewer where more onsets than these would be in it
+ONSETS_PER_SYSTEM = 52
 
 #: Length in beats → type, dots and whether it is a triplet.
 _DURATIONS = {
@@ -48,7 +49,8 @@ def to_score(transcription: Transcription, *, title: str | None = None,
 
     Ghost notes are snare hits softer than half the upper quartile of the song's snare
     velocities; accents are drum hits 1.3 times as loud as the drum's median, unless they
-    are more than a quarter of its hits. Two hits of a drum within 40 ms are a flam.
+    are more than a quarter of its hits. Two hits of a drum within 40 ms are a flam (on one
+    slot within 80 ms), three are a drag.
 
     Parameters
     ----------
@@ -76,14 +78,14 @@ def _score(transcription: Transcription, rhythm: Rhythm, title: str | None):
     score.metadata = m21.metadata.Metadata(title=name or "Drums")
     part = m21.stream.Part(id="P1")
     part.partName = "Drums"
-    signature = None
+    signature, systems = None, _systems(rhythm)
     for number, bar in enumerate(rhythm.bars):
         measure = m21.stream.Measure(
             number=number + (0 if rhythm.bars[0].pickup else 1))
         if number == 0:
             measure.insert(0, m21.clef.PercussionClef())
             _mark_swing(m21, measure, rhythm.swing)
-        elif _begins_system(number, rhythm):
+        elif number in systems:
             measure.insert(0, m21.layout.SystemLayout(isNew=True))
         if number in rhythm.tempi:
             _mark_tempo(m21, measure, bar, rhythm.tempi[number])
@@ -145,7 +147,7 @@ def _beats(transcription: Transcription, tempo: float | None) -> Beats:
             raise ConfigError(f"tempo is {tempo}; expected 20 to 400 beats per minute")
         first = transcription[0].time if len(transcription) else 0.0
         count = int(max(transcription.duration - first, 0) * tempo / 60) + 2
-        return Beats(first + np.arange(count) * 60 / tempo, np.arange(count) % 4 + 1)
+        return Beats(first + np.arange(count) * 60 / tempo, np.arange(count) % 4 + 1, bar=4)
     if transcription.beats is None or len(transcription.beats) < 2:
         raise OutputError(f"{transcription.source or 'transcription'}: its beats are not known, "
                           "so it cannot be written as notes; give --beats FILE or --tempo BPM "
@@ -153,8 +155,18 @@ def _beats(transcription: Transcription, tempo: float | None) -> Beats:
     return transcription.beats
 
 
-def _begins_system(number: int, rhythm: Rhythm) -> bool:
-    return number % BARS_PER_SYSTEM == (1 if rhythm.bars[0].pickup else 0) and number > 1
+def _systems(rhythm: Rhythm) -> set[int]:
+    """Bars that begin a line: groups of four, halved until there is room for their notes."""
+    onsets = [len(bar.slots) for bar in rhythm.bars]
+    pickup = int(rhythm.bars[0].pickup)
+
+    def begin(first: int, bars: int) -> set[int]:
+        if bars == 1 or sum(onsets[first:first + bars]) <= ONSETS_PER_SYSTEM:
+            return {first}
+        return begin(first, bars // 2) | begin(first + bars // 2, bars // 2)
+
+    groups = range(pickup, len(onsets), BARS_PER_SYSTEM)
+    return set().union(*(begin(first, BARS_PER_SYSTEM) for first in groups)) - {pickup}
 
 
 def _mark_tempo(m21, measure, bar: Bar, tempo: float) -> None:
@@ -269,6 +281,7 @@ def _add(m21, voice, start, cells, stem: str, hidden: bool) -> None:
         if base:
             tuplet = m21.duration.Tuplet(3, 2, base)
             tuplet.bracket = True
+            tuplet.placement = "below" if stem == "down" else "above"
             if cell is triplet[0]:
                 tuplet.type = "start"
             elif cell is triplet[-1]:
@@ -276,12 +289,12 @@ def _add(m21, voice, start, cells, stem: str, hidden: bool) -> None:
             duration.appendTuplet(tuplet)
         if strokes is None:
             element = m21.note.Rest(duration=duration)
-            element.style.hideObjectOnPrint = hidden
+            element.style.hideObjectOnPrint = hidden and not base
         else:
             element = _chord(m21, strokes, duration, stem)
             for stroke in strokes:
-                if stroke.flam:
-                    voice.insert(start + offset, _grace(m21, stroke, stem))
+                for grace in _graces(m21, stroke, stem):
+                    voice.insert(start + offset, grace)
         voice.insert(start + offset, element)
 
 
@@ -313,11 +326,16 @@ def _mark(element, articulation) -> None:
     element.articulations.append(articulation)
 
 
-def _grace(m21, stroke: Stroke, stem: str):
-    note = _chord(m21, [Stroke(stroke.piece)], m21.duration.Duration(type="eighth"), stem)
-    grace = note.getGrace()
-    grace.duration.slash = True
-    return grace
+def _graces(m21, stroke: Stroke, stem: str) -> list:
+    """A slashed eighth before a flam, two beamed sixteenths before a drag."""
+    kind = "16th" if stroke.graces > 1 else "eighth"
+    notes = [_chord(m21, [Stroke(stroke.piece)], m21.duration.Duration(type=kind),
+                    stem).getGrace() for _ in range(stroke.graces)]
+    for k, grace in enumerate(notes):
+        grace.duration.slash = len(notes) == 1
+        if len(notes) > 1:
+            grace.beams.fill(2, "start" if k == 0 else "stop")
+    return notes
 
 
 def _position(stroke: Stroke) -> tuple[str, str]:

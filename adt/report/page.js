@@ -47,7 +47,7 @@ for (let k = 1; beats && k < beats.length; k++) {
 }
 
 // ---- sound -----------------------------------------------------------------------------
-let context = null, master = null, sources = [], playing = false, from = 0, began = 0, speed = 1;
+let context = null, master = null, sources = [], playing = false, from = 0, began = 0, speed = 1, frame = 0;
 const tracks = data.tracks.map(t => ({ key: t.name, mp3: t.mp3, buffer: null, lead: 0 }));
 tracks.push({ key: "hits", buffer: null, lead: 0 });
 for (const t of tracks) Object.assign(t, { mute: false, solo: false, volume: t.key === "hits" ? 0.5 : 1, gain: null });
@@ -146,7 +146,7 @@ const start = async () => {
   }
   playing = true;
   $("play").textContent = "❚❚"; $("play").setAttribute("aria-label", "Pause");
-  requestAnimationFrame(tick);
+  cancelAnimationFrame(frame); frame = requestAnimationFrame(tick);
 };
 const pause = () => {
   from = position(); playing = false; silence();
@@ -158,6 +158,7 @@ const seek = t => {
   const was = playing;
   if (was) { silence(); playing = false; }
   from = Math.min(duration, Math.max(0, t));
+  if (chosen >= 0) { chosen = -1; draw(); }
   reveal(from);
   if (was) start(); else show();
 };
@@ -219,7 +220,8 @@ const layout = () => {
   draw();
 };
 const colour = (key, alpha) => `hsl(${HUES[key] ?? 205} ${dark() ? "85% 64%" : "72% 42%"} / ${alpha})`;
-const half = velocity => 1.5 + 4.5 * velocity / 127;   // half the width of a hit, pixels
+const half = velocity =>                   // half the width of a hit, pixels
+  Math.min(1.5 + 4.5 * velocity / 127, Math.max(1, 60 * width / 1000 / span));
 function draw() {
   const g = canvas.getContext("2d"), ink = css("--ink"), soft = css("--soft"), line = css("--line");
   g.clearRect(0, 0, width, height);
@@ -267,7 +269,7 @@ function draw() {
   }
   for (let k = firstAfter(hits, t0 - .2); k < hits.length && hits[k][0] < t0 + span + .2; k++) {
     const [time, piece, velocity, confidence] = hits[k], row = rows.find(r => r.key === piece);
-    const x = X(time), tall = (row.h - 6) * (.3 + .7 * velocity / 127), w = Math.min(half(velocity), Math.max(1, 60 * width / 1000 / span));
+    const x = X(time), tall = (row.h - 6) * (.3 + .7 * velocity / 127), w = half(velocity);
     g.fillStyle = colour(data.pieces[piece], .25 + .75 * confidence);
     g.beginPath(); g.roundRect(x, row.y + row.h / 2 - tall / 2, 2 * w, tall, Math.min(w, 3)); g.fill();
     if (k === chosen) { g.strokeStyle = ink; g.lineWidth = 2; g.stroke(); }
@@ -316,7 +318,7 @@ function tick() {
   const t = position();
   if (t >= duration) { pause(); from = duration; show(); return; }
   if ($("follow").checked && (t < t0 || t > t0 + span * .92)) move(t - span * .08); else show();
-  requestAnimationFrame(tick);
+  frame = requestAnimationFrame(tick);
 }
 const move = t => { t0 = Math.min(Math.max(0, duration - span), Math.max(0, t)); draw(); };
 const reveal = t => { if (t < t0 || t > t0 + span) move(t - span * .2); };
@@ -335,7 +337,7 @@ const under = (x, y) => {                  // the hit at a place, or -1
   const row = rows.find(r => y >= r.y && y < r.y + r.h);
   if (!row || typeof row.key !== "number") return -1;
   let best = -1, least = 9;
-  for (let k = firstAfter(hits, T(x) - .5); k < hits.length && X(hits[k][0]) < x + 12; k++) {
+  for (let k = firstAfter(hits, T(x - 24)); k < hits.length && X(hits[k][0]) < x + 12; k++) {
     const gap = Math.abs(X(hits[k][0]) + half(hits[k][2]) - x);
     if (hits[k][1] === row.key && gap < least) { least = gap; best = k; }
   }
@@ -356,7 +358,7 @@ canvas.addEventListener("pointermove", e => {
     const gap = p => Math.max(20, Math.abs(p[0][0] - p[1][0]));
     zoom(gap(now) / gap(before), T((now[0][0] + now[1][0]) / 2)); press.moved = true;
   } else if (press && (press.moved || Math.abs(at(e)[0] - press.x) > 5)) {
-    press.moved = true; move(press.t0 - (at(e)[0] - press.x) / (width - gutter) * span);
+    press.moved = true; $("follow").checked = false; move(press.t0 - (at(e)[0] - press.x) / (width - gutter) * span);
   }
 });
 const release = e => {
@@ -373,7 +375,7 @@ canvas.addEventListener("wheel", e => {
   const [x] = at(e);
   if (e.ctrlKey || e.metaKey) { e.preventDefault(); zoom(Math.exp(-e.deltaY / 250), T(x)); }
   else if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) {
-    e.preventDefault(); move(t0 + (e.deltaX || e.deltaY) / (width - gutter) * span);
+    e.preventDefault(); $("follow").checked = false; move(t0 + (e.deltaX || e.deltaY) / (width - gutter) * span);
   }
 }, { passive: false });
 
@@ -394,7 +396,7 @@ const step = (way, many) => {
 document.addEventListener("keydown", e => {
   const tag = e.target.tagName;
   if (e.ctrlKey || e.metaKey || e.altKey || tag === "SELECT") return;
-  if (tag === "INPUT" && e.target.type === "range" && e.key.startsWith("Arrow")) return;
+  if (tag === "INPUT" && e.target.type === "range" && /^(Arrow|Home$|End$|Page)/.test(e.key)) return;
   if (e.key === " " && (tag === "BUTTON" || tag === "SUMMARY" || e.target.type === "checkbox") && e.target.id !== "play") return;
   const next = way => { const k = way > 0 ? (chosen < 0 ? firstAfter(hits, position()) : chosen + 1) : (chosen < 0 ? firstAfter(hits, position()) - 1 : chosen - 1);
     if (hits[k]) { reveal(hits[k][0]); pick(k); } };

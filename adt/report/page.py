@@ -10,21 +10,24 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import audio as audio_io
-from ..errors import AdtError
+from ..errors import AdtError, OutputError
+from ..formats import SHEETS, SUFFIXES
 from ..frames import SAMPLE_RATE
+from ..notation import engrave_musicxml, stack, to_musicxml, to_pdf
+from ..notation.rhythm import extended
 from ..output import atomic_path, plain
 from ..vocabulary import STEMS, class_names
 from .pictures import spectrogram, waveform
 from .tracks import MARK, START, encode_track
 
-__all__ = ["MAX_SIZE", "downloads", "render_report", "score_pages", "write_report"]
+__all__ = ["MAX_SIZE", "Score", "downloads", "draw_score", "render_report", "write_report"]
 
 #: Aim for the size of a page in bytes.
 MAX_SIZE = 8_000_000
@@ -40,16 +43,15 @@ _MIME = {".mid": "audio/midi", ".csv": "text/csv", ".txt": "text/plain",
 
 
 def downloads(transcription) -> dict[str, bytes]:
-    """The transcription in every format that can be written here, suffix → contents.
+    """The transcription in the formats that hold hits, suffix → contents.
 
     Formats whose optional library is missing, or that cannot hold this transcription,
     are left out.
     """
-    from ..transcription import FORMATS
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in FORMATS:
-            if suffix == ".midi":  # the same as .mid
+        for suffix in SUFFIXES:
+            if suffix == ".midi" or suffix in SHEETS:  # the first is the same as .mid
                 continue
             path = Path(folder) / f"report{suffix}"
             try:
@@ -60,12 +62,36 @@ def downloads(transcription) -> dict[str, bytes]:
     return found
 
 
-def score_pages(transcription) -> list[str]:
-    """Engraved pages as SVG; none without the libraries of notation, or without hits."""
+class Score(NamedTuple):
+    """A drum part as it is shown and as it is taken away.
+
+    Attributes
+    ----------
+    pages : list of str
+        Engraved pages, an SVG each.
+    files : dict of str to bytes
+        Suffix → contents.
+    """
+
+    pages: list[str]
+    files: dict[str, bytes]
+
+
+def draw_score(transcription, title: str | None = None) -> Score:
+    """The drum part of a transcription, as far as the libraries of notation are installed.
+
+    Without beats there is none.
+    """
+    pages, files = [], {}
     try:
-        return list(import_module("adt.notation").engrave(transcription))
-    except (AdtError, ImportError, AttributeError):
-        return []
+        text = to_musicxml(transcription, title=title)
+        files[".musicxml"] = text.encode()
+        pages = engrave_musicxml(text)
+        files[".svg"] = stack(pages).encode()
+        files[".pdf"] = to_pdf(pages)
+    except OutputError:
+        pass  # what was made before is there
+    return Score(pages, files)
 
 
 def render_report(transcription, audio: np.ndarray | None = None, sr: int | None = None,
@@ -91,7 +117,7 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
         Where there is too little room for stems, the page has the song alone; over 20
         minutes it has no audio. The page says so.
     notation : bool
-        Embed the engraved score, if the libraries for it are installed.
+        Embed the engraved score and its files, if the libraries for it are installed.
     max_size : int
         Bytes that the page should keep under.
     notes : sequence of str
@@ -114,8 +140,9 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
     say = progress or (lambda share: None)
     title = plain(title or transcription.name) or "Untitled"
     notes = list(notes)
-    kept = downloads(transcription)
-    pages = [_pack(page.encode()) for page in score_pages(transcription)] if notation else []
+    score = draw_score(transcription, title) if notation else Score([], {})
+    kept = {**downloads(transcription), **score.files}
+    pages = [_pack(page.encode()) for page in score.pages]
     say(0.1)
     data = {
         "title": title, "file": _file_name(title), "duration": transcription.duration,
@@ -294,10 +321,13 @@ def _fit_tracks(tracks, duration, room, notes) -> tuple[dict[str, np.ndarray], i
 
 
 def _beats(transcription):
-    beats = getattr(transcription, "beats", None)
-    if beats is None or len(beats.times) < 2:
+    beats = transcription.beats
+    if beats is None or len(beats) < 2:
         return None
-    return [[round(float(t), 4), int(p)] for t, p in zip(beats.times, beats.positions)]
+    beats = extended(beats, [hit.time for hit in transcription])  # bars are those of the score
+    last = max(beats.times[1], transcription.duration)
+    return [[round(float(t), 4), int(p)] for t, p in zip(beats.times, beats.positions)
+            if t <= last]
 
 
 def _file_name(title: str) -> str:

@@ -507,6 +507,10 @@ def as_audio(path_or_array, sr: int | None = None) -> tuple[np.ndarray, int]:
     if isinstance(path_or_array, (str, os.PathLike)):
         return load(path_or_array, None)
     try:
+        if hasattr(path_or_array, "detach"):  # a tensor of torch
+            path_or_array = path_or_array.detach().cpu()
+            if path_or_array.is_floating_point():  # bfloat16 too, which numpy does not have
+                path_or_array = path_or_array.float()
         audio = np.asarray(path_or_array)
     except (ValueError, TypeError, RuntimeError) as error:
         raise AudioError("neither a path nor an array of samples; pass an array of shape "
@@ -527,14 +531,14 @@ def as_audio(path_or_array, sr: int | None = None) -> tuple[np.ndarray, int]:
     if audio.size == 0:
         raise AudioError(f"array of shape {audio.shape} holds no samples; pass a longer one")
     audio = audio[np.newaxis] if audio.ndim == 1 else audio
-    if audio.shape[0] > MAX_CHANNELS or audio.shape[0] > audio.shape[1]:
+    if audio.shape[0] > MAX_CHANNELS or (audio.shape[0] > audio.shape[1] > 1):
         raise AudioError(
             f"array of shape {audio.shape} has {audio.shape[0]} channels of"
             f" {audio.shape[1]} samples; transpose it to (channels, samples)")
     if audio.dtype.kind == "f":
         with np.errstate(over="ignore"):
             audio = audio.astype(np.float32)
-    elif audio.dtype in (np.dtype(np.int16), np.dtype(np.int32)):
+    elif audio.dtype.newbyteorder("=") in (np.dtype(np.int16), np.dtype(np.int32)):
         audio = audio.astype(np.float32) / np.float32(-float(np.iinfo(audio.dtype).min))
     elif audio.dtype == np.uint8:
         audio = (audio.astype(np.float32) - 128) / 128

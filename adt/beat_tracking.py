@@ -10,11 +10,12 @@ every beat its place in a bar of 2 to 7 beats.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .beats import Beats
+from .beats import LONGEST_BAR, Beats
+from .errors import ConfigError
 from .frames import BEAT_FRAME_RATE
 from .vocabulary import PIECES
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BeatTracker", "track_beats"]
 
-MIN_BPM, MAX_BPM = 50.0, 215.0
+TEMPO_RANGE = (50.0, 215.0)  #: beats per minute that are looked for
+_TEMPO_LIMITS = (30.0, 400.0)  # of a range that is given
 METRES = (2, 3, 4, 5, 6, 7)
 #: How common the metres are, before anything is heard.
 _METRE_SHARES = (0.03, 0.14, 0.71, 0.03, 0.06, 0.03)
@@ -60,10 +62,11 @@ class BeatTracker:
         self.device = pick_device(device)
         self.beat_network = _network(beats, BeatNetwork, "beats", self.device, load_network)
         self.bar_network = _network(bars, BarNetwork, "bars", self.device, load_network)
-        self._beat_decoder = None
+        self._beat_decoders: dict[tuple[float, float], Any] = {}
 
     def __call__(self, hits: Transcription, metre: int | None = None,
-                 first_beat: float | None = None) -> Beats:
+                 first_beat: float | None = None,
+                 tempo_range: tuple[float, float] = TEMPO_RANGE) -> Beats:
         """Beats of a transcription; without any where too little is struck.
 
         Parameters
@@ -75,20 +78,25 @@ class BeatTracker:
         first_beat : float, optional
             Time of a downbeat in seconds. If the nearest beat is none of those found, all
             bars are counted from it instead, of one length.
+        tempo_range : (float, float)
+            Slowest and fastest tempo, beats per minute.
 
         Raises
         ------
         ValueError
             If the transcription is of fewer classes.
+        ConfigError
+            If the range is none or not within 30 to 400, or `metre` or `first_beat` cannot be.
         """
         if hits.classes != len(PIECES):
             raise ValueError(f"beats are tracked from nine pieces, not from {hits.classes} classes")
         return self.track([h.time for h in hits], [PIECES.index(h.piece) for h in hits],
                           [h.velocity / 127 for h in hits], [h.confidence for h in hits],
-                          hits.duration, metre, first_beat)
+                          hits.duration, metre, first_beat, tempo_range)
 
     def track(self, times, pieces, velocities, confidences, duration: float,
-              metre: int | None = None, first_beat: float | None = None) -> Beats:
+              metre: int | None = None, first_beat: float | None = None,
+              tempo_range: tuple[float, float] = TEMPO_RANGE) -> Beats:
         """Beats of strokes.
 
         Parameters
@@ -101,14 +109,18 @@ class BeatTracker:
             0..1.
         duration : float
             Of the recording, seconds.
-        metre : int, optional
-        first_beat : float, optional
+        metre, first_beat, tempo_range
             As when called.
         """
+        check_tempo_range(tempo_range)
+        if metre is not None and not 1 <= metre <= LONGEST_BAR:
+            raise ConfigError(f"metre {metre}: expected 1 to {LONGEST_BAR} beats a bar")
+        if first_beat is not None and not np.isfinite(first_beat):
+            raise ConfigError(f"first beat {first_beat}: expected seconds")
         if len(times) < _STROKES:
             return Beats([], [])
         strokes = (times, pieces, velocities, confidences)
-        found = self.decode(self.activations(*strokes, duration)[:, 0])
+        found = self.decode(self.activations(*strokes, duration)[:, 0], tempo_range)
         if len(found) < 2:
             return Beats([], [])
         downbeat = self.downbeats(*strokes, found)
@@ -141,9 +153,10 @@ class BeatTracker:
                 part[0, :, keep].sigmoid().T.cpu().numpy())
         return out
 
-    def decode(self, activation: np.ndarray) -> np.ndarray:
+    def decode(self, activation: np.ndarray,
+               tempo_range: tuple[float, float] = TEMPO_RANGE) -> np.ndarray:
         """Activation of beats → times of beats in seconds."""
-        frames = self._beats(activation)
+        frames = self._beats(activation, tempo_range)
         times = _between_frames(activation, frames) / BEAT_FRAME_RATE
         return times[np.concatenate([[True], np.diff(times) > 0.05])] if len(times) else times
 
@@ -170,29 +183,44 @@ class BeatTracker:
             logits = self.bar_network(features[None].to(self.device))[0]
         return logits.double().sigmoid().cpu().numpy()
 
-    def _beats(self, activation: np.ndarray) -> np.ndarray:
-        """Frames of the beats, window by window."""
+    def _decoder(self, tempo_range: tuple[float, float]):
+        """madmom's decoder of beats in a range of tempi, made once."""
         from madmom_infer.features.downbeats import DBNDownBeatTrackingProcessor
 
         from .beat_search import BeatModel
 
-        if self._beat_decoder is None:  # a bar of one beat: beats alone
-            self._beat_decoder = DBNDownBeatTrackingProcessor(
-                beats_per_bar=[1], min_bpm=MIN_BPM, max_bpm=MAX_BPM, num_tempi=None,
-                transition_lambda=100, fps=BEAT_FRAME_RATE)
-            self._beat_decoder.hmms = [BeatModel(m) for m in self._beat_decoder.hmms]
+        if tempo_range not in self._beat_decoders:  # a bar of one beat: beats alone
+            decoder = DBNDownBeatTrackingProcessor(
+                beats_per_bar=[1], min_bpm=tempo_range[0], max_bpm=tempo_range[1],
+                num_tempi=None, transition_lambda=100, fps=BEAT_FRAME_RATE)
+            decoder.hmms = [BeatModel(m) for m in decoder.hmms]
+            self._beat_decoders[tempo_range] = decoder
+        return self._beat_decoders[tempo_range]
+
+    def _beats(self, activation: np.ndarray, tempo_range: tuple[float, float]) -> np.ndarray:
+        """Frames of the beats, window by window."""
+        decoder = self._decoder(tempo_range)
         found: list[int] = []
         for start in range(0, len(activation), _WINDOW):
             low = max(0, start - _OVERLAP)
             part = activation[low:start + _WINDOW + _OVERLAP]
             part = part.astype(np.float64) * (1 - 1e-6)
             both = np.stack([np.full_like(part, 1e-7), part], axis=1)
-            frames = np.rint(self._beat_decoder(both)[:, 0] * BEAT_FRAME_RATE).astype(int) + low
+            frames = np.rint(decoder(both)[:, 0] * BEAT_FRAME_RATE).astype(int) + low
             frames = frames[(frames >= start) & (frames < start + _WINDOW)].tolist()
             if found and len(frames) > 1 and frames[0] - found[-1] < (frames[1] - frames[0]) / 2:
                 frames = frames[1:]  # the beat on the border, found from both sides
             found += frames
         return np.array(found, dtype=np.int64)
+
+
+def check_tempo_range(tempo_range: tuple[float, float]) -> None:
+    """Raise ConfigError if beats cannot be looked for in a range of tempi."""
+    low, high = tempo_range
+    if not _TEMPO_LIMITS[0] <= low <= high / 1.1 <= _TEMPO_LIMITS[1] / 1.1:
+        raise ConfigError(f"tempo range {low:g} to {high:g}: expected two tempi from "
+                          f"{_TEMPO_LIMITS[0]:g} to {_TEMPO_LIMITS[1]:g} beats per minute, the "
+                          "second a tenth above the first or more")
 
 
 def bar_positions(downbeat: np.ndarray, metres: Sequence[int] = METRES) -> np.ndarray:
@@ -268,7 +296,8 @@ def _network(given, kind: type, name: str, device, load):
     return load(kind, name, given or name, device)[0]
 
 
-def track_beats(hits: Transcription, device: str = "cpu") -> Beats:
+def track_beats(hits: Transcription, device: str = "cpu",
+                tempo_range: tuple[float, float] = TEMPO_RANGE) -> Beats:
     """Beats and downbeats of a transcription.
 
     Parameters
@@ -276,6 +305,8 @@ def track_beats(hits: Transcription, device: str = "cpu") -> Beats:
     hits : Transcription
         Of nine pieces.
     device : str
+    tempo_range : (float, float)
+        Slowest and fastest tempo, beats per minute.
 
     Returns
     -------
@@ -287,4 +318,4 @@ def track_beats(hits: Transcription, device: str = "cpu") -> Beats:
     >>> adt.track_beats(adt.transcribe("song.mp3")).downbeats[:2]   # doctest: +SKIP
     array([0.31, 2.31])
     """
-    return BeatTracker(device=device)(hits)
+    return BeatTracker(device=device)(hits, tempo_range=tempo_range)

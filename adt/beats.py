@@ -73,7 +73,7 @@ class Beats:
             return NotImplemented
         return (np.array_equal(self.times, other.times)
                 and np.array_equal(self.positions, other.positions)
-                and self.compound == other.compound)
+                and self.compound == other.compound and self.metre == other.metre)
 
     __hash__ = None
 

@@ -32,7 +32,8 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
         ``scores`` (`adt.scoring.evaluate`); ``offset``, median of estimated minus
         reference times of matched hits in seconds (None without); ``velocity`` with
         ``correlation`` (Pearson) and ``difference`` (mean absolute, in MIDI steps) of
-        matched hits, None where a side has one velocity only; ``worst``, a list of
+        matched hits, None where a side has one velocity only or fewer
+        than three match; ``worst``, a list of
         ``second``, ``missed`` and ``invented`` (class → count).
 
     Raises

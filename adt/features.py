@@ -9,6 +9,7 @@ bands back to a mask on bins (see `band_filters`).
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import chain
 from typing import Iterable, Iterator
 
 import numpy as np
@@ -24,6 +25,8 @@ _LEVEL_PERCENTILE = 95.0  #: loud frames of a track set its reference level
 _SILENT = 60.0  #: dB under the loudest frame: nothing plays, and does not count
 _LEVEL_FLOOR_DB = -30.0  #: reference of (near) silence, dB of band power
 _TINY = 1e-12
+_OFFSET_HZ = 5.0  #: what is slower is no sound but the offset of a converter
+_OFFSET_FROM = SAMPLE_RATE // 2  # samples whose mean is the offset to begin with
 _GROWTH = 30_000  # frames that are made room for, or converted, at a time
 
 
@@ -80,6 +83,40 @@ def band_power(spectra: np.ndarray) -> np.ndarray:
     return power @ band_filters()
 
 
+def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same audio through a one-pole high-pass at 5 Hz, in constant memory.
+
+    A constant offset would be the lowest band's, and of a quiet recording the loudest of all.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of float32, shape (channels, n)
+        At `SAMPLE_RATE`, n may vary.
+
+    Yields
+    ------
+    ndarray of float32, shape (channels, m)
+        As many samples altogether, the same however the signal is cut into blocks.
+    """
+    from scipy.signal import lfilter
+
+    pole = np.float32(np.exp(-2 * np.pi * _OFFSET_HZ / SAMPLE_RATE))
+    b, a = np.array([1, -1], np.float32), np.array([1, -pole], np.float32)
+    state, held = None, None
+    for block in chain(blocks, [None]):
+        if state is None:
+            if block is not None:
+                held = block if held is None else np.concatenate([held, block], axis=1)
+                if held.shape[1] < _OFFSET_FROM:
+                    continue
+            if held is None or not held.shape[1]:
+                return
+            block, state = held, -held[:, :_OFFSET_FROM].mean(axis=1, keepdims=True)
+        if block is not None:
+            block, state = lfilter(b, a, block, axis=1, zi=state)
+            yield block
+
+
 def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """STFT of audio that arrives in blocks, in constant memory.
 
@@ -118,7 +155,7 @@ def audio_to_bands(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """Band powers of a signal, mean over its channels.
 
     The mean of powers, not the power of the mean: instruments out of phase between
-    the channels do not cancel.
+    the channels do not cancel. A constant offset is taken away before, see `without_offset`.
 
     Parameters
     ----------
@@ -129,7 +166,7 @@ def audio_to_bands(blocks: Iterable[np.ndarray]) -> np.ndarray:
     ndarray of float32, shape (frames, N_BANDS)
     """
     bands, frames = np.zeros((0, N_BANDS), np.float32), 0
-    for spectra in stream_spectra(blocks):
+    for spectra in stream_spectra(without_offset(blocks)):
         part = band_power(spectra).mean(axis=0)
         if frames + len(part) > len(bands):  # grows in place: no second copy of a long song
             bands.resize((frames + max(len(part), _GROWTH), N_BANDS), refcheck=False)
@@ -139,17 +176,24 @@ def audio_to_bands(blocks: Iterable[np.ndarray]) -> np.ndarray:
     return bands
 
 
-def pack(bands: np.ndarray) -> np.ndarray:
+def pack(bands: np.ndarray, lead: int = 0) -> np.ndarray:
     """Band powers as float16 magnitudes: half the memory, exact to 0.01 dB.
 
     Parameters
     ----------
     bands : ndarray of float32, shape (frames, N_BANDS)
+    lead : int
+        Frames to put before them: of silence, but for the last ones, whose windows reach into
+        what begins with the signal.
     """
-    packed = np.empty(bands.shape, np.float16)
+    packed = np.zeros((lead + len(bands), bands.shape[1]), np.float16)
     for start in range(0, len(bands), _GROWTH):
         part = slice(start, start + _GROWTH)
-        packed[part] = np.minimum(np.sqrt(bands[part]), np.finfo(np.float16).max)
+        packed[lead:][part] = np.minimum(np.sqrt(bands[part]), np.finfo(np.float16).max)
+    if lead and len(bands):  # as if it went on like its first half window
+        energy = window()[N_FFT // 2:] ** 2
+        for back in range(1, min(lead, (len(energy) - 1) // HOP) + 1):
+            packed[lead - back] = packed[lead] * np.sqrt(energy[back * HOP:].sum() / energy.sum())
     return packed
 
 

@@ -3,9 +3,9 @@
 Each step is callable alone; `transcribe` climbs them all:
 
 - `adt.audio.stream`: file → blocks of audio
-- `adt.features.audio_to_bands`: audio → band powers
+- `Transcriber.bands`: audio → `Bands`, by `adt.features.audio_to_bands`
 - `Transcriber.stems`: bands → stems' bands (no audio is synthesised)
-- `Transcriber.bands_to_activations`: bands → `Activations`
+- `Transcriber.bands_to_activations`: `Bands` → `Activations`
 - `Transcriber.hits`: activations → `adt.Transcription`
 - `Transcriber.with_beats`: the same with beats and bars
 """
@@ -13,10 +13,11 @@ Each step is callable alone; `transcribe` climbs them all:
 from __future__ import annotations
 
 import os
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Mapping
+from typing import Callable, Mapping, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -56,10 +57,35 @@ Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
 _LISTENING = 0.35
 _LOUDEST = 100.0  #: sample, as times full scale: bands are kept as short floats
+#: Frames of silence before the first: a file may begin on a stroke, and what the networks pad
+#: with is no silence.
+_LEAD = 48
+_LEAST_RATE = 20_000  #: Hz; below, hats and cymbals are cut off
 _BLOCK = 1024  #: frames that are looked at at once: layers over frames and bands are large
 
 
-@dataclass(frozen=True)
+class Bands(NamedTuple):
+    """What is kept of the audio.
+
+    Attributes
+    ----------
+    power : ndarray of float32, shape (frames, N_BANDS)
+        Band powers, see `adt.features`.
+    duration : float
+        Seconds.
+    source : str
+        Where the audio came from.
+    low : ndarray of float16, shape (samples,), or None
+        The audio below 300 Hz, see `adt.low_end`; none without demixing.
+    """
+
+    power: np.ndarray
+    duration: float
+    source: str = ""
+    low: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Activations:
     """What the detectors say of every frame.
 
@@ -203,28 +229,16 @@ class Transcriber:
         self.thresholds = {s: float(t) for s, t in (thresholds or {}).items()}
 
     def bands(self, path_or_array, sr: int | None = None,
-              progress: Progress | None = None) -> tuple[np.ndarray, float, str]:
-        """Audio → band powers.
+              progress: Progress | None = None) -> Bands:
+        """Audio → band powers, and the low end if stems will tell what is in it.
 
-        Returns
-        -------
-        bands : ndarray of float32, shape (frames, N_BANDS)
-        duration : float
-            Seconds.
-        source : str
+        Parameters and errors as in `activations`.
         """
-        bands, _, duration, source = self._read(path_or_array, sr, progress)
-        return bands, duration, source
-
-    def _read(self, path_or_array, sr: int | None, progress: Progress | None,
-              ) -> tuple[np.ndarray, np.ndarray | None, float, str]:
-        """Audio → band powers, low end if stems will tell what is in it, duration, source."""
         if isinstance(path_or_array, (str, os.PathLike)):
             source = str(path_or_array)
-            blocks = audio_io.stream(source)
-            info = audio_io.probe(source) if progress else None
-            expected = info.n_samples * SAMPLE_RATE / info.sample_rate \
-                if info and info.n_samples else None
+            info = audio_io.probe(source)
+            blocks, sr = audio_io.stream(source), info.sample_rate
+            expected = info.n_samples * SAMPLE_RATE / sr if info.n_samples else None
         else:
             source = ""
             array, sr = audio_io.as_audio(path_or_array, sr)
@@ -232,6 +246,9 @@ class Transcriber:
             step = 10 * SAMPLE_RATE
             blocks = (array[:, i:i + step] for i in range(0, array.shape[1], step))
             expected = array.shape[1]
+        if sr < _LEAST_RATE:
+            warnings.warn(f"{source or 'audio'}: at {sr} Hz there are no hats or cymbals to be "
+                          f"heard; give a recording of {_LEAST_RATE} Hz or more", stacklevel=2)
         low, n_samples = LowEnd() if self.demix else None, 0
 
         def counted():
@@ -248,8 +265,8 @@ class Transcriber:
                 if progress and expected:
                     progress(min(1.0, n_samples / expected))
 
-        bands = audio_to_bands(counted())
-        return bands, low and low.finish(), n_samples / SAMPLE_RATE, source
+        power = audio_to_bands(counted())
+        return Bands(power, n_samples / SAMPLE_RATE, source, low and low.finish())
 
     @torch.inference_mode()
     def stems(self, decibel: np.ndarray) -> np.ndarray:
@@ -284,18 +301,17 @@ class Transcriber:
         return (heard.cpu().numpy(), torch.cat(loud, dim=1).cpu().numpy(),
                 torch.cat(low, dim=1).cpu().numpy() if low else None)
 
-    def bands_to_activations(self, bands: np.ndarray, duration: float, source: str = "",
-                             progress: Progress | None = None,
-                             low: np.ndarray | None = None) -> Activations:
-        """Band powers, and the low end (`adt.low_end`) if there is any → activations.
+    def bands_to_activations(self, bands: Bands, progress: Progress | None = None) -> Activations:
+        """Band powers and low end → activations.
 
-        In chunks whose borders leave no trace.
+        In chunks that overlap by all that the networks see: where they are cut leaves no more
+        trace than the rounding of `adt.network.short_floats`.
         """
-        heard = self._hear(pack(bands), reference_level(bands), progress)
-        return self._judge(heard, duration, source, low)
+        heard = self._hear(pack(bands.power, _LEAD), reference_level(bands.power), progress)
+        return self._judge(heard, *bands[1:])
 
     def _hear(self, bands: np.ndarray, level: float, progress: Progress | None) -> tuple:
-        """What the detectors say of packed bands, and what is kept of the stems."""
+        """What the detectors say of packed bands after `_LEAD`, and what is kept of stems."""
         out = np.zeros((3, len(bands), len(PIECES)), np.float32)
         n_sources = 1 if self.bank is None else len(STEMS) + 1
         levels = np.zeros((len(bands), n_sources, GROUPS), np.float16)
@@ -314,7 +330,7 @@ class Transcriber:
                     toms[kept] = pitched[i][keep]
             if progress:
                 progress(kept.stop / len(bands))
-        return out, levels, toms
+        return out[:, _LEAD:], levels[_LEAD:], None if toms is None else toms[_LEAD:]
 
     def _judge(self, heard: tuple, duration: float, source: str,
                low: np.ndarray | None) -> Activations:
@@ -342,11 +358,11 @@ class Transcriber:
         """
         listening = (lambda x: progress(x * _LISTENING)) if progress else None
         thinking = (lambda x: progress(_LISTENING + x * (1 - _LISTENING))) if progress else None
-        bands, low, duration, source = self._read(path_or_array, sr, listening)
-        level, bands = reference_level(bands), pack(bands)  # of a long song the largest of all
-        heard = self._hear(bands, level, thinking)
-        del bands
-        return self._judge(heard, duration, source, low)
+        power, *rest = self.bands(path_or_array, sr, listening)
+        level, power = reference_level(power), pack(power, _LEAD)  # the largest of all
+        heard = self._hear(power, level, thinking)
+        del power
+        return self._judge(heard, *rest)
 
     def hits(self, activations: Activations,
              thresholds: Mapping[str, float] | None = None) -> Transcription:
@@ -380,7 +396,8 @@ class Transcriber:
         return Transcription(hits, activations.duration, activations.source)
 
     def with_beats(self, hits: Transcription, metre: int | None = None,
-                   first_beat: float | None = None) -> Transcription:
+                   first_beat: float | None = None,
+                   tempo_range: tuple[float, float] | None = None) -> Transcription:
         """Hits → the same hits with beats, where something regular is struck.
 
         Parameters
@@ -391,11 +408,14 @@ class Transcriber:
             Beats a bar, where it is known.
         first_beat : float, optional
             Time of a downbeat in seconds, where one is known.
+        tempo_range : (float, float), optional
+            Slowest and fastest tempo, beats per minute; `adt.beat_tracking.TEMPO_RANGE` by
+            default.
         """
+        from .beat_tracking import TEMPO_RANGE, BeatTracker
         if self._tracker is None:
-            from .beat_tracking import BeatTracker
             self._tracker = BeatTracker(device=self.device)
-        beats = self._tracker(hits, metre, first_beat)
+        beats = self._tracker(hits, metre, first_beat, tempo_range or TEMPO_RANGE)
         return Transcription(hits.hits, hits.duration, hits.source, hits.classes,
                              beats=beats if len(beats) > 1 else None)
 

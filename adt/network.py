@@ -107,7 +107,8 @@ def chunks(n_frames: int, margin: int,
     n_frames : int
     margin : int
         Frames of context either side. As many as the networks can see, and what is kept of a
-        chunk does not depend on where it was cut.
+        chunk does not depend on where it was cut (with `short_floats` it does by some 1e-3, so
+        that another number of threads is as good as another machine).
     chunk : int, optional
         Frames to keep of each; by default `CHUNK`, or less where that gives every
         thread a share of a short signal.

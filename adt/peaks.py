@@ -12,6 +12,7 @@ offset; hits of one piece are at least `MIN_HIT_DISTANCE` apart.
 from __future__ import annotations
 
 import bisect
+from numbers import Real
 from typing import Mapping, Sequence
 
 import numpy as np
@@ -80,12 +81,15 @@ def _strokes(onset: np.ndarray, columns: list[int], threshold: float,
 
 def check_thresholds(given: Mapping[str, float] | None) -> None:
     """Raise `ConfigError` if there is no such stem, or a threshold is not within 0 to 1."""
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"thresholds {given!r}: expected a mapping of stem to threshold, such as "
+                          '{"hihat": 0.6}')
     for stem, threshold in (given or {}).items():
         if stem not in STEMS:
             raise ConfigError(f"no stem {stem!r} to give a threshold; there are "
                               f"{', '.join(STEMS)}")
-        if not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold of {stem} is {threshold}; expected 0 to 1")
+        if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
+            raise ConfigError(f"threshold of {stem} is {threshold!r}; expected 0 to 1")
 
 
 def all_thresholds(given: Mapping[str, float] | None = None) -> dict[str, float]:

@@ -203,7 +203,7 @@ class Transcription(Sequence):
     def to_midi(self, *, note_map=None, split_tracks: bool = False):
         """Drums as `pretty_midi.PrettyMIDI`.
 
-        Channel 10, 960 ticks per quarter note: times are exact to 0.3 ms at 120 beats
+        Channel 10, 960 ticks per quarter note: times are exact to half a tick, 0.3 ms at 120 beats
         per minute. (Half as many from about 9,000 quarter notes on, and so forth: programs
         that use pretty_midi could not read the file.) Tempi and bar lines follow the beats
         (`adt.tempo`); without beats it is 120 beats per minute throughout.

@@ -162,8 +162,8 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     from adt.audio import stream
     from adt.decoder import decode
     from adt.detectors import stem_decibel
-    from adt.features import audio_to_bands, reference_level, to_decibel
-    from adt.inference import _BLOCK
+    from adt.features import audio_to_bands, pack, reference_level, to_decibel, unpack
+    from adt.inference import _BLOCK, _LEAD, Bands
     from adt.network import aligned, chunks, in_batches, in_parallel, rounded
     bank, network, device = transcriber.bank, transcriber.network, transcriber.device
     times = {}
@@ -173,10 +173,10 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     times["floor"], _ = median_time(
         lambda: torch.stft(audio, N_FFT, HOP, window=window, return_complex=True), runs)
     times["bands"], bands = median_time(lambda: audio_to_bands(blocks), runs)
-    level = reference_level(bands)
-    batches = [torch.from_numpy(np.stack([aligned(to_decibel(bands[read], level))
+    level, packed = reference_level(bands), pack(bands, _LEAD)
+    batches = [torch.from_numpy(np.stack([aligned(to_decibel(unpack(packed[read]), level))
                                           for read, _ in batch])).to(device)
-               for batch in in_batches(chunks(len(bands), transcriber.margin), device)]
+               for batch in in_batches(chunks(len(packed), transcriber.margin), device)]
 
     def blocks_of(mixture):
         margin = rounded(network.look_margin + bank.margin)
@@ -200,7 +200,7 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     times["bank"], stems = median_time(lambda: list(in_parallel(separate, batches)), runs)
     times["detectors"], _ = median_time(
         lambda: list(in_parallel(detect, zip(batches, stems))), runs)
-    activations = transcriber.bands_to_activations(bands, 0.0)
+    activations = transcriber.bands_to_activations(Bands(bands, 0.0))
     times["decoder"], _ = median_time(lambda: decode(
         transcriber.decoder, activations.onset, activations.levels), runs)
     times["peaks"], _ = median_time(lambda: transcriber.hits(activations), runs)

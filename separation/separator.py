@@ -21,13 +21,13 @@ from adt.errors import ConfigError, OutputError
 from adt.features import (
     N_BANDS,
     N_BINS,
-    audio_to_bands,
     band_filters,
     band_power,
     reference_level,
     stream_spectra,
     to_decibel,
     window,
+    without_offset,
 )
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.network import aligned, in_parallel, load_network, pick_device
@@ -231,7 +231,8 @@ class Separator:
         inner = audio_io.resample(audio, sr, SAMPLE_RATE)
         if not inner.shape[1]:  # less than a sample at the models' rate
             inner = np.zeros((len(audio), 1), np.float32)
-        level = reference_level(audio_to_bands([inner]))
+        level, _, offset = _level([inner])
+        inner = inner - offset  # which is no drum
         parts, done = [], 0
         for part in self.stream([inner], level):
             parts.append(part)
@@ -355,16 +356,20 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     adt.errors.OutputError
         If the files cannot be written, or one of them is the input.
     adt.errors.ConfigError
-        If `wiener` or `device` cannot be.
+        If `wiener` or `device` cannot be, or `only` has other names.
     """
     from contextlib import ExitStack
 
     path, folder = Path(path), Path(folder)
     separator = separator or Separator(device=device, wiener=wiener)
     info = audio_io.probe(path)
-    level, n_inner = _level(audio_io.stream(path))
+    level, n_inner, offset = _level(audio_io.stream(path))
     names = [*STEMS, RESIDUAL] if residual else list(STEMS)
-    files = {name: folder / f"{name}{suffix}" for name in names if only is None or name in only}
+    wanted = set(names if only is None else [only] if isinstance(only, str) else only)
+    if wanted - set(names):
+        raise ConfigError(f"only: there is no {', '.join(sorted(wanted - set(names)))} to write; "
+                          f"choose of {', '.join(names)}")
+    files = {name: folder / f"{name}{suffix}" for name in names if name in wanted}
     for file in files.values():
         if file.resolve() == path.resolve():
             raise OutputError(f"{file}: is the input itself; choose another folder")
@@ -388,7 +393,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
                     parts = [np.clip(part, -1.0, 1.0) for part in parts]
                 writers[RESIDUAL].write(mixture - sum(part[:, :n] for part in parts))
 
-        for stems in separator.stream(audio_io.stream(path), level):
+        for stems in separator.stream((b - offset for b in audio_io.stream(path)), level):
             done += stems.shape[-1]
             write([out(stem) for out, stem in zip(outwards, stems)])
             if progress is not None:
@@ -401,19 +406,25 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     return files
 
 
-def _level(blocks: Iterable[np.ndarray]) -> tuple[float, int]:
-    """Reference level and length of streamed audio, keeping one number a frame."""
-    loudness, n_samples = [], 0
+def _level(blocks: Iterable[np.ndarray]) -> tuple[float, int, np.ndarray]:
+    """Reference level, length and constant offset, shape (channels, 1), of streamed audio.
+
+    One number a frame is kept.
+    """
+    loudness, n_samples, total = [], 0, 0.0
 
     def counted():
-        nonlocal n_samples
+        nonlocal n_samples, total
         for block in blocks:
             n_samples += block.shape[1]
+            total = total + block.sum(axis=1, keepdims=True, dtype=np.float64)
             yield block
 
-    for spectra in stream_spectra(counted()):
+    for spectra in stream_spectra(without_offset(counted())):
         loudness.append(band_power(spectra).mean(axis=0).sum(axis=-1, keepdims=True))
-    return reference_level(np.concatenate(loudness)), n_samples
+    known = n_samples >= SAMPLE_RATE  # the mean of less may be that of a stroke
+    offset = np.float32(total / n_samples if known else 0 * total)
+    return reference_level(np.concatenate(loudness)), n_samples, offset
 
 
 class _Outwards:

@@ -365,6 +365,16 @@ def test_pcm_arrays(dtype, low, high):
     np.testing.assert_allclose(scaled, [[-1, 1]], atol=0.01)
 
 
+def test_unusual_arrays():
+    torch = pytest.importorskip("torch")
+    swapped = np.array([-32768, 0, 16384], ">i2")
+    assert audio.as_audio(swapped, 44100)[0].tolist() == [[-1, 0, 0.5]]
+    for tensor in (torch.full((2, 9), 0.5, requires_grad=True),
+                   torch.full((2, 9), 0.5, dtype=torch.bfloat16)):
+        np.testing.assert_array_equal(audio.as_audio(tensor, 44100)[0], np.full((2, 9), 0.5))
+    assert audio.as_audio(np.zeros((2, 1)), 44100)[0].shape == (2, 1)
+
+
 @pytest.mark.parametrize("array, sr, word", [
     (np.zeros(10), None, "sr="), (np.zeros(10), 0, "sample rate"),
     (np.zeros(10), -44100, "sample rate"), (np.zeros(10), "44100", "sample rate"),

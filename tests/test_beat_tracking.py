@@ -15,6 +15,7 @@ from adt.beat_network import BeatNetwork, rasterise
 from adt.beat_tracking import BeatTracker, bar_positions
 from adt.config import load_config
 from adt.data.rhythms import generate, read_midi_songs
+from adt.errors import ConfigError
 from adt.training.bars import BarClips
 from adt.training.beats import BeatClips, heard, targets
 from adt.transcription import Hit, Transcription
@@ -74,6 +75,24 @@ def test_what_the_user_knows(tracker):
     assert 1 == tracker(song, metre=1).metre
     short = Transcription([h for h in song if h.time < 3], 3.0)
     assert 15 == tracker(short, metre=15).metre  # though there is no whole bar
+
+
+@pytest.mark.parametrize("low, high", [(50, 100), (100, 180)])
+def test_tempo_within_a_range(tracker, low, high):
+    """A groove of 150 beats a minute may be one of 75."""
+    hits = [Hit(k * 0.2, "hihat_closed") for k in range(200)]
+    hits += [Hit(k * 0.8, "kick") for k in range(50)] + [Hit(k * 0.8 + 0.4, "snare")
+                                                        for k in range(50)]
+    song = Transcription(hits, 40.0)
+    assert low <= tracker(song, tempo_range=(low, high)).tempo <= high
+
+
+@pytest.mark.parametrize("wrong", [
+    {"tempo_range": (100, 100)}, {"tempo_range": (120, 60)}, {"tempo_range": (5, 100)},
+    {"metre": 0}, {"metre": 99}, {"first_beat": float("nan")}])
+def test_what_cannot_be_tracked_is_told(tracker, wrong):
+    with pytest.raises(ConfigError):
+        tracker(Transcription([Hit(0.5 * k, "kick") for k in range(20)], 10.0), **wrong)
 
 
 def test_too_little_to_track(tracker):

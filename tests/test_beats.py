@@ -40,6 +40,11 @@ def test_too_few_beats():
         Beats([1], [1]).position_of(0)
 
 
+def test_beats_of_other_bars_are_others():
+    assert Beats([1, 2], [1, 2], bar=4) != Beats([1, 2], [1, 2])
+    assert Beats([1, 2], [1, 2], bar=2) == Beats([1, 2], [1, 2])
+
+
 def test_files(tmp_path):
     beats = Beats([0.01, 0.5100004, 1], [2, 1, 2])
     assert Beats.load(beats.save(tmp_path / "a.beats")) == beats

@@ -578,6 +578,7 @@ def test_stages_are_timed_on_what_a_transcription_reads(untrained, tmp_path, mon
     from adt import inference
     from adt.audio import stream
     from adt.features import audio_to_bands
+    from adt.inference import Bands
 
     monkeypatch.setattr(inference, "_BLOCK", 64)
     path = tmp_path / "song.wav"
@@ -588,7 +589,7 @@ def test_stages_are_timed_on_what_a_transcription_reads(untrained, tmp_path, mon
     for name, model in (("bank", transcriber.bank), ("detectors", transcriber.network.front)):
         model.register_forward_pre_hook(lambda _, args, name=name: frames.update(
             {name: frames[name] + args[0].shape[-2]}))
-    transcriber.bands_to_activations(audio_to_bands(stream(path)), 2.0)
+    transcriber.bands_to_activations(Bands(audio_to_bands(stream(path)), 2.0))
     once = dict(frames)
     speed.stage_times(path, transcriber, runs=1)  # one not timed, one timed, one for the decoder
     assert frames == {name: 4 * count for name, count in once.items()}

@@ -54,12 +54,13 @@ class StubTranscriber:
         hits = [Hit(0.1 * k, piece, 100, 0.9) for k, piece in enumerate(PIECES)]
         return Transcription(hits, activations.duration)
 
-    def with_beats(self, hits, metre=None, first_beat=None):
+    def with_beats(self, hits, metre=None, first_beat=None, tempo_range=None):
         if hits.duration < 0.9:
             return hits
         metre = metre or 2
         return Transcription(hits.hits, hits.duration, beats=Beats(
-            (first_beat or 0.0) + 0.3 * np.arange(2 * metre), np.arange(2 * metre) % metre + 1))
+            (first_beat or 0.0) + (0.3 if tempo_range is None else 60 / tempo_range[0])
+            * np.arange(2 * metre), np.arange(2 * metre) % metre + 1))
 
 
 def stub_separate_file(path, folder, *, residual=False, wiener=None, device="cpu",
@@ -766,6 +767,19 @@ def test_no_beats(stub, capsys):
     assert files(".") == ["a.mid", "a.wav"]
 
 
+def test_range_of_tempi(stub, capsys):
+    song("a.wav", 3.0)
+    assert main(["transcribe", "a.wav", "-o", "a.mid", "--tempo-range", "70:140",
+                 "--save-beats", "a.beats"]) == 0
+    assert Beats.load("a.beats").tempo == pytest.approx(70, abs=0.1)
+    for wrong in ("70", "a:b", "140:70", "1:2"):
+        assert main(["transcribe", "a.wav", "-o", "b.mid", "--tempo-range", wrong]) == 1
+        one_line(capsys, "empo")
+    for option in (["--tempo", "100"], ["--no-beats"]):
+        assert main(["transcribe", "a.wav", "-o", "b.mid", "--tempo-range", "70:140", *option]) == 1
+        one_line(capsys, "--tempo-range", option[0])
+
+
 def test_quantizing_needs_beats(stub, capsys):
     song("a.wav", 0.5)
     assert main(["transcribe", "a.wav", "-o", "a.mid", "--quantize", "1/16"]) == 1
@@ -791,7 +805,10 @@ def test_unusual_audio(models, capsys, seconds, rate, channels, value):
     assert main(["transcribe", "a.wav", "-o", "a.csv"]) == 0
     assert main(["transcribe", "a.wav", "-o", "b.csv", "--no-demix"]) == 0
     assert main(["separate", "a.wav", "-o", "out", "--residual"]) == 0
-    assert capsys.readouterr() == ("", "")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("at 8000 Hz there are no hats") == (2 if rate == 8000 else 0)
+    assert len(printed.err.splitlines()) == (2 if rate == 8000 else 0)
     total = 0
     for stem in (*STEMS, "residual"):
         file = Path("out/a") / f"{stem}.wav"

@@ -1,5 +1,6 @@
 """Formats, note maps and tracks of MIDI."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,14 @@ def test_jams_keep_the_length_of_bars(tmp_path):
     pytest.importorskip("jams")
     song = Transcription([Hit(0.1, "kick")], 1.5, beats=Beats([0, 0.5, 1], [1, 2, 3], bar=4))
     assert Transcription.load(song.save(tmp_path / "a.jams")).beats.metre == 4
+
+
+def test_jams_without_warnings(tmp_path):
+    pytest.importorskip("jams")
+    song = Transcription([Hit(0.1, "kick")], 1.5, beats=Beats([0, 0.5, 1], [1, 2, 3]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Transcription.load(song.save(tmp_path / "a.jams")) == song
 
 
 def test_jams_of_beats_that_are_no_places_in_bars(tmp_path):

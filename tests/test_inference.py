@@ -1,5 +1,7 @@
 """From audio to hits with small untrained models: chunks, files, weights, timing."""
 
+import dataclasses
+import warnings
 import zipfile
 
 import numpy as np
@@ -13,7 +15,7 @@ from adt import inference, network, peaks, weights
 from adt.detectors import OnsetDetectors, summed
 from adt.errors import AudioError, ConfigError, DataError, WeightsError
 from adt.features import N_BANDS
-from adt.frames import SAMPLE_RATE, n_frames
+from adt.frames import HOP, SAMPLE_RATE, n_frames
 from adt.inference import Activations, Transcriber
 from adt.vocabulary import PIECES, STEMS
 from separation import UNetBank, separator
@@ -106,13 +108,49 @@ def test_an_unusable_device_is_named(name):
 # -- activations ----------------------------------------------------------------------
 
 
+def test_single_steps_are_the_whole(transcriber):
+    """audio → bands → activations → hits, each called alone."""
+    audio = beat(6.0)
+    steps = transcriber.bands_to_activations(transcriber.bands(audio, SAMPLE_RATE))
+    whole = transcriber.activations(audio, SAMPLE_RATE)
+    for field in dataclasses.fields(whole):
+        a, b = getattr(steps, field.name), getattr(whole, field.name)
+        np.testing.assert_array_equal(a, b)
+    assert (whole.low is not None) == transcriber.demix
+    assert transcriber.hits(steps) == transcriber.hits(whole)
+
+
+def test_first_frames_are_those_after_silence(transcriber):
+    """A file may begin on a stroke: half a second of silence before it changes nothing much."""
+    audio = beat(3.0)
+    lead = np.zeros((2, 48 * HOP), np.float32)
+    cut = transcriber.activations(audio, SAMPLE_RATE).onset
+    padded = transcriber.activations(np.concatenate([lead, audio], 1), SAMPLE_RATE).onset[48:]
+    np.testing.assert_allclose(cut[:20], padded[:20], atol=0.05)
+
+
+def test_low_rates_are_told(transcriber):
+    with pytest.warns(UserWarning, match="at 16000 Hz there are no hats"):
+        transcriber.bands(beat(1.0, rate=16_000), 16_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        transcriber.bands(beat(1.0, rate=22_050), 22_050)
+
+
+def test_thresholds_that_are_none_are_refused(transcriber):
+    zeros = np.zeros((5, 9), np.float32)
+    for wrong in (0.5, {"hihat": "a"}, {"hihat": None}, {"bass": 0.5}):
+        with pytest.raises(ConfigError):
+            transcriber.hits(inference.Activations(zeros, zeros, zeros, 0.05), wrong)
+
+
 def test_chunk_borders_leave_no_trace(transcriber, monkeypatch):
-    bands, duration, _ = transcriber.bands(beat(12.3), SAMPLE_RATE)
-    whole = transcriber.bands_to_activations(bands, duration)
+    bands = transcriber.bands(beat(12.3), SAMPLE_RATE)
+    whole = transcriber.bands_to_activations(bands)
     monkeypatch.setattr(inference, "chunks",
                         lambda n, margin, chunk=296: network.chunks(n, margin, min(296, chunk)))
     monkeypatch.setattr(inference, "_BLOCK", 64)
-    cut = transcriber.bands_to_activations(bands, duration)
+    cut = transcriber.bands_to_activations(bands)
     same(whole, cut)
     a, b = transcriber.hits(whole), transcriber.hits(cut)
     assert len(a) > 2

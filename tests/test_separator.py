@@ -66,7 +66,8 @@ def test_a_stem_that_gets_everything_is_the_input(small, monkeypatch, n):
     monkeypatch.setattr(Separator, "shares", only("toms"))
     audio = beat(n, channels=1 if n < 2 else 2) + 0.01
     stems = small(audio, SAMPLE_RATE)
-    np.testing.assert_allclose(stems["toms"], audio, atol=1e-6)
+    offset = audio.mean(axis=1, keepdims=True) if n >= SAMPLE_RATE else 0  # is no drum
+    np.testing.assert_allclose(stems["toms"], audio - offset, atol=1e-6)
     assert all(not stems[name].any() for name in STEMS if name != "toms")
 
 
@@ -254,6 +255,21 @@ def test_some_stems_alone(packaged, tmp_path):
     assert sorted(p.name for p in (tmp_path / "some").iterdir()) == ["residual.wav", "toms.wav"]
     for name, file in some.items():
         np.testing.assert_array_equal(read(file)[0], read(every[name])[0])
+    for wrong in ("kicks", {"bass"}, {"kick", "residual"}):  # the last without residual=True
+        with pytest.raises(ConfigError, match="only: there is no"):
+            separate_file(path, tmp_path / "none", only=wrong)
+
+
+def test_an_offset_is_left_in_the_residual(packaged, tmp_path):
+    audio = beat(50_000) * 0.1
+    plain, moved = (separate(audio + np.float32(o), SAMPLE_RATE, residual=True)
+                    for o in (0, 0.2))
+    for stem in STEMS:
+        np.testing.assert_allclose(moved[stem], plain[stem], atol=2e-3)
+    assert np.mean(moved["residual"]) == pytest.approx(0.2, abs=0.01)
+    files = separate_file(write(tmp_path / "in.wav", audio + np.float32(0.2)), tmp_path / "out")
+    for stem in STEMS:
+        np.testing.assert_allclose(read(files[stem])[0], moved[stem], atol=1e-3)
 
 
 def test_a_loaded_separator_serves_many_files(small, tmp_path, monkeypatch):

@@ -33,8 +33,8 @@ _SUFFIXES = (".html", ".htm")
 @options.device("cpu")
 @options.skip_existing
 @options.force
-def command(inputs, out, demix, stems, sound, notation, classes, tempo, time_signature,
-            first_beat, beats, no_beats, device, skip_existing, force):
+def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_range,
+            time_signature, first_beat, beats, no_beats, device, skip_existing, force):
     """Write a page on each song: waveform, hits, score, stems to listen to, downloads.
 
     The page is one HTML file that needs no network. IN are audio files (wav, flac, ogg,
@@ -42,8 +42,8 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, time_sig
     """
     batch = Batch(inputs, outputs.is_stem)
     file = _as_file(out, len(batch))
-    with_beats = timing.Timing(tempo, time_signature, first_beat, beats, no_beats,
-                               n_inputs=len(batch))
+    with_beats = timing.Timing(tempo, tempo_range, time_signature, first_beat, beats,
+                               no_beats, n_inputs=len(batch))
 
     def target(job: Job) -> Path:
         return file or Path(out or "") / f"{job.name}.html"

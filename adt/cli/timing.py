@@ -9,6 +9,9 @@ from ..errors import ConfigError, DataError
 _OPTIONS = (
     click.option("--tempo", metavar="BPM", type=float, default=None,
                  help="Steady tempo of the song, instead of beats that are tracked."),
+    click.option("--tempo-range", metavar="LOW:HIGH", default=None,
+                 help="Beats per minute within which beats are tracked, where they were found at"
+                      " half or double the tempo.  [default: 50:215]"),
     click.option("--time-signature", metavar="N/D", default=None,
                  help="Quarters a bar, such as 3/4, or 6/8, 9/8 or 12/8, whose beats are three"
                       " eighths; 7/8 is 7/4 with its eighths as beats."
@@ -24,7 +27,7 @@ _OPTIONS = (
 
 
 def given(command):
-    """Options ``--tempo``, ``--time-signature``, ``--first-beat``, ``--beats``, ``--no-beats``."""
+    """The options of `_OPTIONS`, for a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -41,18 +44,24 @@ class Timing:
         If the file of beats cannot be read.
     """
 
-    def __init__(self, tempo: float | None, time_signature: str | None,
-                 first_beat: float | None, beats: str | None, no_beats: bool = False,
-                 quantize: str | None = None, swing: str | None = None, *, n_inputs: int):
+    def __init__(self, tempo: float | None, tempo_range: str | None,
+                 time_signature: str | None, first_beat: float | None, beats: str | None,
+                 no_beats: bool = False, quantize: str | None = None, swing: str | None = None,
+                 *, n_inputs: int):
         from ..tempo import regular_beats, tempo_map
         from ..tempo import time_signature as read
-        given = {"--tempo": tempo, "--beats": beats, "--time-signature": time_signature,
-                 "--first-beat": first_beat, "--quantize": quantize, "--swing": swing}
+        given = {"--tempo": tempo, "--tempo-range": tempo_range, "--beats": beats,
+                 "--time-signature": time_signature, "--first-beat": first_beat,
+                 "--quantize": quantize, "--swing": swing}
         given = [name for name, value in given.items() if value is not None]
         if no_beats and given:
             raise ConfigError(f"--no-beats and {given[0]} exclude each other; drop one of them")
         if tempo is not None and beats is not None:
             raise ConfigError("--tempo and --beats exclude each other; drop one of them")
+        if tempo_range is not None and not (tempo is None and beats is None):
+            raise ConfigError("--tempo-range is for beats that are tracked; drop it, or "
+                              + ("--tempo" if beats is None else "--beats"))
+        self._range = None if tempo_range is None else _range(tempo_range)
         self._metre, self._compound = read(time_signature) if time_signature else (None, False)
         if beats is not None and ((time_signature and not self._compound)
                                   or first_beat is not None):
@@ -117,13 +126,28 @@ class Timing:
         """Hits with tracked beats; of a compound metre the tracker may find the eighths."""
         from ..quantize import divided_by_three
         from ..transcription import Transcription
-        found = transcriber.with_beats(hits, metre=self._metre, first_beat=self._first)
+        def track(metre):
+            return transcriber.with_beats(hits, metre, self._first, self._range)
+
+        found = track(self._metre)
         if not self._compound or found.beats is None:
             return found
         if found.beats.tempo > _FASTEST and not divided_by_three(found):
-            found = transcriber.with_beats(hits, metre=3 * self._metre, first_beat=self._first)
+            found = track(3 * self._metre)
         beats = _in_compound(found.beats, self._metre, hits.source)
         return Transcription(hits.hits, hits.duration, hits.source, hits.classes, beats=beats)
+
+
+def _range(text: str) -> tuple[float, float]:
+    """The tempi that LOW:HIGH says."""
+    from ..beat_tracking import check_tempo_range
+    try:
+        low, high = (float(x) for x in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"--tempo-range {text}: write LOW:HIGH in beats per minute, as in "
+                          "60:110") from None
+    check_tempo_range((low, high))
+    return low, high
 
 
 #: Beats faster than this, a minute, are eighths unless they are divided by three.

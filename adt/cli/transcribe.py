@@ -55,7 +55,7 @@ from .console import share
 @options.skip_existing
 @options.force
 def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, tempo,
-            time_signature, first_beat, beats, no_beats, quantize, swing, calibrate,
+            tempo_range, time_signature, first_beat, beats, no_beats, quantize, swing, calibrate,
             calibrate_range, activations, save_beats, picture, device, skip_existing, force):
     """Transcribe the drums of songs or drum tracks.
 
@@ -66,8 +66,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
                  reads=(calibrate, beats))
     midi_options = plan.midi_options(note_map, split_tracks, calibrate)
     corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch))
-    with_beats = timing.Timing(tempo, time_signature, first_beat, beats, no_beats, quantize, swing,
-                               n_inputs=len(batch))
+    with_beats = timing.Timing(tempo, tempo_range, time_signature, first_beat, beats, no_beats,
+                               quantize, swing, n_inputs=len(batch))
     if no_beats and save_beats:
         raise ConfigError("--no-beats and --save-beats exclude each other; drop one of them")
     if no_beats and plan.suffix in SHEETS:
@@ -115,7 +115,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         if plan.picture in todo:
             from ..plot import plot
             _make_folder(plan.picture)
-            plot(result, heard, plan.picture, transcriber.bands(job.source)[0], beats=hits.beats)
+            plot(result, heard, plan.picture, transcriber.bands(job.source).power, beats=hits.beats)
         if npz in todo:
             _make_folder(npz)
             result.save(npz)

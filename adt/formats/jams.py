@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..beats import Beats
@@ -13,7 +15,17 @@ from ..vocabulary import ARTICULATION_TO_PIECE
 
 def write(song, path: Path) -> None:
     """Write `to_jams`."""
-    to_jams(song).save(str(path))
+    document = to_jams(song)
+    with _quiet():
+        document.save(str(path))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of the jams library, which uses its own libraries' old names."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def to_jams(song):
@@ -23,6 +35,11 @@ def to_jams(song):
     except ImportError as error:
         raise OutputError(
             'writing JAMS needs the library jams; pip install "adt[jams]"') from error
+    with _quiet():
+        return _document(jams, song)
+
+
+def _document(jams, song):
     result = jams.JAMS()
     result.file_metadata.title = song.source
     result.file_metadata.duration = song.duration
@@ -63,7 +80,8 @@ def read(path: Path) -> tuple[list[Hit], float, Beats | None, dict]:
         raise DataError(
             f'{path}: reading JAMS needs the library jams; pip install "adt[jams]"') from error
     try:
-        document = jams.load(str(path))
+        with _quiet():
+            document = jams.load(str(path))
         (annotation, *_) = document.search(namespace="tag_open")
         rows = list(annotation.data)
         velocities = getattr(annotation.sandbox, "velocity", None) or [LABEL_VELOCITY] * len(rows)

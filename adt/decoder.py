@@ -31,6 +31,9 @@ _SONG = 30_000  #: frames that are judged as one song, about
 _QUIET = 200  #: frames either side in which a quiet place to cut is looked for
 #: Share of the transformers in the logits, for each stem. Strokes on toms are too rare for them.
 _SHARES = {"kick": 0.5, "snare": 0.5, "toms": 0.25, "hihat": 0.5, "cymbals": 0.5}
+#: Where a stem has several strokes, none of which the detectors think as probable as this in the
+#: whole song, they are those of something else, however well they keep time (tambourines, beeps).
+_CONVINCING, _SEVERAL = 0.5, 4
 _REACH = 2  #: frames either side of a peak that belong to it
 
 
@@ -95,11 +98,13 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
     -------
     ndarray of float32, shape (frames, 9)
         Peaks are as high as they are probably strokes; between them there is nothing. The
-        pieces of a stem keep their shares, but for ride and crash.
+        pieces of a stem keep their shares, but for ride and crash. A stem of several
+        strokes that nowhere convinced the detectors stays below what its highest peak is to them.
     """
     from scipy.special import expit
 
     kind, out = KINDS[level.shape[1] == 1], np.zeros(onset.shape, np.float32)
+    strokes = np.zeros(len(STEMS), int)
     for part in songs(onset):
         described = describe(onset[part], level[part])
         logits = [network.strokes[kind](peaks.features) for peaks in described]
@@ -111,9 +116,15 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
             heights = onset[part][:, columns]
             if stem == CYMBALS:
                 heights = _divided(network.cymbals[kind], heights, peaks)
+            strokes[stem] += (logits[stem] > 0).sum()
             told = expit(logits[stem]) / peaks.chances
             out[part, columns] = heights * _spread(peaks.frames, told, len(heights))[:, None]
-    return np.minimum(out, 1.0)
+    out = np.minimum(out, 1.0)
+    for columns, found in zip(STEM_COLUMNS, strokes):
+        best = onset[:, columns].sum(axis=1).max(initial=0.0)
+        if best < _CONVINCING and found >= _SEVERAL:
+            out[:, columns] *= best
+    return out
 
 
 def _spread(frames: np.ndarray, values: np.ndarray, length: int) -> np.ndarray:

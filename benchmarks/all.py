@@ -1,4 +1,4 @@
-"""Runs every benchmark whose material is given, and renews the README's tables."""
+"""Runs every benchmark whose material is given, and renews the tables of README and docs/."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adt.errors import ConfigError
 
-from . import beats, report, separation, speed, transcription
+from . import beats, calibration, quantize, report, separation, speed, transcription
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,19 +27,21 @@ def main(argv: list[str] | None = None) -> None:
         raise ConfigError("renders need both --kits DIR and --groove DIR")
     report.make_folder(args.results, "--results")
     shared = ["--device", args.device, "--seed", str(args.seed)]
-    if args.readme:
-        shared += ["--readme", str(args.readme)]
 
-    def run(benchmark, name: str, *options: object) -> None:
+    def run(benchmark, name: str, *options: object, place: str = "") -> None:
+        readme = args.readme and (args.readme.parent / place if place else args.readme)
         benchmark.main([*map(str, options), *shared,
+                        *(("--readme", str(readme)) if readme else ()),
                         "--out", str(args.results / f"{name}.json")])
 
     renders = ("--kits", args.kits, "--groove", args.groove) if args.kits else ()
     if args.data:
         run(transcription, "transcription", "--data", args.data)
         run(beats, "beats", "--data", args.data)
+        run(calibration, "calibration", "--data", args.data, place="docs/researcher.md")
     if renders:
         run(transcription, "renders", *renders)
+        run(quantize, "quantize", "--groove", args.groove, place="docs/producer.md")
         run(separation, "separation", *renders)
         if args.accompaniment:
             run(separation, "separation-songs", *renders, "--accompaniment", args.accompaniment)

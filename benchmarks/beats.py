@@ -90,7 +90,7 @@ def annotated_beats(track: Track) -> Beats:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the benchmark from the command line."""
-    parser = report.parser("benchmarks.beats", __doc__)
+    parser = report.parser("benchmarks.beats", __doc__, ["beats"])
     parser.add_argument("--data", type=Path, metavar="DIR", required=True,
                         help="annotated recordings in the layout of MDB Drums, with beats")
     args = parser.parse_args(argv)

@@ -1,6 +1,6 @@
 """What correcting the first seconds of a song gains on the rest of it.
 
-    python -m benchmarks.calibration --data MDB --seconds 30
+    python -m benchmarks.calibration --data MDB --readme docs/researcher.md
 
 For each track, thresholds are fitted to the annotation of the first seconds
 (`adt.calibration.calibrate`), and the rest is scored, five classes, ±50 ms, with the
@@ -95,37 +95,43 @@ def heard(tracks: Sequence[Track], transcriber, kind: str, folder: Path | None =
     return found
 
 
-def table(result: Mapping, kind: str) -> str:
-    """Pooled F before and after, one row."""
+def table(results: Sequence[Mapping]) -> str:
+    """Pooled F before and after, a row for each result of `measure` and its ``kind``."""
     return tables.markdown(
         ["input", "corrected", "tracks", "F of the rest before", "after", "difference"],
-        [[KINDS[kind], f"{result['seconds']:g} s", str(len(result["tracks"])),
+        [[KINDS[result["kind"]], f"{result['seconds']:g} s", str(len(result["tracks"])),
           *(tables.number(result[when]["f_measure"]) for when in ("before", "after")),
-          tables.interval(result["difference"]["difference"], result["difference"]["interval"])]])
+          tables.interval(result["difference"]["difference"], result["difference"]["interval"])]
+         for result in results])
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the benchmark from the command line."""
-    parser = report.parser("benchmarks.calibration", __doc__)
+    parser = report.parser("benchmarks.calibration", __doc__, ["calibration"])
     parser.add_argument("--data", type=Path, metavar="DIR", required=True,
                         help="annotated recordings in the layout of MDB Drums")
     parser.add_argument("--activations", type=Path, metavar="DIR",
                         help="folder of NAME.KIND.npz, written by adt transcribe --activations")
-    parser.add_argument("--kind", choices=tuple(KINDS), default="mix", help="which audio")
-    parser.add_argument("--seconds", type=float, default=30.0, help="that are corrected")
+    parser.add_argument("--kind", choices=tuple(KINDS), nargs="+", default=tuple(KINDS),
+                        help="which audio")
+    parser.add_argument("--seconds", type=float, nargs="+", default=(10.0, 15.0, 30.0),
+                        help="that are corrected")
     parser.add_argument("--strength", type=float, default=STRENGTH, help="of the prior, in hits")
     args = parser.parse_args(argv)
-    if not args.seconds > 0 or not args.strength >= 0:
+    if not min(args.seconds) > 0 or not args.strength >= 0:
         raise ConfigError("--seconds must be above zero and --strength not below")
     transcriber = Transcriber(device=args.device, beats=False)
-    tracks = heard(recordings.read(args.data), transcriber, args.kind, args.activations)
-    if not tracks:
-        raise ConfigError(f"{args.data}: no track has NAME.{args.kind}; choose another --kind")
-    result = measure(tracks, transcriber, args.seconds, args.strength, args.seed)
+    read, results = recordings.read(args.data), []
+    for kind in args.kind:
+        tracks = heard(read, transcriber, kind, args.activations)
+        results += [{"kind": kind, **measure(tracks, transcriber, s, args.strength, args.seed)}
+                    for s in args.seconds if tracks]
+    if not results:
+        raise ConfigError(f"{args.data}: no track has NAME.{args.kind[0]}; choose another --kind")
     report.deliver(args, {"benchmark": "calibration",
                           "environment": report.environment(args.device),
-                          "options": {"kind": args.kind, "seed": args.seed}, **result},
-                   {"calibration": table(result, args.kind)})
+                          "options": {"seed": args.seed}, "results": results},
+                   {"calibration": table(results)})
 
 
 if __name__ == "__main__":

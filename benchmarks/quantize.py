@@ -1,6 +1,6 @@
 """How many notes `--quantize auto` puts on the step that was meant.
 
-    python -m benchmarks.quantize --groove GROOVE
+    python -m benchmarks.quantize --groove GROOVE --readme docs/producer.md
 
 A performance tells when a note was struck, not what was meant. So scores are made whose
 truth is known: the performances of Groove's test split, put on the sixteenths of their
@@ -99,7 +99,7 @@ def table(result: Mapping) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the benchmark from the command line."""
-    parser = report.parser("benchmarks.quantize", __doc__)
+    parser = report.parser("benchmarks.quantize", __doc__, ["quantize"])
     parser.add_argument("--groove", type=Path, metavar="DIR", required=True,
                         help="Groove MIDI Dataset")
     parser.add_argument("--split", default="test", help="part of it")

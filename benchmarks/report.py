@@ -14,7 +14,7 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from adt.errors import AdtError, ConfigError, OutputError
@@ -93,6 +93,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 class _Parser(argparse.ArgumentParser):
     """Checks the shared options first: what cannot be written after the work is lost."""
 
+    names: Sequence[str] = ()  #: of the tables that there will be in any case
+
     def parse_args(self, args=None, namespace=None):
         found = super().parse_args(args, namespace)
         if found.seed < 0:
@@ -101,7 +103,7 @@ class _Parser(argparse.ArgumentParser):
             if path is not None:
                 _check_place(path)
         if found.readme is not None:
-            tables.check(found.readme)
+            tables.check(found.readme, self.names)
         if found.device != "cpu":
             from adt.network import pick_device
             found.device = str(pick_device(found.device))
@@ -124,14 +126,24 @@ def make_folder(path: Path, option: str) -> None:
                           f"choose another folder with {option}") from error
 
 
-def parser(module: str, description: str) -> argparse.ArgumentParser:
+def parser(module: str, description: str,
+           names: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Parser with the options that all benchmarks share.
 
+    Parameters
+    ----------
+    module, description : str
+    names : sequence of str
+        Tables that there will be in any case, for which ``--readme`` must have places.
+
+    Notes
+    -----
     Its ``parse_args`` raises an `AdtError` if one of these cannot be used.
     """
     result = _Parser(
         prog=f"python -m {module}", description=description.strip().splitlines()[0],
         formatter_class=_Help)
+    result.names = names
     result.add_argument("--out", type=Path, metavar="FILE.json", help="write all figures")
     result.add_argument("--table", type=Path, metavar="FILE.md", help="write the tables")
     result.add_argument("--readme", type=Path, metavar="README.md",

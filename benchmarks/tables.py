@@ -68,10 +68,20 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def check(path: Path | str) -> None:
-    """Raise `DataError` unless there is such a file to put tables into."""
+def check(path: Path | str, names: Sequence[str] = ()) -> None:
+    """Raise `DataError` unless there is such a file, with places for tables of these names."""
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file; give the README with the table markers")
+    text = Path(path).read_text(encoding="utf-8")
+    for name in names:
+        if not _place(name).search(text):
+            raise DataError(f"{path}: no place for the table; add the two lines "
+                            f"<!-- table:{name} --> and <!-- /table -->")
+
+
+def _place(name: str) -> re.Pattern:
+    """What finds the markers of a table and what is between them."""
+    return re.compile(rf"(<!-- table:{re.escape(name)} -->).*?(<!-- /table -->)", re.DOTALL)
 
 
 def insert_tables(path: Path | str, named: Mapping[str, str]) -> None:
@@ -83,15 +93,10 @@ def insert_tables(path: Path | str, named: Mapping[str, str]) -> None:
         If the file is missing or lacks one of the markers.
     """
     path = Path(path)
-    check(path)
+    check(path, list(named))
     text = path.read_text(encoding="utf-8")
     for name, table in named.items():
-        pattern = re.compile(
-            rf"(<!-- table:{re.escape(name)} -->).*?(<!-- /table -->)", re.DOTALL)
-        text, count = pattern.subn(
+        text = _place(name).sub(
             lambda m, table=table: f"{m[1]}\n{table.strip()}\n{m[2]}", text)
-        if not count:
-            raise DataError(f"{path}: no place for the table; add the two lines "
-                            f"<!-- table:{name} --> and <!-- /table -->")
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -16,8 +16,6 @@ from torch import nn
 
 from adt.vocabulary import STEMS
 
-TIME_STRIDE = 8  #: frames that one column of the deepest level spans
-
 
 class _Conv(nn.Sequential):
     """Grouped convolution, batch norm and ReLU."""
@@ -51,22 +49,34 @@ class UNetBank(nn.Module):
     Parameters
     ----------
     widths : sequence of int
-        Channels of each net at its four levels; every level halves the bands, every
-        level but the first halves the frames too.
+        Channels of each net at its levels, of which there are two to four; every level halves
+        the bands, every level but the first halves the frames too.
     exchange : int
         Channels that the nets exchange at the deepest level; 0 for none.
     stems : sequence of str
     n_bands : int
         Divisible by 16.
+
+    Attributes
+    ----------
+    margin : int
+        Frames either side that a frame depends on.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two or more than four widths.
     """
 
     #: What may compute in a shorter format than the last layer.
     inner_layers = ("enter", "down", "deep", "exchange", "narrow", "up")
-    margin = 86  #: frames either side that a frame depends on
 
     def __init__(self, widths: Sequence[int] = (16, 32, 64, 96), exchange: int = 0,
                  stems: Sequence[str] = STEMS, n_bands: int = 96):
         super().__init__()
+        if not 2 <= len(widths) <= 4:
+            raise ValueError(f"a bank of {len(widths)} levels; expected 2 to 4 widths")
+        self.margin = 11 * 2 ** (len(widths) - 1) - 2
         self.stems, self.n_bands, self.widths = tuple(stems), n_bands, tuple(widths)
         g = len(stems)
         w = [width * g for width in widths]
@@ -89,7 +99,7 @@ class UNetBank(nn.Module):
         Parameters
         ----------
         decibel : Tensor, shape (batch, frames, bands)
-            Output of `adt.features.to_decibel`; frames divisible by `TIME_STRIDE`.
+            Output of `adt.features.to_decibel`; frames divisible by `adt.network.MULTIPLE`.
 
         Returns
         -------

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import mido
 import numpy as np
@@ -719,15 +720,31 @@ def test_separation_and_recordings_with_real_models(untrained, kit, mdb):
 
 def test_all_passes_options_on(monkeypatch, tmp_path):
     calls = []
-    for module in (transcription, beats, separation, speed):
+    for module in (transcription, beats, calibration, quantize, separation, speed):
         monkeypatch.setattr(module, "main", lambda argv, m=module.__name__: calls.append(
             (m.split(".")[1], argv)))
     everything.main(["--data", "d", "--kits", "k", "--groove", "g", "--accompaniment", "a",
                      "--results", str(tmp_path / "r"), "--readme", "README.md"])
-    assert [c[0] for c in calls] == ["transcription", "beats", "transcription", "separation",
-                                     "separation", "speed"]
-    assert all("--readme" in c[1] and "--out" in c[1] for c in calls)
+    assert [c[0] for c in calls] == ["transcription", "beats", "calibration", "transcription",
+                                     "quantize", "separation", "separation", "speed"]
+    assert all("--out" in c[1] for c in calls)
+    places = {c[0]: c[1][c[1].index("--readme") + 1] for c in calls}
+    assert places == {**dict.fromkeys(places, "README.md"), "calibration": "docs/researcher.md",
+                      "quantize": "docs/producer.md"}
     assert (tmp_path / "r").is_dir()
+
+
+def test_tables_have_their_places():
+    """A benchmark of an hour must not end in a file without a place for its table."""
+    root = Path(__file__).parent.parent
+    for path, names in {"README.md": ["transcription", "beats", "renders", "separation", "speed"],
+                        "docs/researcher.md": ["calibration"],
+                        "docs/producer.md": ["quantize"]}.items():
+        tables.check(root / path, names)
+    with pytest.raises(DataError, match="table:calibration"):
+        tables.check(root / "README.md", ["calibration"])
+    with pytest.raises(DataError, match="table:quantize"):
+        quantize.main(["--groove", "g", "--readme", str(root / "README.md")])
 
 
 def test_pictures(untrained, kit, tmp_path):
@@ -838,7 +855,7 @@ def test_calibration_finds_what_is_missed_at_first(untrained):
     assert list(result["tracks"]) == ["song", "short"]
     assert (result["before"]["f_measure"], result["after"]["f_measure"]) == (0, 1)
     assert result["thresholds"]["song"]["kick"] < 0.45 < result["thresholds"]["song"]["snare"]
-    assert calibration.table(result, "mix").endswith(
+    assert calibration.table([{"kind": "mix", **result}]).endswith(
         "\n| songs | 10 s | 2 | .000 | 1.000 | 1.000 [1.000, 1.000] |")
     with pytest.raises(ConfigError, match="fewer with --seconds"):
         calibration.measure({"song": (song, truth)}, transcriber, seconds=15.0)
@@ -850,7 +867,8 @@ def test_calibration_command(untrained, mdb, monkeypatch, capsys):
     assert report.run(calibration.main, ["--data", str(mdb), "--seconds", "1",
                                          "--out", str(mdb / "out.json")]) == 0
     result = json.loads((mdb / "out.json").read_text())
-    assert list(result["tracks"]) == ["First", "Second"] and result["environment"]["weights"]
+    assert [(r["kind"], list(r["tracks"])) for r in result["results"]] == [
+        ("mix", ["First", "Second"]), ("drums", ["First"])] and result["environment"]["weights"]
     assert "| songs | 1 s | 2 |" in capsys.readouterr().out
 
 

@@ -46,13 +46,17 @@ def same(a, b, atol=1e-4):
 # -- networks -------------------------------------------------------------------------
 
 
-def test_margins_cover_what_the_networks_see():
+@pytest.mark.parametrize("levels", [2, 3, 4])
+def test_margins_cover_what_the_networks_see(levels):
     """Frames further away than a chunk's margin change nothing."""
     x = torch.full((1, 640, N_BANDS), -30.0) + torch.randn(
         (1, 640, N_BANDS), generator=torch.Generator().manual_seed(0))
-    bank = UNetBank((2, 2, 2, 2)).eval()
+    bank = UNetBank((2,) * levels).eval()
     detectors = OnsetDetectors(front=(2, 2, 2, 2), width=4, exchange=(1, 3)).eval()
     assert separator._MARGIN >= bank.margin
+    for wrong in ((2,), (2,) * 5):
+        with pytest.raises(ValueError, match="expected 2 to 4"):
+            UNetBank(wrong)
 
     def both(x):
         return detectors(x, inference.stem_decibel(x, bank(x)))[0, 0]

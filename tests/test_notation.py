@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adt.beats import Beats
@@ -301,6 +301,7 @@ hits = st.lists(st.builds(Hit, time=st.floats(0, 8), piece=st.sampled_from(PIECE
 def test_any_hits_make_full_bars(hits, tempo, metre, first, start):
     count = np.arange(int(8 * tempo / 60))
     beats = Beats(start + count * 60 / tempo, (count + first) % metre + 1)
+    assume(beats.metre == metre)  # some beats of a slow song are no whole bar
     found, lengths = notes(to_musicxml(Transcription(hits, 8.0, beats=beats)))
     assert all(set(length.values()) <= {metre} for length in lengths[1:])
     assert len(set(lengths[0].values())) == 1 and max(lengths[0].values()) <= metre

@@ -147,6 +147,7 @@ def test_missing_parts_do_not_fail(hits, monkeypatch):
     data = carried(render_report(hits))
     assert data["outline"] is data["spectrogram"] is None
     assert data["tracks"] == data["score"] == []
+    assert "no score, or not all of it: no library" in data["notes"][0]
     assert ".jams" not in {d["suffix"] for d in data["downloads"]}
     assert carried(render_report(Transcription([], 0.0), clicks(), RATE))["hits"] == []
 

@@ -7,7 +7,6 @@ from importlib import import_module
 import click
 
 from .. import __version__
-from ..errors import AdtError
 from . import console
 
 _COMMANDS = {
@@ -79,9 +78,6 @@ def main(argv: list[str] | None = None) -> int:
         except (click.Abort, KeyboardInterrupt):
             console.say("interrupted")
             return 130
-        except AdtError as error:
-            console.error(console.describe(error))
-            return 1
-        except Exception as error:
+        except Exception as error:  # AdtError says what is wrong, others that it is a bug
             console.error(console.describe(error))
             return 1

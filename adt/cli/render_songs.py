@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import DataError
-from . import options, outputs
+from . import console, options, outputs
 from .batch import unique_names
 
 
@@ -52,7 +52,7 @@ def command(midi, soundfont, out, seconds, distort, seed):
             bandless += render_song(path, soundfont, out, seconds, distort, seed, name) is None
         except DataError as error:
             failed += 1
-            click.echo(f"adt: {error}", err=True)
+            console.error(str(error))
     click.echo(f"{len(files) - failed - bandless} of {len(files)} songs are in {out}"
                + (f"; {bandless} have no band" if bandless else ""), err=True)
     return 1 if failed else 0

@@ -8,6 +8,7 @@ tempo and bars of rest.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -231,7 +232,7 @@ def rhythm_of_groove(performance: Performance) -> Rhythm:
 def read_midi_songs(folder: Path | str) -> list[Rhythm]:
     """Drum parts of the MIDI songs in a folder, with the beats of their tempo maps.
 
-    Songs with fewer than 32 strokes or 16 beats are left out, damaged files too.
+    Songs with fewer than 32 strokes or 16 beats are left out, and damaged files, with a warning.
 
     Raises
     ------
@@ -245,7 +246,8 @@ def read_midi_songs(folder: Path | str) -> list[Rhythm]:
         try:
             midi = pretty_midi.PrettyMIDI(str(path))
             beats, bars = midi.get_beats(), midi.get_downbeats()
-        except Exception:  # damaged files fail in mido in many ways
+        except Exception as error:  # damaged files fail in mido in many ways
+            warnings.warn(f"{path}: is left out, it cannot be read ({error})", stacklevel=2)
             continue
         drums = drums_of(midi, path.stem)
         if len(drums) < 32 or len(beats) < 16 or len(bars) < 2 or (np.diff(beats) <= 1e-3).any():

@@ -71,10 +71,13 @@ class Score(NamedTuple):
         Engraved pages, an SVG each.
     files : dict of str to bytes
         Suffix → contents.
+    problem : str
+        Why there is no more of it; empty if that is all there is.
     """
 
     pages: list[str]
     files: dict[str, bytes]
+    problem: str = ""
 
 
 def draw_score(transcription, title: str | None = None) -> Score:
@@ -82,16 +85,16 @@ def draw_score(transcription, title: str | None = None) -> Score:
 
     Without beats there is none.
     """
-    pages, files = [], {}
+    pages, files, problem = [], {}, ""
     try:
         text = to_musicxml(transcription, title=title)
         files[".musicxml"] = text.encode()
         pages = engrave_musicxml(text)
         files[".svg"] = stack(pages).encode()
         files[".pdf"] = to_pdf(pages)
-    except OutputError:
-        pass  # what was made before is there
-    return Score(pages, files)
+    except OutputError as error:  # what was made before is there
+        problem = str(error)
+    return Score(pages, files, problem)
 
 
 def render_report(transcription, audio: np.ndarray | None = None, sr: int | None = None,
@@ -143,6 +146,8 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
     score = draw_score(transcription, title) if notation else Score([], {})
     kept = {**downloads(transcription), **score.files}
     pages = [_pack(page.encode()) for page in score.pages]
+    if score.problem:
+        notes.append(f"There is no score, or not all of it: {score.problem}.")
     say(0.1)
     data = {
         "title": title, "file": _file_name(title), "duration": transcription.duration,

@@ -24,6 +24,7 @@ DB_RANGE = (-80.0, 20.0)  #: what a model sees, dB around the reference level
 _LEVEL_PERCENTILE = 95.0  #: loud frames of a track set its reference level
 _SILENT = 60.0  #: dB under the loudest frame: nothing plays, and does not count
 _LEVEL_FLOOR_DB = -30.0  #: reference of (near) silence, dB of band power
+LEAD = 48  #: frames of silence that are put before a signal, see `lead_in`
 _TINY = 1e-12
 _OFFSET_HZ = 5.0  #: what is slower is no sound but the offset of a converter
 _OFFSET_FROM = SAMPLE_RATE // 2  # samples whose mean is the offset to begin with
@@ -183,18 +184,38 @@ def pack(bands: np.ndarray, lead: int = 0) -> np.ndarray:
     ----------
     bands : ndarray of float32, shape (frames, N_BANDS)
     lead : int
-        Frames to put before them: of silence, but for the last ones, whose windows reach into
-        what begins with the signal.
+        Frames to put before them, see `lead_in`.
     """
     packed = np.zeros((lead + len(bands), bands.shape[1]), np.float16)
     for start in range(0, len(bands), _GROWTH):
         part = slice(start, start + _GROWTH)
         packed[lead:][part] = np.minimum(np.sqrt(bands[part]), np.finfo(np.float16).max)
-    if lead and len(bands):  # as if it went on like its first half window
-        energy = window()[N_FFT // 2:] ** 2
-        for back in range(1, min(lead, (len(energy) - 1) // HOP) + 1):
-            packed[lead - back] = packed[lead] * np.sqrt(energy[back * HOP:].sum() / energy.sum())
+    if lead and len(bands):
+        packed[:lead] = np.sqrt(lead_in(unpack(packed[lead]), lead))
     return packed
+
+
+def lead_in(first: np.ndarray, frames: int = LEAD) -> np.ndarray:
+    """Frames before the first, of silence: a signal may begin on a stroke.
+
+    The networks would pad with a level that is no silence. The windows of the last of these
+    frames reach into the signal; they get what a steady sound that begins with it would give.
+
+    Parameters
+    ----------
+    first : ndarray, shape (N_BANDS,)
+        Powers of the signal's first frame.
+    frames : int
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, N_BANDS)
+    """
+    before = np.zeros((frames, len(first)), np.float32)
+    energy = window()[N_FFT // 2:] ** 2
+    for back in range(1, min(frames, (len(energy) - 1) // HOP) + 1):
+        before[-back] = first * (energy[back * HOP:].sum() / energy.sum())
+    return before
 
 
 def unpack(packed: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from . import audio as audio_io
 from .decoder import Decoder, decode
 from .detectors import OnsetDetectors, stem_decibel
 from .errors import AudioError, DataError, WeightsError
-from .features import audio_to_bands, pack, reference_level, to_decibel, unpack
+from .features import LEAD, audio_to_bands, pack, reference_level, to_decibel, unpack
 from .frames import SAMPLE_RATE
 from .levels import GROUPS
 from .levels import levels as group_levels
@@ -57,9 +57,6 @@ Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
 _LISTENING = 0.35
 _LOUDEST = 100.0  #: sample, as times full scale: bands are kept as short floats
-#: Frames of silence before the first: a file may begin on a stroke, and what the networks pad
-#: with is no silence.
-_LEAD = 48
 _LEAST_RATE = 20_000  #: Hz; below, hats and cymbals are cut off
 _BLOCK = 1024  #: frames that are looked at at once: layers over frames and bands are large
 
@@ -307,11 +304,11 @@ class Transcriber:
         In chunks that overlap by all that the networks see: where they are cut leaves no more
         trace than the rounding of `adt.network.short_floats`.
         """
-        heard = self._hear(pack(bands.power, _LEAD), reference_level(bands.power), progress)
+        heard = self._hear(pack(bands.power, LEAD), reference_level(bands.power), progress)
         return self._judge(heard, *bands[1:])
 
     def _hear(self, bands: np.ndarray, level: float, progress: Progress | None) -> tuple:
-        """What the detectors say of packed bands after `_LEAD`, and what is kept of stems."""
+        """What the detectors say of packed bands after `LEAD`, and what is kept of stems."""
         out = np.zeros((3, len(bands), len(PIECES)), np.float32)
         n_sources = 1 if self.bank is None else len(STEMS) + 1
         levels = np.zeros((len(bands), n_sources, GROUPS), np.float16)
@@ -330,7 +327,7 @@ class Transcriber:
                     toms[kept] = pitched[i][keep]
             if progress:
                 progress(kept.stop / len(bands))
-        return out[:, _LEAD:], levels[_LEAD:], None if toms is None else toms[_LEAD:]
+        return out[:, LEAD:], levels[LEAD:], None if toms is None else toms[LEAD:]
 
     def _judge(self, heard: tuple, duration: float, source: str,
                low: np.ndarray | None) -> Activations:
@@ -359,7 +356,7 @@ class Transcriber:
         listening = (lambda x: progress(x * _LISTENING)) if progress else None
         thinking = (lambda x: progress(_LISTENING + x * (1 - _LISTENING))) if progress else None
         power, *rest = self.bands(path_or_array, sr, listening)
-        level, power = reference_level(power), pack(power, _LEAD)  # the largest of all
+        level, power = reference_level(power), pack(power, LEAD)  # the largest of all
         heard = self._hear(power, level, thinking)
         del power
         return self._judge(heard, *rest)

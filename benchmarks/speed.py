@@ -162,8 +162,8 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     from adt.audio import stream
     from adt.decoder import decode
     from adt.detectors import stem_decibel
-    from adt.features import audio_to_bands, pack, reference_level, to_decibel, unpack
-    from adt.inference import _BLOCK, _LEAD, Bands
+    from adt.features import LEAD, audio_to_bands, pack, reference_level, to_decibel, unpack
+    from adt.inference import _BLOCK, Bands
     from adt.network import aligned, chunks, in_batches, in_parallel, rounded
     bank, network, device = transcriber.bank, transcriber.network, transcriber.device
     times = {}
@@ -173,7 +173,7 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     times["floor"], _ = median_time(
         lambda: torch.stft(audio, N_FFT, HOP, window=window, return_complex=True), runs)
     times["bands"], bands = median_time(lambda: audio_to_bands(blocks), runs)
-    level, packed = reference_level(bands), pack(bands, _LEAD)
+    level, packed = reference_level(bands), pack(bands, LEAD)
     batches = [torch.from_numpy(np.stack([aligned(to_decibel(unpack(packed[read]), level))
                                           for read, _ in batch])).to(device)
                for batch in in_batches(chunks(len(packed), transcriber.margin), device)]

@@ -23,6 +23,7 @@ from adt.features import (
     N_BINS,
     band_filters,
     band_power,
+    lead_in,
     reference_level,
     stream_spectra,
     to_decibel,
@@ -181,7 +182,11 @@ class Separator:
 
         def work(job):
             channel, keep, first = job
-            shares = self.shares(to_decibel(band_power(channel), level))[:-1, keep]
+            power = band_power(channel)
+            begins = first == keep.start  # it is what the signal begins with
+            shares = self.shares(to_decibel(
+                np.concatenate([lead_in(power[0]), power]) if begins else power, level))
+            shares = shares[:-1, -len(power):][:, keep]
             return first, [overlap_add(share, channel[keep]) for share in shares]
 
         jobs = ((channel, keep, first) for spectra, keep, first

@@ -260,6 +260,22 @@ def test_some_stems_alone(packaged, tmp_path):
             separate_file(path, tmp_path / "none", only=wrong)
 
 
+def test_first_frames_are_those_after_silence(small, monkeypatch):
+    """A file may begin on a stroke."""
+    audio = beat(40_000)
+    lead = np.zeros((2, 48 * HOP), np.float32)
+    level = separator._level([audio])[0]
+    cut, padded = (np.concatenate(list(small.stream([a], level)), axis=-1)
+                   for a in (audio, np.concatenate([lead, audio], axis=1)))
+    monkeypatch.setattr(separator, "lead_in", lambda first: np.zeros((0, N_BANDS), np.float32))
+    without = np.concatenate(list(small.stream([audio], level)), axis=-1)
+
+    def error(stems):
+        return np.square(stems - padded[..., lead.shape[1]:])[..., :10 * HOP].mean()
+
+    assert error(cut) < 0.1 * error(without)
+
+
 def test_an_offset_is_left_in_the_residual(packaged, tmp_path):
     audio = beat(50_000) * 0.1
     plain, moved = (separate(audio + np.float32(o), SAMPLE_RATE, residual=True)

@@ -109,7 +109,7 @@ def _anchored(page: str) -> str:
         if not place or not pieces:
             return match[0]
         words = "".join(text for _, text in pieces)
-        size = float(pieces[0][0].removesuffix("px")) * min(1.0, _TITLE / len(words))
+        size = float(pieces[0][0].removesuffix("px")) * min(1.0, _TITLE / max(1, len(words)))
         return f'<text{place[0]} font-size="{size:g}px">{words}</text>'
 
     return re.sub(r'<text font-size="0px">.*?</text>', join, page, flags=re.DOTALL)

@@ -14,6 +14,13 @@ def noise(n, channels=1, seed=0):
     return np.random.default_rng(seed).standard_normal((channels, n)).astype(np.float32)
 
 
+def pieces(audio, cuts):
+    """The audio as blocks, cut at these samples."""
+    n = audio.shape[1]
+    edges = [0, *sorted(min(c, n) for c in cuts), n]
+    return [audio[:, a:b] for a, b in zip(edges, edges[1:])]
+
+
 def whole(blocks):
     return np.concatenate(list(features.stream_spectra(blocks)), axis=1)
 
@@ -102,18 +109,14 @@ def test_agrees_with_a_plain_transform():
 @given(st.integers(1, 9000), st.lists(st.integers(0, 9000), max_size=6))
 def test_cutting_into_blocks_changes_nothing(n, cuts):
     audio = noise(n, 2)
-    edges = [0, *sorted(min(c, n) for c in cuts), n]
-    blocks = [audio[:, a:b] for a, b in zip(edges, edges[1:])]
-    np.testing.assert_array_equal(whole(blocks), whole([audio]))
+    np.testing.assert_array_equal(whole(pieces(audio, cuts)), whole([audio]))
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 60_000), st.lists(st.integers(0, 60_000), max_size=5))
 def test_an_offset_is_taken_away_however_it_is_cut(n, cuts):
     audio = noise(n, 2)
-    edges = [0, *sorted(min(c, n) for c in cuts), n]
-    blocks = [audio[:, a:b] for a, b in zip(edges, edges[1:])]
-    cut = np.concatenate(list(features.without_offset(blocks)), axis=1)
+    cut = np.concatenate(list(features.without_offset(pieces(audio, cuts))), axis=1)
     assert cut.dtype == np.float32 and cut.shape == audio.shape
     np.testing.assert_array_equal(cut, np.concatenate(list(features.without_offset([audio])), 1))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adt import Hit, Transcription
+from adt import Hit, Transcription, formats
 from adt.beats import Beats
 from adt.errors import ConfigError, DataError
 from adt.note_maps import NoteMap, note_map, presets
@@ -232,3 +232,13 @@ def test_further_hats_of_ezdrummer_are_read():
     pieces = note_map("ezdrummer").to_piece
     assert {pieces[n] for n in (22, 42, 61, 62, 63)} == {"hihat_closed"}
     assert {pieces[n] for n in (26, 46, 60)} == {"hihat_open"}
+
+
+@pytest.mark.parametrize("suffix, missing", [
+    (".jams", "jams"), (".musicxml", "music21"), (".svg", "verovio"), (".pdf", "music21"),
+    (".pdf", "verovio"), (".pdf", "typst")])
+def test_missing_libraries_are_told_before_any_work(monkeypatch, suffix, missing):
+    monkeypatch.setattr(formats, "find_spec", lambda name: None if name == missing else name)
+    with pytest.raises(ConfigError, match=f"needs the package {missing}; pip install"):
+        formats.check(f"song{suffix}")
+    formats.check("song.mid")

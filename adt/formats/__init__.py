@@ -1,7 +1,8 @@
 """Files that a transcription is written to and read from: suffix → writer or reader.
 
 A writer takes ``(transcription, path)`` and the options of its format; a reader takes
-the path and gives ``(hits, duration, beats)``. Their modules load on first use.
+the path and gives ``(hits, duration, beats)``, and of JAMS what else it tells
+(arguments of `adt.Transcription`). Their modules load on first use.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ MIDI = (".mid", ".midi")
 SHEETS = (".musicxml", ".svg", ".pdf")
 
 #: Libraries that a format needs beside those of the package, and the extra that has them.
-_NEEDS = {".jams": ("jams", "jams"), ".musicxml": ("music21", "notation"),
-          ".svg": ("verovio", "notation"), ".pdf": ("typst", "notation")}
+_NEEDS = {".jams": (("jams",), "jams"), ".musicxml": (("music21",), "notation"),
+          ".svg": (("music21", "verovio"), "notation"),
+          ".pdf": (("music21", "verovio", "typst"), "notation")}
 
 #: Suffixes that can be written.
 SUFFIXES = tuple(WRITERS)
@@ -98,13 +100,14 @@ def reader(path: Path | str) -> Callable:
 
 
 def check(path: Path | str) -> None:
-    """Raise before any work is done if the format of `path` lacks its library.
+    """Raise before any work is done if the format of `path` lacks a library.
 
     Raises
     ------
     ConfigError
     """
-    library, extra = _NEEDS.get(suffix_of(path), (None, None))
-    if library and find_spec(library) is None:
-        raise ConfigError(f"writing {suffix_of(path)} needs the package {library}; "
-                          f"pip install 'adt[{extra}]'")
+    libraries, extra = _NEEDS.get(suffix_of(path), ((), ""))
+    for library in libraries:
+        if find_spec(library) is None:
+            raise ConfigError(f"writing {suffix_of(path)} needs the package {library}; "
+                              f"pip install 'adt[{extra}]'")

@@ -83,10 +83,8 @@ class Calibration:
         outside = [h for h in heard if not self.start <= h.time < self.end
                    and not any(e.piece == h.piece and abs(e.time - h.time) < MIN_HIT_DISTANCE
                                for e in edge)]
-        merged = Transcription([*inside, *outside], heard.duration, heard.source, heard.classes)
-        if getattr(heard, "beats", None) is not None:
-            merged.beats = heard.beats
-        return merged
+        return Transcription([*inside, *outside], heard.duration, heard.source, heard.classes,
+                             beats=heard.beats)
 
     def describe(self) -> str:
         """One line for people."""

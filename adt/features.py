@@ -103,19 +103,17 @@ def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
     pole = np.float32(np.exp(-2 * np.pi * _OFFSET_HZ / SAMPLE_RATE))
     b, a = np.array([1, -1], np.float32), np.array([1, -pole], np.float32)
-    state, held = None, None
-    for block in chain(blocks, [None]):
-        if state is None:
-            if block is not None:
-                held = block if held is None else np.concatenate([held, block], axis=1)
-                if held.shape[1] < _OFFSET_FROM:
-                    continue
-            if held is None or not held.shape[1]:
-                return
-            block, state = held, -held[:, :_OFFSET_FROM].mean(axis=1, keepdims=True)
-        if block is not None:
-            block, state = lfilter(b, a, block, axis=1, zi=state)
-            yield block
+    blocks, first, n = iter(blocks), [], 0
+    while n < _OFFSET_FROM and (block := next(blocks, None)) is not None:
+        first.append(block)
+        n += block.shape[1]
+    if not n:
+        return
+    first = np.concatenate(first, axis=1)
+    state = -first[:, :_OFFSET_FROM].mean(axis=1, keepdims=True)
+    for block in chain([first], blocks):
+        block, state = lfilter(b, a, block, axis=1, zi=state)
+        yield block
 
 
 def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

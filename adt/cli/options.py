@@ -6,6 +6,8 @@ import re
 
 import click
 
+from ..errors import ConfigError
+
 #: Settings of every command: defaults are shown, ``-h`` helps.
 SETTINGS = {"show_default": True, "help_option_names": ["-h", "--help"]}
 
@@ -39,3 +41,18 @@ def device(default: str):
     """Option ``--device`` with a default."""
     return click.option("--device", metavar="DEVICE", type=_Device(), default=default,
                         help="auto (a GPU if there is one), cpu, cuda, cuda:N or mps.")
+
+
+def two_numbers(option: str, text: str, form: str) -> tuple[float, float]:
+    """What ``A:B`` says; `form` tells the user how to write it.
+
+    Raises
+    ------
+    ConfigError
+        If that is no two numbers.
+    """
+    try:
+        first, second = (float(x) for x in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"{option} {text}: write {form}") from None
+    return first, second

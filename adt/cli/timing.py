@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..errors import ConfigError, DataError
+from . import options
 
 _OPTIONS = (
     click.option("--tempo", metavar="BPM", type=float, default=None,
@@ -141,13 +142,9 @@ class Timing:
 def _range(text: str) -> tuple[float, float]:
     """The tempi that LOW:HIGH says."""
     from ..beat_tracking import check_tempo_range
-    try:
-        low, high = (float(x) for x in text.split(":"))
-    except ValueError:
-        raise ConfigError(f"--tempo-range {text}: write LOW:HIGH in beats per minute, as in "
-                          "60:110") from None
-    check_tempo_range((low, high))
-    return low, high
+    given = options.two_numbers("--tempo-range", text, "LOW:HIGH in beats per minute, as in 60:110")
+    check_tempo_range(given)
+    return given
 
 
 #: Beats faster than this, a minute, are eighths unless they are divided by three.

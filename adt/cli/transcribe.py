@@ -215,19 +215,15 @@ def _corrected(path: str | None, text: str | None, note_map: str | None, n_input
     if n_inputs != 1:
         raise ConfigError(f"--calibrate is for one song, not for {n_inputs} inputs")
     from ..transcription import Transcription
-    options = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
-    corrected = Transcription.load(path, **options)
+    mapped = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
+    corrected = Transcription.load(path, **mapped)
     if corrected.classes != 9:
         raise ConfigError(f"{path}: has {corrected.classes} classes; correct a file of all nine "
                           "pieces")
     if text is None:
         return corrected, (0.0, None)
-    try:
-        start, end = (float(x) for x in text.split(":"))
-    except ValueError:
-        raise ConfigError(f"--calibrate-range {text}: write START:END in seconds, as in "
-                          "0:30") from None
-    return corrected, (start, end)
+    return corrected, options.two_numbers("--calibrate-range", text,
+                                          "START:END in seconds, as in 0:30")
 
 
 def _make_folder(path: Path) -> None:

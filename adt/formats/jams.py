@@ -50,7 +50,7 @@ def _document(jams, song):
         hits.append(time=hit.time, duration=NOTE_LENGTH, value=hit.piece,
                     confidence=hit.confidence)
     result.annotations.append(hits)
-    found = getattr(song, "beats", None)
+    found = song.beats
     if found is not None:
         beats = _annotation(jams, "beat", song.duration)
         beats.sandbox.compound = found.compound

@@ -17,8 +17,8 @@ from .vocabulary import PIECES, STEMS
 if TYPE_CHECKING:
     from separation import separate, separate_file
 
-    from .beat_tracking import BeatTracker, track_beats
     from .beats import Beats
+    from .beats.tracking import BeatTracker, track_beats
     from .inference import Activations, Transcriber, transcribe
     from .transcription import Hit, Transcription
 
@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 _HOME = {
-    "Beats": "adt.beats", "BeatTracker": "adt.beat_tracking",
-    "track_beats": "adt.beat_tracking",
+    "Beats": "adt.beats", "BeatTracker": "adt.beats.tracking",
+    "track_beats": "adt.beats.tracking",
     "Activations": "adt.inference", "Transcriber": "adt.inference",
     "transcribe": "adt.inference", "Hit": "adt.transcription",
     "Transcription": "adt.transcription", "separate": "separation",

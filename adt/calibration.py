@@ -20,9 +20,9 @@ import numpy as np
 
 from .errors import ConfigError
 from .frames import HOP, SAMPLE_RATE
-from .low_toms import find_low_toms
 from .peaks import all_thresholds, pick_peaks
 from .scoring import WINDOW, rates
+from .toms.low_toms import find_low_toms
 from .transcription import Hit, Transcription
 from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS
 

@@ -33,8 +33,6 @@ from .features import LEAD, audio_to_bands, pack, reference_level, to_decibel, u
 from .frames import SAMPLE_RATE
 from .levels import GROUPS
 from .levels import levels as group_levels
-from .low_end import LowEnd
-from .low_toms import find_low_toms, lend_levels
 from .network import (
     aligned,
     chunks,
@@ -47,8 +45,10 @@ from .network import (
 )
 from .output import atomic_path
 from .peaks import check_thresholds, pick_peaks
-from .toms import BANDS as TOM_BANDS
-from .toms import by_pitch, tom_bands
+from .toms.low_end import LowEnd
+from .toms.low_toms import find_low_toms, lend_levels
+from .toms.naming import BANDS as TOM_BANDS
+from .toms.naming import by_pitch, tom_bands
 from .transcription import Hit, Transcription
 from .velocity import VelocityNet, refine
 from .vocabulary import PIECES, STEMS
@@ -73,7 +73,7 @@ class Bands(NamedTuple):
     source : str
         Where the audio came from.
     low : ndarray of float16, shape (samples,), or None
-        The audio below 300 Hz, see `adt.low_end`; none without demixing.
+        The audio below 300 Hz, see `adt.toms.low_end`; none without demixing.
     """
 
     power: np.ndarray
@@ -104,11 +104,11 @@ class Activations:
     levels : ndarray of float16, shape (frames, 6 or 1, GROUPS), optional
         Levels of the stems and the mixture, see `adt.levels`. Without them velocities
         are those of the detectors.
-    toms : ndarray of float16, shape (frames, `adt.toms.BANDS`), optional
-        Low bands of the toms' stem, see `adt.toms`. Without them toms are named by the
+    toms : ndarray of float16, shape (frames, `adt.toms.naming.BANDS`), optional
+        Low bands of the toms' stem, see `adt.toms.naming`. Without them toms are named by the
         detectors.
     low : ndarray of float16, shape (samples,), optional
-        The audio below 300 Hz, see `adt.low_end`. Without it, or `levels` of stems, low toms
+        The audio below 300 Hz, see `adt.toms.low_end`. Without it, or `levels` of stems, low toms
         that are heard as kicks stay kicks.
     chance : ndarray of float32, shape (frames, 9), optional
         `onset` judged again in the light of the whole song (`adt.decoder`): peaks only.
@@ -406,10 +406,10 @@ class Transcriber:
         first_beat : float, optional
             Time of a downbeat in seconds, where one is known.
         tempo_range : (float, float), optional
-            Slowest and fastest tempo, beats per minute; `adt.beat_tracking.TEMPO_RANGE` by
+            Slowest and fastest tempo, beats per minute; `adt.beats.tracking.TEMPO_RANGE` by
             default.
         """
-        from .beat_tracking import TEMPO_RANGE, BeatTracker
+        from .beats.tracking import TEMPO_RANGE, BeatTracker
         if self._tracker is None:
             self._tracker = BeatTracker(device=self.device)
         beats = self._tracker(hits, metre, first_beat, tempo_range or TEMPO_RANGE)

@@ -1,7 +1,7 @@
 """Levels of stems and mixture in a few groups of bands, and how far a stroke raises them.
 
 What is kept of a recording beside the activations: a few numbers a frame, from which velocities
-are told (`adt.velocity`) and peaks are judged (`adt.sound`).
+are told (`adt.velocity`) and peaks are judged (`adt.decoder.sound`).
 """
 
 from __future__ import annotations

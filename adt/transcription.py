@@ -206,7 +206,7 @@ class Transcription(Sequence):
         Channel 10, 960 ticks per quarter note: times are exact to half a tick, 0.3 ms at 120 beats
         per minute. (Half as many from about 9,000 quarter notes on, and so forth: programs
         that use pretty_midi could not read the file.) Tempi and bar lines follow the beats
-        (`adt.tempo`); without beats it is 120 beats per minute throughout.
+        (`adt.beats.tempo`); without beats it is 120 beats per minute throughout.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ class Transcription(Sequence):
         from .note_maps import note_map as find
         notes = find(note_map)
         if self.beats is not None and len(self.beats) > 1:
-            from .tempo import tempo_map
+            from .beats.tempo import tempo_map
             tempi = tempo_map(self.beats)
             midi = tempi.to_midi(_ticks(tempi.quarters(self.duration)))
         else:

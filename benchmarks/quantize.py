@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from adt.beats.grid import place
 from adt.data.groove import Performance, read_groove
 from adt.errors import ConfigError
-from adt.grid import place
 
 from . import report, tables
 

@@ -62,8 +62,8 @@ def small_beat_networks(tmp_path_factory):
     """Weights files of untrained beat and bar networks, by name."""
     import torch
 
-    from adt.bar_network import BarNetwork
-    from adt.beat_network import BeatNetwork
+    from adt.beats.bar_network import BarNetwork
+    from adt.beats.beat_network import BeatNetwork
     from adt.weights import save_weights
 
     torch.manual_seed(2)
@@ -79,8 +79,8 @@ def untrained_models(tmp_path_factory):
     """Folder with weights of every packaged network, tiny and drawn at random."""
     import torch
 
-    from adt.bar_network import BarNetwork
-    from adt.beat_network import BeatNetwork
+    from adt.beats.bar_network import BarNetwork
+    from adt.beats.beat_network import BeatNetwork
     from adt.decoder import Decoder
     from adt.detectors import OnsetDetectors
     from adt.velocity import VelocityNet

@@ -5,12 +5,11 @@ import pytest
 import torch
 from test_decoder import GROOVE, described, song, stump
 
-from adt import attention
-from adt.attention import StrokeTransformer, attend, in_order
-from adt.decoder import Decoder, decode
-from adt.description import N_FEATURES, Peaks
+from adt.decoder import Decoder, attention, decode
+from adt.decoder.attention import StrokeTransformer, attend, in_order
+from adt.decoder.description import N_FEATURES, Peaks
+from adt.decoder.sound import N_SOUND
 from adt.levels import GROUPS
-from adt.sound import N_SOUND
 from adt.training.attention import Window, train_attention
 from adt.vocabulary import PIECES, STEMS
 

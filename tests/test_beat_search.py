@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from madmom_infer.features.downbeats import DBNDownBeatTrackingProcessor
 
-from adt.beat_search import BeatModel
+from adt.beats.search import BeatModel
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 
 import adt
 import adt.weights
-from adt.bar_network import by_beat
-from adt.beat_network import BeatNetwork, rasterise
-from adt.beat_tracking import BeatTracker, bar_positions
+from adt.beats.bar_network import by_beat
+from adt.beats.beat_network import BeatNetwork, rasterise
+from adt.beats.tracking import BeatTracker, bar_positions
 from adt.config import load_config
 from adt.data.rhythms import generate, read_midi_songs
 from adt.errors import ConfigError
@@ -106,8 +106,8 @@ def test_too_little_to_track(tracker):
 def test_long_files_have_no_seam(tracker, monkeypatch):
     song = groove(117, 40)
     whole = tracker(song)
-    monkeypatch.setattr("adt.beat_tracking._WINDOW", 900)
-    monkeypatch.setattr("adt.beat_tracking._OVERLAP", 500)
+    monkeypatch.setattr("adt.beats.tracking._WINDOW", 900)
+    monkeypatch.setattr("adt.beats.tracking._OVERLAP", 500)
     parts = tracker(song)
     np.testing.assert_allclose(parts.times, whole.times, atol=0.021)
     assert parts.positions.tolist() == whole.positions.tolist()

@@ -8,14 +8,14 @@ import torch
 from conftest import SMALL_ATTENTION, run_training, trained_alike
 from test_training import data  # noqa: F401  (a fixture)
 
-from adt import decoder, description, weights
-from adt.cymbals import N_CYMBALS
-from adt.decoder import Decoder, decode
-from adt.description import FAINTEST, N_FEATURES, describe
+from adt import weights
+from adt.decoder import Decoder, decode, decoder, description
+from adt.decoder.cymbals import N_CYMBALS
+from adt.decoder.description import FAINTEST, N_FEATURES, describe
+from adt.decoder.trees import Trees
 from adt.errors import ConfigError
 from adt.levels import GROUPS
 from adt.training import decoder as training
-from adt.trees import Trees
 from adt.vocabulary import PIECES, STEM_TO_PIECES, STEMS
 
 FRAMES = 1200

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from adt.beats import Beats
+from adt.beats.grid import Swing, late, place
+from adt.beats.quantize import divided_by_three, quantize
+from adt.beats.tempo import calm, regular_beats
 from adt.errors import ConfigError
-from adt.grid import Swing, late, place
-from adt.quantize import divided_by_three, quantize
-from adt.tempo import calm, regular_beats
 from adt.transcription import Hit, Transcription
 
 F = Fraction

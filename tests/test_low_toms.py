@@ -8,9 +8,9 @@ from adt.calibration import calibrate
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.inference import Activations
 from adt.levels import GROUPS
-from adt.low_end import RATE, LowEnd, added_spectra, pitches
-from adt.low_toms import find_low_toms, lend_levels
 from adt.peaks import DEFAULT_THRESHOLD, pick_peaks
+from adt.toms.low_end import RATE, LowEnd, added_spectra, pitches
+from adt.toms.low_toms import find_low_toms, lend_levels
 from adt.vocabulary import PIECES, STEMS
 
 KICK, FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")

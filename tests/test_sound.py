@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from adt.decoder.sound import N_SOUND, describe_sound
 from adt.levels import GROUPS, decibel, levels, rises
-from adt.sound import N_SOUND, describe_sound
 from adt.vocabulary import STEMS
 
 SOURCES = len(STEMS) + 1

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adt.beats import Beats
+from adt.beats.quantize import GRIDS, quantize
+from adt.beats.tempo import regular_beats, steady, tempo_changes, tempo_map
 from adt.cli import main
 from adt.errors import ConfigError
-from adt.quantize import GRIDS, quantize
-from adt.tempo import regular_beats, steady, tempo_changes, tempo_map
 from adt.transcription import Hit, Transcription
 
 

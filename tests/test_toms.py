@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from adt.features import N_BANDS, band_centres
-from adt.toms import BANDS, by_pitch, clusters, name_toms, pitches, tom_bands
+from adt.toms.naming import BANDS, by_pitch, clusters, name_toms, pitches, tom_bands
 from adt.vocabulary import PIECES
 
 NOTHING_HEARD = 1 / 3

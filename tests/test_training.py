@@ -663,6 +663,16 @@ def test_a_band_is_rendered_without_its_drums(tmp_path):
     assert song.performance.times.tolist() == [0.5]
     sound = np.abs(audio.load(song.audio)[0]).max(axis=0)
     assert sound[:40_000].max() < 0.01 < 0.1 < sound[44_100:60_000].max()
+    flute = pretty_midi.Instrument(73)
+    flute.notes = [pretty_midi.Note(100, 80, 0.2, 0.8)]
+    midi.instruments.append(flute)
+    midi.write(str(tmp_path / "y.mid"))
+    for seed in range(6):  # one of the two plays alone, be it through an amplifier
+        path = render_song(tmp_path / "y.mid", "/usr/share/sounds/sf2/FluidR3_GM.sf2",
+                           tmp_path / f"solo{seed}", 2.0, distort=0.5, seed=seed, solo=1.0)
+        sound = np.abs(audio.load(path)[0]).max(axis=0)
+        both = sound[9_000:35_000].max(), sound[50_000:66_000].max()
+        assert min(both) < 0.01 < 0.05 < max(both)
 
 
 @pytest.mark.skipif(not Path("/usr/share/sounds/sf2/FluidR3_GM.sf2").is_file()
@@ -756,6 +766,38 @@ def test_a_stem_may_be_absent(data, settings_of_clips):
         assert stems[1] <= stems[0] and len(stems[0] - stems[1]) <= 1
         gone += stems[0] - stems[1]
     assert gone.count(STEMS.index("hihat")) > 10
+
+
+def test_nobody_may_play_or_one_stem_or_articulation_alone(data, settings_of_clips):
+    def maker(*changes):
+        return dataset.training_maker(config.load_config(
+            CONFIGS / "bank.yaml", [*SMALL, *changes]), data)
+
+    silent = maker("randomise.silent=1.0", "randomise.accompaniment=1.0")(np.random.default_rng(0))
+    assert not silent.onset.any() and silent.shares.max() < 1e-6
+    loud = 10 * np.log10((10 ** (silent.mixture / 10)).sum(axis=1).max())
+    assert -12 < loud < 20  # as others are
+    alone, stems, articulations = maker("randomise.alone=1.0"), set(), set()
+    for n in range(40):
+        rng = np.random.default_rng(n)
+        whole = alone._performance(rng)
+        part = alone._sparse(whole, rng)
+        played = set(part.articulations.tolist())
+        left = {spectral._STEM_OF[a] for a in played}
+        assert len(left) == 1 or not len(whole)
+        assert len(part) == np.isin(whole.articulations, list(played)).sum()
+        stems |= left
+        articulations.add(len(played))
+    assert len(stems) >= 3 and articulations >= {1, 2}
+
+
+def test_rumble_is_low_and_comes_and_goes():
+    for n in range(10):
+        noise = augment.rumble(np.random.default_rng(n), 1000)
+        assert noise.shape == (1000, N_BANDS) and noise.dtype == np.float32
+        assert np.isfinite(noise).all() and noise.min() >= 0
+        assert noise.sum(axis=0).cumsum()[30] > 0.9 * noise.sum()
+        assert -25 < 10 * np.log10(np.median(noise.sum(axis=1))) < 10
 
 
 def test_a_one_shot_may_decay_longer_but_not_begin_later():

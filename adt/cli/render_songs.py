@@ -22,8 +22,10 @@ from .batch import unique_names
               help="How much of each song.")
 @click.option("--distort", metavar="SHARE", type=click.FloatRange(0, 1), default=0.5,
               help="Chance that distorted guitars play instead of keyboards and guitars.")
+@click.option("--solo", metavar="SHARE", type=click.FloatRange(0, 1), default=0.0,
+              help="Chance that one instrument of the band plays alone.")
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), default=0, help="Decides which.")
-def command(midi, soundfont, out, seconds, distort, seed):
+def command(midi, soundfont, out, seconds, distort, solo, seed):
     """Render the band of MIDI songs, without the drum kit, and keep its drums.
 
     MIDI are files or folders of them. Needs the program fluidsynth. Songs that are
@@ -49,7 +51,8 @@ def command(midi, soundfont, out, seconds, distort, seed):
         if (out / f"{name}.mid").is_file():
             continue
         try:
-            bandless += render_song(path, soundfont, out, seconds, distort, seed, name) is None
+            bandless += render_song(path, soundfont, out, seconds, distort, seed, name,
+                                    solo) is None
         except DataError as error:
             failed += 1
             console.error(str(error))

@@ -49,8 +49,8 @@ class Timing:
                  time_signature: str | None, first_beat: float | None, beats: str | None,
                  no_beats: bool = False, quantize: str | None = None, swing: str | None = None,
                  *, n_inputs: int):
-        from ..tempo import regular_beats, tempo_map
-        from ..tempo import time_signature as read
+        from ..beats.tempo import regular_beats, tempo_map
+        from ..beats.tempo import time_signature as read
         given = {"--tempo": tempo, "--tempo-range": tempo_range, "--beats": beats,
                  "--time-signature": time_signature, "--first-beat": first_beat,
                  "--quantize": quantize, "--swing": swing}
@@ -93,7 +93,7 @@ class Timing:
             self._regular(1.0)
         self._grid, self._swing = quantize, swing
         if quantize is not None:
-            from ..quantize import check_grid
+            from ..beats.quantize import check_grid
             check_grid(quantize, swing)
         elif swing is not None:
             raise ConfigError("--swing goes with --quantize, such as --quantize auto; add it")
@@ -120,12 +120,12 @@ class Timing:
         if hits.beats is None:
             raise DataError(f"{hits.source}: too little is struck to find the beats that "
                             "--quantize needs; give --tempo or --beats")
-        from ..quantize import quantize
+        from ..beats.quantize import quantize
         return quantize(hits, self._grid, self._swing)
 
     def _track(self, hits, transcriber):
         """Hits with tracked beats; of a compound metre the tracker may find the eighths."""
-        from ..quantize import divided_by_three
+        from ..beats.quantize import divided_by_three
         from ..transcription import Transcription
         def track(metre):
             return transcriber.with_beats(hits, metre, self._first, self._range)
@@ -141,7 +141,7 @@ class Timing:
 
 def _range(text: str) -> tuple[float, float]:
     """The tempi that LOW:HIGH says."""
-    from ..beat_tracking import check_tempo_range
+    from ..beats.tracking import check_tempo_range
     given = options.two_numbers("--tempo-range", text, "LOW:HIGH in beats per minute, as in 60:110")
     check_tempo_range(given)
     return given

@@ -142,7 +142,7 @@ def amplify(audio: np.ndarray, drive_db: float, cutoff: float) -> np.ndarray:
 
 def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str,
                 seconds: float = 60.0, distort: float = 0.0, seed: int = 0,
-                name: str | None = None) -> Path | None:
+                name: str | None = None, solo: float = 0.0) -> Path | None:
     """Write the beginning of a MIDI song as ``NAME.flac`` (band) and ``NAME.mid`` (drums).
 
     Parameters
@@ -160,6 +160,8 @@ def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str
         With the name of the song it decides whether, and how.
     name : str, optional
         Of the files, without suffix; that of `song_name` by default.
+    solo : float
+        Chance that one instrument of the band plays alone.
 
     Returns
     -------
@@ -193,6 +195,9 @@ def render_song(midi_path: Path | str, soundfont: Path | str, folder: Path | str
         if rng.random() < distort else []
     for instrument in guitars:
         instrument.program = int(rng.choice(_DISTORTED))
+    if solo and rng.random() < solo:
+        band = [band[rng.integers(len(band))]]
+        guitars = [i for i in guitars if i in band]
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.flac"
     with atomic_path(target) as temporary:

@@ -1,4 +1,4 @@
-"""Written rhythm: hits at human times become bars of slots on the grids of `adt.grid`."""
+"""Written rhythm: hits at human times become bars of slots on the grids of `adt.beats.grid`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fractions import Fraction
 import numpy as np
 
 from ..beats import Beats
-from ..grid import place
-from ..tempo import calm, tempo_changes
+from ..beats.grid import place
+from ..beats.tempo import calm, tempo_changes
 from ..transcription import Hit, Transcription
 from ..vocabulary import class_note
 

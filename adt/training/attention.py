@@ -1,8 +1,8 @@
 """Training of the transformers of the decoder, a part of `adt train decoder`.
 
 They learn from windows as the trees do (`adt.training.decoder`), but read each as a whole. In some
-of them how the strokes sound is left out (`adt.sound`): bands of real songs sound like nothing
-that was rendered.
+of them how the strokes sound is left out (`adt.decoder.sound`): bands of real songs sound like
+nothing that was rendered.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Sequence
 import numpy as np
 import torch
 
-from ..attention import StrokeTransformer
+from ..decoder.attention import StrokeTransformer
 from .loop import precision
 
 _ALIKE = 240  #: windows of about as many peaks, of which batches are drawn

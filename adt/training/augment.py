@@ -132,6 +132,18 @@ def noise_floor(rng: np.random.Generator, frames: int, level_db: float) -> np.nd
     return (colour * np.maximum(fluctuation, 0.05)).astype(np.float32)
 
 
+def rumble(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """Low noise that comes and goes: wind, traffic, a stand that somebody kicks.
+
+    Returns band powers, shape (frames, bands), about 0 dB where it is loud.
+    """
+    colour = low_pass(rng.uniform(40, 200), rng.uniform(4, 15)) * random_eq(rng, 2.0) * _BINS
+    knots = np.arange(0, frames + 50, 50)
+    slow = np.interp(np.arange(frames), knots, rng.normal(0, rng.uniform(0, 8), len(knots)))
+    rough = np.maximum(1.0 + _between_frames(rng, (frames, N_BANDS)) / np.sqrt(_BINS), 0.05)
+    return (colour / colour.sum() * db(np.minimum(slow, 6.0))[:, None] * rough).astype(np.float32)
+
+
 def shaker(rng: np.random.Generator, frames: int) -> np.ndarray:
     """Shaker or tambourine strokes in steady time: what a hi-hat detector must not take.
 

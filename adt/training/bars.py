@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from ..bar_network import BarNetwork, by_beat
+from ..beats.bar_network import BarNetwork, by_beat
 from ..data.rhythms import Rhythm, cut, generate, stretch
 from ..network import pick_device
 from ..weights import save_weights
@@ -74,7 +74,7 @@ class BarClips:
 
 def validate(model: BarNetwork, checked, settings: dict) -> dict[str, float]:
     """F-measure of downbeats among known beats, and share of songs of the right metre."""
-    from ..beat_tracking import bar_positions
+    from ..beats.tracking import bar_positions
 
     scores, right = [], []
     for number, rhythm in enumerate(checked):

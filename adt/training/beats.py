@@ -14,9 +14,9 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from .. import __version__
-from ..bar_network import BarNetwork
-from ..beat_network import BeatNetwork, rasterise
-from ..beat_tracking import BeatTracker
+from ..beats.bar_network import BarNetwork
+from ..beats.beat_network import BeatNetwork, rasterise
+from ..beats.tracking import BeatTracker
 from ..data.groove import read_groove
 from ..data.rhythms import Rhythm, cut, generate, read_midi_songs, rhythm_of_groove, stretch
 from ..errors import DataError

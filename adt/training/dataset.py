@@ -94,7 +94,7 @@ def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:
     kits: list[Kit] = read_kits(data / config["data"]["kits"], "validation")
     band = load_accompaniment([data / f for f in (config["data"]["accompaniment"] or ())[:1]])
     settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5, absent=0.0,
-                    tuning=0.0, stretch=0.0, layer=0.0)
+                    silent=0.0, alone=0.0, rumble=0.0, tuning=0.0, stretch=0.0, layer=0.0)
     maker = ClipMaker(_performances(config, data, "validation"), kits, OneShots(kits), band,
                       settings)
     return [maker(np.random.default_rng([99, n])) for n in range(count)]

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from ..attention import in_order
-from ..cymbals import CRASH, CYMBALS
-from ..decoder import KINDS, Decoder, decode
-from ..description import Peaks, describe, logit
+from ..decoder.attention import in_order
+from ..decoder.cymbals import CRASH, CYMBALS
+from ..decoder.decoder import KINDS, Decoder, decode
+from ..decoder.description import Peaks, describe, logit
+from ..decoder.trees import Trees
 from ..errors import ConfigError
 from ..frames import FRAME_RATE
 from ..levels import GROUPS, decibel, levels
 from ..network import load_network, pick_device
 from ..output import atomic_path
-from ..trees import Trees
 from ..vocabulary import STEM_COLUMNS, STEMS
 from ..weights import fingerprint, save_weights
 from . import provenance

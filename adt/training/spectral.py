@@ -423,6 +423,19 @@ class ClipMaker:
         stem = rng.choice(len(STEMS), p=_ABSENT)
         return performance.select(_STEM_OF[performance.articulations] != stem)
 
+    def _sparse(self, performance: Performance, rng) -> Performance:
+        """The performance as it is, or nothing of it, or one stem, or one articulation alone."""
+        s = self.settings
+        # drawn only where it is asked for: other clips stay as they were
+        if s["silent"] and rng.random() < s["silent"]:
+            return performance.select(np.zeros(len(performance), bool))
+        if s["alone"] and len(performance) and rng.random() < s["alone"]:
+            kinds = performance.articulations
+            if rng.random() < 0.5:
+                kinds = _STEM_OF[kinds]
+            return performance.select(kinds == rng.choice(np.unique(kinds)))
+        return performance
+
     def _percussion(self, rng, performance: Performance) -> np.ndarray:
         """Hand percussion in time with the drums, shape (frames, bands), about 0 dB."""
         chances = np.array([chance for chance, _ in self.percussion])
@@ -467,6 +480,7 @@ class ClipMaker:
             performance = self._performance(rng)
         if rng.random() < self.settings["absent"]:
             performance = self._absent(performance, rng)
+        performance = self._sparse(performance, rng)
         played, performance = voices(performance, self._kit(rng), rng)
         return self._render(played, performance, rng, harsh), performance
 
@@ -500,7 +514,7 @@ class ClipMaker:
         if rng.random() < s["room"]:
             times = rng.uniform(0.15, 1.4) * augment.tilt(rng.uniform(-1.0, 0.0))
             stems = augment.reverberate(stems, np.clip(times, 0.05, 2.0), rng.uniform(-22, -3))
-        level = reference_level(stems.sum(axis=0))
+        level = reference_level(stems.sum(axis=0)) if stems.any() else 0.0
 
         rest = np.zeros((1, self.frames, N_BANDS), np.float32)
         if own is not None or self.accompaniment and rng.random() < s["accompaniment"]:
@@ -511,6 +525,8 @@ class ClipMaker:
         if self.percussion and rng.random() < s["percussion"]:
             rest[0] += self._percussion(rng, performance) * augment.db(
                 level + rng.uniform(-30, -3))
+        if s["rumble"] and rng.random() < s["rumble"]:
+            rest[0] += augment.rumble(rng, self.frames) * augment.db(level + rng.uniform(-30, 3))
         sources = np.concatenate([stems, rest])
 
         # the whole recording: equaliser, band limits, compression, noise

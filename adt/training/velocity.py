@@ -16,13 +16,13 @@ import torch
 from scipy.special import expit
 
 from ..decoder import Decoder, decode
-from ..description import logit
+from ..decoder.description import logit
 from ..frames import FRAME_RATE
 from ..levels import levels
 from ..network import load_network, pick_device
 from ..peaks import pick_peaks
 from ..scoring import WINDOW
-from ..toms import by_pitch, tom_bands
+from ..toms.naming import by_pitch, tom_bands
 from ..velocity import N_FEATURES, VelocityNet, features
 from ..vocabulary import PIECES
 from ..weights import save_weights

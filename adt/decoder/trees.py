@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 MOST_LEAVES = 31  #: of a tree: each is a bit
 _ROWS = 128  #: rows that are asked at a time: few, so that they stay in the cache

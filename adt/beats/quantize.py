@@ -7,11 +7,11 @@ from typing import Mapping
 
 import numpy as np
 
+from ..errors import ConfigError
+from ..transcription import Hit, Transcription
 from .beats import Beats
-from .errors import ConfigError
 from .grid import Swing, late, place
 from .tempo import calm, even, from_zero, lead
-from .transcription import Hit, Transcription
 
 __all__ = ["GRIDS", "AUTO", "check_grid", "divided_by_three", "quantize"]
 
@@ -64,16 +64,16 @@ def quantize(transcription: Transcription, grid: str = "1/16",
 
     Of hits of one piece that fall on the same place, the loudest stays. Hits before the
     first beat go onto a grid of the time before it (sixteenths with ``"auto"``), as a MIDI file
-    has it (`adt.tempo.lead`).
+    has it (`adt.beats.tempo.lead`).
 
     Parameters
     ----------
     transcription : Transcription
-        With beats. Those of the result are as a MIDI file has them (`adt.tempo.even`), so
+        With beats. Those of the result are as a MIDI file has them (`adt.beats.tempo.even`), so
         that the notes lie on its grid.
     grid : str
         One of `GRIDS`, or ``"auto"``: every beat has the grid that its hits suggest
-        (`adt.grid`), with the song's swing.
+        (`adt.beats.grid`), with the song's swing.
     swing : float or "auto", optional
         When the second of two notes begins, percent of both: 50 even, 66.7 triplets. They
         are eighths with the grid 1/8, sixteenths with 1/16, and what suits better with

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import DataError
-from .output import atomic_path
+from ..errors import DataError
+from ..output import atomic_path
 
 __all__ = ["Beats"]
 

@@ -2,7 +2,7 @@
 
 Beats are decoded in the state space of Krebs, Böck & Widmer ("An efficient state-space
 model for joint tempo and meter tracking", ISMIR 2015), as `madmom_infer` implements it, but
-searched faster (`adt.beat_search`).
+searched faster (`adt.beats.search`).
 Then the bar network reads the strokes beat by beat, and a second hidden Markov model gives
 every beat its place in a bar of 2 to 7 beats.
 """
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ConfigError
+from ..frames import BEAT_FRAME_RATE
+from ..vocabulary import PIECES
 from .beats import LONGEST_BAR, Beats
-from .errors import ConfigError
-from .frames import BEAT_FRAME_RATE
-from .vocabulary import PIECES
 
 if TYPE_CHECKING:
-    from .transcription import Transcription
+    from ..transcription import Transcription
 
 __all__ = ["BeatTracker", "track_beats"]
 
@@ -55,9 +55,9 @@ class BeatTracker:
     """
 
     def __init__(self, device: str = "cpu", *, beats=None, bars=None):
+        from ..network import load_network, pick_device
         from .bar_network import BarNetwork
         from .beat_network import BeatNetwork
-        from .network import load_network, pick_device
 
         self.device = pick_device(device)
         self.beat_network = _network(beats, BeatNetwork, "beats", self.device, load_network)
@@ -139,8 +139,8 @@ class BeatTracker:
         """
         import torch
 
+        from ..network import chunks
         from .beat_network import rasterise
-        from .network import chunks
 
         n_frames = int(duration * BEAT_FRAME_RATE) + 1
         grid = rasterise(times, pieces, velocities, confidences, n_frames)
@@ -187,7 +187,7 @@ class BeatTracker:
         """madmom's decoder of beats in a range of tempi, made once."""
         from madmom_infer.features.downbeats import DBNDownBeatTrackingProcessor
 
-        from .beat_search import BeatModel
+        from .search import BeatModel
 
         if tempo_range not in self._beat_decoders:  # a bar of one beat: beats alone
             decoder = DBNDownBeatTrackingProcessor(

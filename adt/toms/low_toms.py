@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .frames import FRAME_RATE
+from ..frames import FRAME_RATE
+from ..vocabulary import PIECES, STEM_COLUMNS, STEMS
 from .low_end import added_spectra, pitches
-from .vocabulary import PIECES, STEM_COLUMNS, STEMS
 
 _KICK, _FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")
 _TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
@@ -66,7 +66,7 @@ def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
     doubt : ndarray, shape (n,)
         log10 of the toms' activation over the kick's.
     hertz, power : ndarray, shapes (bins,) and (n, bins)
-        From `adt.low_end.added_spectra`.
+        From `adt.toms.low_end.added_spectra`.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def find_low_toms(low: np.ndarray, level: np.ndarray, onset: np.ndarray,
     Parameters
     ----------
     low : ndarray, shape (samples,)
-        From `adt.low_end.LowEnd`.
+        From `adt.toms.low_end.LowEnd`.
     level : ndarray, shape (frames, 6 or 1, groups)
         From `adt.levels.levels`. Without the stems nothing is found: a bass would be mistaken.
     onset : ndarray, shape (frames, 9)

@@ -16,9 +16,9 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from .features import band_centres
-from .frames import FRAME_RATE
-from .vocabulary import STEM_COLUMNS, STEMS
+from ..features import band_centres
+from ..frames import FRAME_RATE
+from ..vocabulary import STEM_COLUMNS, STEMS
 
 BANDS = 16  #: lowest bands of the toms' stem, which pitches are measured in (30 to 530 Hz)
 

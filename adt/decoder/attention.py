@@ -1,11 +1,11 @@
 """Strokes judged by attention over the whole song.
 
-Trees (`adt.trees`) see one peak at a time, and of the others only what was counted beforehand. A
-transformer (Vaswani et al., "Attention is all you need", 2017) reads the same numbers
-(`adt.description`) of all peaks at once, and finds for itself which others tell something of this
-one: the same place of other bars, strokes that sound alike, what is struck along. How far apart
-two peaks are, in seconds and in beats of the song, turns queries and keys (Su et al., "RoFormer:
-enhanced transformer with rotary position embedding", 2021).
+Trees (`adt.decoder.trees`) see one peak at a time, and of the others only what was counted
+beforehand. A transformer (Vaswani et al., "Attention is all you need", 2017) reads the same numbers
+(`adt.decoder.description`) of all peaks at once, and finds for itself which others tell something
+of this one: the same place of other bars, strokes that sound alike, what is struck along. How far
+apart two peaks are, in seconds and in beats of the song, turns queries and keys (Su et al.,
+"RoFormer: enhanced transformer with rotary position embedding", 2021).
 
 The two err in different places, so the decoder believes a mean of their logits.
 """
@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..errors import ConfigError
+from ..frames import FRAME_RATE
 from .description import N_FEATURES, Peaks
-from .errors import ConfigError
-from .frames import FRAME_RATE
 from .sound import N_SOUND
 
 #: Periods in which time turns pairs of channels of each head: of seconds, and of beats.
@@ -94,14 +94,14 @@ class StrokeTransformer(nn.Module):
         Parameters
         ----------
         features : Tensor, shape (batch, peaks, N_FEATURES)
-            From `adt.description.describe`.
+            From `adt.decoder.description.describe`.
         frames : Tensor, shape (batch, peaks)
         beat : Tensor, shape (batch,)
             Length of a beat in frames.
         present : Tensor of bool, shape (batch, peaks)
             False where there is no peak: windows have unlike numbers of them.
         heard : Tensor, shape (batch,), optional
-            0 for windows whose peaks are judged without how they sound (`adt.sound`).
+            0 for windows whose peaks are judged without how they sound (`adt.decoder.sound`).
 
         Returns
         -------
@@ -159,7 +159,7 @@ def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks]) -> list
     ----------
     members : sequence of StrokeTransformer
     peaks : sequence of Peaks
-        Of each stem of a song, from `adt.description.describe`.
+        Of each stem of a song, from `adt.decoder.description.describe`.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .frames import SAMPLE_RATE
+from ..frames import SAMPLE_RATE
 
 RATE = SAMPLE_RATE / 64  #: samples per second of the low end (689)
 _WINDOW = 0.13  # s, of audio that is looked at: resolves about 15 Hz

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .frames import FRAME_RATE
-from .peaks import beats_away
-from .vocabulary import STEM_COLUMNS, STEMS
+from ..frames import FRAME_RATE
+from ..peaks import beats_away
+from ..vocabulary import STEM_COLUMNS, STEMS
 
 CYMBALS = STEMS.index("cymbals")
 RIDE, CRASH = STEM_COLUMNS[CYMBALS]

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from .frames import BEAT_FRAME_RATE
-from .vocabulary import PIECES
+from ..frames import BEAT_FRAME_RATE
+from ..vocabulary import PIECES
 
 CHANNELS = 2 * len(PIECES)
 

@@ -3,11 +3,11 @@
 The detectors hear ten seconds and judge each stroke by itself, and what they are unsure of differs
 from song to song far more than within one. Hats buried under guitars have small peaks, but many,
 in steady time; hats that nobody played may have larger ones, but only where a snare is struck.
-So every peak of a stem's activation is described by numbers (`adt.description`), and
+So every peak of a stem's activation is described by numbers (`adt.decoder.description`), and
 gradient-boosted trees (Friedman, "Greedy function approximation: a gradient boosting machine",
 2001) make of them the chance that the peak is a stroke. So do transformers that read all peaks
-at once (`adt.attention`); a mean of the logits counts. Other trees tell rides from crashes
-(`adt.cymbals`).
+at once (`adt.decoder.attention`); a mean of the logits counts. Other trees tell rides from crashes
+(`adt.decoder.cymbals`).
 
 Both learned from what the detectors hear in renders, with the peaks of every stem raised or
 lowered at random, and with strokes that move or leak into other stems (`adt.training.decoder`):
@@ -19,12 +19,12 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
+from ..peaks import SECOND_THRESHOLD
+from ..vocabulary import STEM_COLUMNS, STEMS
 from .attention import StrokeTransformer, attend
 from .cymbals import CYMBALS
 from .description import NEAR, Peaks, describe
-from .peaks import SECOND_THRESHOLD
 from .trees import Trees
-from .vocabulary import STEM_COLUMNS, STEMS
 
 KINDS = ("stems", "mixture")  #: what the detectors read, for each of which there are judges
 _SONG = 30_000  #: frames that are judged as one song, about
@@ -45,10 +45,10 @@ class Decoder(nn.Module):
     Parameters
     ----------
     strokes, cymbals : dict
-        Parameters of `adt.trees.Trees`.
+        Parameters of `adt.decoder.trees.Trees`.
     attention : dict, optional
         ``members``, how many transformers, and the parameters of each
-        (`adt.attention.StrokeTransformer`). Without it the trees judge alone.
+        (`adt.decoder.attention.StrokeTransformer`). Without it the trees judge alone.
     """
 
     def __init__(self, strokes: dict, cymbals: dict, attention: dict | None = None):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import ConfigError
 from .beats import LONGEST_BAR, Beats
-from .errors import ConfigError
 
 #: Beats that deviate less than this from a regular click, in seconds, have one tempo.
 TOLERANCE = 0.035

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .levels import GROUPS, decibel, rises
+from ..levels import GROUPS, decibel, rises
 
 _DECAY = ((1, 5), (8, 13), (20, 31))  # frames after a peak that are compared
 

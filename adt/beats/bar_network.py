@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .vocabulary import PIECES
+from ..vocabulary import PIECES
 
 PLACES = 12  #: between a beat and the next
 FEATURES = PLACES * 2 * len(PIECES)

@@ -3,7 +3,7 @@
 Every peak of a stem's activation is described by numbers: how high it is, and how high the other
 peaks of its stem are; what else is struck at once, and how often that is so; whether its stem was
 struck one beat, two, a bar earlier and later; and how it sounds beside the other strokes
-(`adt.sound`).
+(`adt.decoder.sound`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..frames import FRAME_RATE
+from ..peaks import beats_away, stem_peaks
+from ..vocabulary import STEM_COLUMNS, STEMS
 from .cymbals import CYMBALS, N_CYMBALS, describe_cymbals
-from .frames import FRAME_RATE
-from .peaks import beats_away, stem_peaks
 from .sound import N_SOUND, describe_sound
-from .vocabulary import STEM_COLUMNS, STEMS
 
 FAINTEST = 0.02  #: activation of a peak that may be a stroke
 NEAR = 3  #: frames either side that count as the same time
@@ -38,7 +38,7 @@ class Peaks(NamedTuple):
     features : ndarray of float32, shape (n, `N_FEATURES`)
         What describes them.
     division : ndarray of float32, shape (n, N_CYMBALS), or None
-        Of cymbals, what tells rides from crashes (`adt.cymbals`).
+        Of cymbals, what tells rides from crashes (`adt.decoder.cymbals`).
     beat : int
         Of the song, frames.
     """

@@ -17,9 +17,10 @@ from .vocabulary import PIECES, STEMS
 if TYPE_CHECKING:
     from separation import separate, separate_file
 
+    from .activations import Activations
     from .beats import Beats
     from .beats.tracking import BeatTracker, track_beats
-    from .inference import Activations, Transcriber, transcribe
+    from .inference import Transcriber, transcribe
     from .transcription import Hit, Transcription
 
 __version__ = "0.1.0"
@@ -32,7 +33,7 @@ __all__ = [
 _HOME = {
     "Beats": "adt.beats", "BeatTracker": "adt.beats.tracking",
     "track_beats": "adt.beats.tracking",
-    "Activations": "adt.inference", "Transcriber": "adt.inference",
+    "Activations": "adt.activations", "Transcriber": "adt.inference",
     "transcribe": "adt.inference", "Hit": "adt.transcription",
     "Transcription": "adt.transcription", "separate": "separation",
     "separate_file": "separation",

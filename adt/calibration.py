@@ -20,9 +20,9 @@ import numpy as np
 
 from .errors import ConfigError
 from .frames import HOP, SAMPLE_RATE
+from .hits import pick_hits
 from .peaks import all_thresholds, pick_peaks
 from .scoring import WINDOW, rates
-from .toms.low_toms import find_low_toms
 from .transcription import Hit, Transcription
 from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS
 
@@ -138,12 +138,12 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     rows = slice(first, math.ceil(end * SAMPLE_RATE / HOP) + 20)
     arrays = [a[rows] for a in (activations.judged, activations.velocity, activations.offset)]
     shift = first * HOP / SAMPLE_RATE
-    told = {base["kick"]: _low_toms(activations, base)}
+    told = {base["kick"]: pick_hits(activations, base).low_toms}
 
     def low_toms(kick: float) -> np.ndarray:
         """Those among the kicks that are picked with this threshold."""
         if kick not in told:
-            told[kick] = (_low_toms(activations, {**base, "kick": kick})
+            told[kick] = (pick_hits(activations, {**base, "kick": kick}).low_toms
                           if len(told[base["kick"]]) else told[base["kick"]])
         return told[kick]
 
@@ -188,14 +188,6 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     before, after = ({s: f_measure(s, thresholds[s], thresholds["kick"]) for s in STEMS}
                      for thresholds in (base, chosen))
     return Calibration(chosen, before, after, offset, float(start), end)
-
-
-def _low_toms(activations, thresholds: Mapping[str, float]) -> np.ndarray:
-    """Times of the strokes that `Transcriber.hits` calls toms though they are picked as kicks."""
-    if activations.low is None or activations.levels is None:
-        return np.zeros(0)
-    picked = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
-    return find_low_toms(activations.low, activations.levels, activations.onset, picked)[1]
 
 
 def _near(times: np.ndarray, time: float) -> bool:

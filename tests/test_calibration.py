@@ -6,7 +6,7 @@ import pytest
 from adt import Hit, Transcription
 from adt.calibration import calibrate
 from adt.errors import ConfigError
-from adt.inference import Activations
+from adt.activations import Activations
 from adt.peaks import DEFAULT_THRESHOLD
 from adt.vocabulary import PIECES
 

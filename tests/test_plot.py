@@ -6,7 +6,7 @@ import pytest
 from adt import Hit, Transcription
 from adt.beats import Beats
 from adt.errors import ConfigError, OutputError
-from adt.inference import Activations
+from adt.activations import Activations
 from adt.plot import check, plot
 
 pytest.importorskip("matplotlib")

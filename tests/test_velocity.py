@@ -9,7 +9,8 @@ from test_training import data  # noqa: F401  (a fixture)
 
 from adt import velocity, weights
 from adt.frames import FRAME_RATE, SAMPLE_RATE
-from adt.inference import Activations, Transcriber
+from adt.activations import Activations
+from adt.inference import Transcriber
 from adt.levels import GROUPS
 from adt.network import load_network
 from adt.synth import stroke

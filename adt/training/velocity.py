@@ -15,14 +15,15 @@ import numpy as np
 import torch
 from scipy.special import expit
 
+from ..activations import Activations
 from ..decoder import Decoder, decode
 from ..decoder.description import logit
 from ..frames import FRAME_RATE
+from ..hits import pick_hits
 from ..levels import levels
 from ..network import load_network, pick_device
-from ..peaks import pick_peaks
 from ..scoring import WINDOW
-from ..toms.naming import by_pitch, tom_bands
+from ..toms.naming import tom_bands
 from ..velocity import N_FEATURES, VelocityNet, features
 from ..vocabulary import PIECES
 from ..weights import save_weights
@@ -120,10 +121,9 @@ def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Heard]:
     for demix, (logits, velocity, offset) in heard.items():
         level = levels(mixture, stems if demix else None)[0].cpu().numpy()
         onset = decode(decoder, expit(logits), level)
-        hits = pick_peaks(onset, velocity, offset)
-        if demix:
-            hits = by_pitch(tom_bands(stems)[0].cpu().numpy(), onset, hits)
-        hits = np.array(hits).reshape(-1, 4)
+        toms = tom_bands(stems)[0].cpu().numpy() if demix else None
+        song = Activations(onset, velocity, offset, len(onset) / FRAME_RATE, toms=toms)
+        hits = np.array(pick_hits(song).hits).reshape(-1, 4)
         truth = np.full(len(hits), np.nan)
         for piece in range(len(PIECES)):
             ours, theirs = np.flatnonzero(pieces == piece), np.flatnonzero(hits[:, 1] == piece)

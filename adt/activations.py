@@ -1,0 +1,112 @@
+"""What the detectors say of a song; kept in ``.npz`` files."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .errors import DataError
+from .levels import GROUPS
+from .output import atomic_path
+from .toms.naming import BANDS as TOM_BANDS
+from .vocabulary import PIECES, STEMS
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """What the detectors say of every frame.
+
+    Frame k is centred at ``k * HOP / SAMPLE_RATE`` seconds; columns are in the order
+    of `adt.vocabulary.PIECES`.
+
+    Attributes
+    ----------
+    onset : ndarray of float32, shape (frames, 9)
+        Probability of an onset, 0..1.
+    velocity : ndarray of float32, shape (frames, 9)
+        Velocity of an onset here, 0..1.
+    offset : ndarray of float32, shape (frames, 9)
+        Time of the onset minus the frame's centre, in frames.
+    duration : float
+        Of the audio, seconds.
+    source : str
+        Where the audio came from.
+    levels : ndarray of float16, shape (frames, 6 or 1, GROUPS), optional
+        Levels of the stems and the mixture, see `adt.levels`. Without them velocities
+        are those of the detectors.
+    toms : ndarray of float16, shape (frames, `adt.toms.naming.BANDS`), optional
+        Low bands of the toms' stem, see `adt.toms.naming`. Without them toms are named by the
+        detectors.
+    low : ndarray of float16, shape (samples,), optional
+        The audio below 300 Hz, see `adt.toms.low_end`. Without it, or `levels` of stems, low toms
+        that are heard as kicks stay kicks.
+    chance : ndarray of float32, shape (frames, 9), optional
+        `onset` judged again in the light of the whole song (`adt.decoder`): peaks only.
+    """
+
+    onset: np.ndarray
+    velocity: np.ndarray
+    offset: np.ndarray
+    duration: float
+    source: str = ""
+    levels: np.ndarray | None = None
+    toms: np.ndarray | None = None
+    chance: np.ndarray | None = None
+    low: np.ndarray | None = None
+
+    @property
+    def judged(self) -> np.ndarray:
+        """What peaks are picked from: `chance`, or `onset` where there is none."""
+        return self.onset if self.chance is None else self.chance
+
+    def save(self, path: Path | str) -> Path:
+        """Write as ``.npz`` (with the names of the columns under ``pieces``)."""
+        more = {name: getattr(self, name) for name in ("levels", "toms", "chance", "low")
+                if getattr(self, name) is not None}
+        with atomic_path(path) as temporary, open(temporary, "wb") as handle:
+            np.savez_compressed(
+                handle, onset=self.onset, velocity=self.velocity, offset=self.offset,
+                duration=self.duration, source=self.source, pieces=np.array(PIECES), **more)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Activations":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If the file is not such a file.
+        """
+        try:
+            with open(path, "rb") as handle, np.load(handle) as data:
+                if tuple(data["pieces"].tolist()) != PIECES:
+                    raise ValueError(f"its pieces are {data['pieces'].tolist()}")
+                arrays = [data[name] for name in ("onset", "velocity", "offset")]
+                if len({(2, len(PIECES)), *((a.ndim, a.shape[-1]) for a in arrays)}) > 1 \
+                        or len({len(a) for a in arrays}) > 1:
+                    raise ValueError(f"its shapes are {[a.shape for a in arrays]}")
+                levels = data["levels"] if "levels" in data else None
+                if levels is not None and (
+                        levels.shape[1:] not in ((1, GROUPS), (len(STEMS) + 1, GROUPS))
+                        or len(levels) != len(arrays[0])):
+                    raise ValueError(f"its levels are of shape {levels.shape}")
+                toms = data["toms"] if "toms" in data else None
+                if toms is not None and toms.shape != (len(arrays[0]), TOM_BANDS):
+                    raise ValueError(f"its toms are of shape {toms.shape}")
+                chance = data["chance"] if "chance" in data else None
+                if chance is not None and chance.shape != arrays[0].shape:
+                    raise ValueError(f"its chances are of shape {chance.shape}")
+                low = data["low"] if "low" in data else None
+                if low is not None and low.ndim != 1:
+                    raise ValueError(f"its low end is of shape {low.shape}")
+                return cls(*arrays, float(data["duration"]), str(data["source"]), levels, toms,
+                           chance, low)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile,
+                zlib.error) as error:
+            raise DataError(f"{path}: not an activations file of adt ({error}); "
+                            "write one with adt transcribe --activations") from error

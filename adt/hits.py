@@ -1,0 +1,48 @@
+"""Activations → strokes: peaks of the stems, toms by pitch, low toms among the kicks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from .activations import Activations
+from .peaks import pick_peaks
+from .toms.low_toms import find_low_toms
+from .toms.naming import by_pitch
+
+
+class Picked(NamedTuple):
+    """Strokes of a song.
+
+    Attributes
+    ----------
+    hits : list of (time in seconds, piece index, velocity 0..1, confidence 0..1)
+        Sorted by time, then piece; velocities are those of the detectors.
+    low_toms : ndarray, shape (n,)
+        Times of those on a low tom that the detectors heard as kicks.
+    """
+
+    hits: list[tuple[float, int, float, float]]
+    low_toms: np.ndarray
+
+
+def pick_hits(activations: Activations,
+              thresholds: Mapping[str, float] | None = None) -> Picked:
+    """Pick strokes from the activations of a whole song.
+
+    Parameters
+    ----------
+    activations : Activations
+        Where ``toms`` are missing the detectors name toms, where ``low`` or ``levels`` are no
+        low tom is looked for among the kicks.
+    thresholds : mapping of stem to float, optional
+        As in `adt.peaks.pick_peaks`.
+    """
+    hits = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
+    if activations.toms is not None:
+        hits = by_pitch(activations.toms, activations.judged, hits)
+    if activations.levels is None or activations.low is None:
+        return Picked(hits, np.zeros(0))
+    return Picked(*find_low_toms(activations.low, activations.levels, activations.onset, hits))

@@ -83,8 +83,7 @@ class Calibration:
         outside = [h for h in heard if not self.start <= h.time < self.end
                    and not any(e.piece == h.piece and abs(e.time - h.time) < MIN_HIT_DISTANCE
                                for e in edge)]
-        return Transcription([*inside, *outside], heard.duration, heard.source, heard.classes,
-                             beats=heard.beats)
+        return heard.replace(hits=[*inside, *outside])
 
     def describe(self) -> str:
         """One line for people."""

@@ -290,7 +290,8 @@ class Transcriber:
 
     def with_beats(self, hits: Transcription, metre: int | None = None,
                    first_beat: float | None = None,
-                   tempo_range: tuple[float, float] | None = None) -> Transcription:
+                   tempo_range: tuple[float, float] | None = None,
+                   compound: bool = False) -> Transcription:
         """Hits → the same hits with beats, where something regular is struck.
 
         Parameters
@@ -304,13 +305,14 @@ class Transcriber:
         tempo_range : (float, float), optional
             Slowest and fastest tempo, beats per minute; `adt.beats.tracking.TEMPO_RANGE` by
             default.
+        compound : bool
+            Beats of three eighths: 6/8 for ``metre=2``, 9/8 for 3, 12/8 for 4.
         """
         from .beats.tracking import TEMPO_RANGE, BeatTracker
         if self._tracker is None:
             self._tracker = BeatTracker(device=self.device)
-        beats = self._tracker(hits, metre, first_beat, tempo_range or TEMPO_RANGE)
-        return Transcription(hits.hits, hits.duration, hits.source, hits.classes,
-                             beats=beats if len(beats) > 1 else None)
+        beats = self._tracker(hits, metre, first_beat, tempo_range or TEMPO_RANGE, compound)
+        return hits.replace(beats=beats if len(beats) > 1 else None)
 
     def __call__(self, path_or_array, sr: int | None = None,
                  progress: Progress | None = None) -> Transcription:

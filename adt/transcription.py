@@ -154,6 +154,17 @@ class Transcription(Sequence):
         known = path.suffix.lower() in AUDIO_SUFFIXES or suffix_of(path) in SUFFIXES
         return path.name[:-len(path.suffix)] if known else path.name
 
+    def replace(self, **changes) -> Transcription:
+        """The same with other ``hits``, ``duration``, ``source``, ``classes`` or ``beats``.
+
+        Examples
+        --------
+        >>> song = Transcription([Hit(0.5, "kick")], duration=1.0, source="song.mp3")
+        >>> song.replace(hits=[]).name
+        'song'
+        """
+        return Transcription(**{**vars(self), **changes})
+
     def reduce(self, n_classes: int, *, merge: bool = True) -> Transcription:
         """The same hits, named by a smaller set of classes.
 
@@ -184,7 +195,7 @@ class Transcription(Sequence):
                 renamed.setdefault(name, []).append(
                     Hit(hit.time, name, hit.velocity, hit.confidence))
         kept = [hit for hits in renamed.values() for hit in (_thin(hits) if merge else hits)]
-        return Transcription(kept, self.duration, self.source, n_classes, self.beats)
+        return self.replace(hits=kept, classes=n_classes)
 
     def events(self, n_classes: int = 9, *, merge: bool = True) -> dict:
         """Onset times per class, as `adt.scoring` reads them.

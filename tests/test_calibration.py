@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from adt import Hit, Transcription
+from adt.activations import Activations
 from adt.calibration import calibrate
 from adt.errors import ConfigError
-from adt.activations import Activations
 from adt.peaks import DEFAULT_THRESHOLD
 from adt.vocabulary import PIECES
 

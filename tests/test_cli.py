@@ -54,7 +54,7 @@ class StubTranscriber:
         hits = [Hit(0.1 * k, piece, 100, 0.9) for k, piece in enumerate(PIECES)]
         return Transcription(hits, activations.duration)
 
-    def with_beats(self, hits, metre=None, first_beat=None, tempo_range=None):
+    def with_beats(self, hits, metre=None, first_beat=None, tempo_range=None, compound=False):
         if hits.duration < 0.9:
             return hits
         metre = metre or 2

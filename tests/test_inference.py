@@ -12,11 +12,11 @@ from conftest import SMALL_BANK
 
 import adt
 from adt import inference, network, peaks, weights
+from adt.activations import Activations
 from adt.detectors import OnsetDetectors, summed
 from adt.errors import AudioError, ConfigError, DataError, WeightsError
 from adt.features import N_BANDS
 from adt.frames import HOP, SAMPLE_RATE, n_frames
-from adt.activations import Activations
 from adt.inference import Transcriber
 from adt.vocabulary import PIECES, STEMS
 from separation import UNetBank, separator

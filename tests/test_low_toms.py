@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from adt import Hit, Transcription
+from adt.activations import Activations
 from adt.calibration import calibrate
 from adt.frames import FRAME_RATE, SAMPLE_RATE
-from adt.activations import Activations
 from adt.levels import GROUPS
 from adt.peaks import DEFAULT_THRESHOLD, pick_peaks
 from adt.toms.low_end import RATE, LowEnd, added_spectra, pitches

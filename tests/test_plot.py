@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from adt import Hit, Transcription
+from adt.activations import Activations
 from adt.beats import Beats
 from adt.errors import ConfigError, OutputError
-from adt.activations import Activations
 from adt.plot import check, plot
 
 pytest.importorskip("matplotlib")

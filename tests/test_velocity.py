@@ -8,8 +8,8 @@ from scipy.stats import spearmanr
 from test_training import data  # noqa: F401  (a fixture)
 
 from adt import velocity, weights
-from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.activations import Activations
+from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.inference import Transcriber
 from adt.levels import GROUPS
 from adt.network import load_network

@@ -126,8 +126,7 @@ def quantize(transcription: Transcription, grid: str = "1/16",
         best = loudest.get((slot, hit.piece))
         if best is None or hit.velocity > best.velocity:
             loudest[slot, hit.piece] = Hit(time, hit.piece, hit.velocity, hit.confidence)
-    return Transcription(list(loudest.values()), transcription.duration, transcription.source,
-                         transcription.classes, beats=regular)
+    return transcription.replace(hits=list(loudest.values()), beats=regular)
 
 
 def divided_by_three(transcription: Transcription) -> bool:

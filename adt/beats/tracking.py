@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..frames import BEAT_FRAME_RATE
 from ..vocabulary import PIECES
 from .beats import LONGEST_BAR, Beats
+from .compound import track_compound
 
 if TYPE_CHECKING:
     from ..transcription import Transcription
@@ -66,7 +67,8 @@ class BeatTracker:
 
     def __call__(self, hits: Transcription, metre: int | None = None,
                  first_beat: float | None = None,
-                 tempo_range: tuple[float, float] = TEMPO_RANGE) -> Beats:
+                 tempo_range: tuple[float, float] = TEMPO_RANGE,
+                 compound: bool = False) -> Beats:
         """Beats of a transcription; without any where too little is struck.
 
         Parameters
@@ -80,19 +82,28 @@ class BeatTracker:
             bars are counted from it instead, of one length.
         tempo_range : (float, float)
             Slowest and fastest tempo, beats per minute.
+        compound : bool
+            Beats of three eighths: 6/8 for ``metre=2``, 9/8 for 3, 12/8 for 4.
 
         Raises
         ------
         ValueError
             If the transcription is of fewer classes.
         ConfigError
-            If the range is none or not within 30 to 400, or `metre` or `first_beat` cannot be.
+            If the range is none or not within 30 to 400, `metre` or `first_beat` cannot be, or
+            `compound` lacks its `metre`.
         """
         if hits.classes != len(PIECES):
             raise ValueError(f"beats are tracked from nine pieces, not from {hits.classes} classes")
-        return self.track([h.time for h in hits], [PIECES.index(h.piece) for h in hits],
-                          [h.velocity / 127 for h in hits], [h.confidence for h in hits],
-                          hits.duration, metre, first_beat, tempo_range)
+        if compound and metre is None:
+            raise ConfigError("compound=True: give metre, the beats of three eighths in a bar")
+        strokes = ([h.time for h in hits], [PIECES.index(h.piece) for h in hits],
+                   [h.velocity / 127 for h in hits], [h.confidence for h in hits])
+
+        def track(metre: int | None) -> Beats:
+            return self.track(*strokes, hits.duration, metre, first_beat, tempo_range)
+
+        return track_compound(track, hits, metre) if compound else track(metre)
 
     def track(self, times, pieces, velocities, confidences, duration: float,
               metre: int | None = None, first_beat: float | None = None,

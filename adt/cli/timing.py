@@ -77,12 +77,13 @@ class Timing:
         self._first = first_beat
         if beats is not None:
             from ..beats import Beats
+            from ..beats.compound import in_compound
             self._beats = Beats.load(beats)
             if len(self._beats) < 2:
                 raise ConfigError(f"{beats}: {len(self._beats)} beats; two at least are needed")
-            if self._compound:
-                self._beats = _in_compound(self._beats, self._metre, beats)
             try:
+                if self._compound:
+                    self._beats = in_compound(self._beats, self._metre)
                 tempo_map(self._beats)
             except ConfigError as error:
                 raise ConfigError(f"{beats}: {error}") from None
@@ -106,15 +107,18 @@ class Timing:
         DataError
             If there is to be a grid, but too little is struck to find the beats.
         """
-        from ..transcription import Transcription
         if self._first is not None and self._first >= hits.duration:
             raise ConfigError(f"--first-beat {self._first:g}: is not within the song, which lasts "
                               f"{hits.duration:.1f} s")
         if self.tracked:
-            hits = self._track(hits, transcriber)
+            try:
+                hits = transcriber.with_beats(hits, self._metre, self._first, self._range,
+                                              self._compound)
+            except ConfigError as error:
+                raise ConfigError(f"{hits.source}: {error}") from error
         else:
             beats = self._regular(hits.duration) if self._regular else self._beats
-            hits = Transcription(hits.hits, hits.duration, hits.source, hits.classes, beats=beats)
+            hits = hits.replace(beats=beats)
         if self._grid is None:
             return hits
         if hits.beats is None:
@@ -123,21 +127,6 @@ class Timing:
         from ..beats.quantize import quantize
         return quantize(hits, self._grid, self._swing)
 
-    def _track(self, hits, transcriber):
-        """Hits with tracked beats; of a compound metre the tracker may find the eighths."""
-        from ..beats.quantize import divided_by_three
-        from ..transcription import Transcription
-        def track(metre):
-            return transcriber.with_beats(hits, metre, self._first, self._range)
-
-        found = track(self._metre)
-        if not self._compound or found.beats is None:
-            return found
-        if found.beats.tempo > _FASTEST and not divided_by_three(found):
-            found = track(3 * self._metre)
-        beats = _in_compound(found.beats, self._metre, hits.source)
-        return Transcription(hits.hits, hits.duration, hits.source, hits.classes, beats=beats)
-
 
 def _range(text: str) -> tuple[float, float]:
     """The tempi that LOW:HIGH says."""
@@ -145,21 +134,3 @@ def _range(text: str) -> tuple[float, float]:
     given = options.two_numbers("--tempo-range", text, "LOW:HIGH in beats per minute, as in 60:110")
     check_tempo_range(given)
     return given
-
-
-#: Beats faster than this, a minute, are eighths unless they are divided by three.
-_FASTEST = 130.0
-
-
-def _in_compound(beats, metre: int, name: str):
-    """Beats of three eighths, of those or of the eighths themselves."""
-    from ..beats import Beats
-    if beats.metre == 3 * metre:
-        try:
-            return beats.by_threes()
-        except ValueError as error:
-            raise ConfigError(f"{name}: {error}") from error
-    if beats.metre == metre:
-        return Beats(beats.times, beats.positions, compound=True, bar=metre)
-    raise ConfigError(f"{name}: {beats.metre} beats a bar; --time-signature {3 * metre}/8 needs "
-                      f"{metre} (of three eighths) or {3 * metre} (eighths)")

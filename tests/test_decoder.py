@@ -315,8 +315,8 @@ def test_trees_are_the_ones_that_were_grown(monkeypatch):
             return super().fit(*arguments)
 
     monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingClassifier", Kept)
-    settings = {"trees": 20, "leaves": 15, "depth": 8, "least": 20, "features": 0.4,
-                "learning_rate": 0.1, "l2": 1.0}
+    settings = {"max_iter": 20, "max_leaf_nodes": 15, "max_depth": 8, "min_samples_leaf": 20,
+                "max_features": 0.4, "learning_rate": 0.1, "l2_regularization": 1.0}
     trees = Trees(trees=40, nodes=29)
     for member in (0, 1):
         table = training.Table(x[member::2], y[member::2], np.ones(len(y) // 2))
@@ -380,7 +380,7 @@ def test_train(data, doubtful_models, monkeypatch, tmp_path):  # noqa: F811
         "attention.precision=fp32", *(f"attention.model.{name}={value}"
                                       for name, value in SMALL_ATTENTION.items()),
         *(f"{part}.{setting}" for part in ("model", "cymbals")
-          for setting in ("trees=3", "least=2", "leaves=4"))]
+          for setting in ("max_iter=3", "min_samples_leaf=2", "max_leaf_nodes=4"))]
 
     def run(out):
         return run_training("decoder", data, tmp_path / out, sets)

@@ -289,7 +289,7 @@ def grow(trees: Trees, member: int, learned: Table, settings: dict, seed: int) -
     member : int
     learned : Table
     settings : dict
-        Section ``model`` or ``cymbals`` of the config.
+        Section ``model`` or ``cymbals`` of the config: parameters of the classifier.
     seed : int
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -297,12 +297,8 @@ def grow(trees: Trees, member: int, learned: Table, settings: dict, seed: int) -
     if len(np.unique(learned.y)) < 2:
         raise ConfigError("what the trees should tell apart is not in the clips; take more clips")
     grown = HistGradientBoostingClassifier(
-        max_iter=settings["trees"], max_leaf_nodes=settings["leaves"],
-        max_depth=settings["depth"], min_samples_leaf=settings["least"],
-        learning_rate=settings["learning_rate"], l2_regularization=settings["l2"],
-        max_features=settings["features"], early_stopping=False,
-        random_state=seed + member).fit(*learned)
-    _keep(grown, trees, member, len(trees.value) // settings["trees"])
+        **settings, early_stopping=False, random_state=seed + member).fit(*learned)
+    _keep(grown, trees, member, len(trees.value) // settings["max_iter"])
 
 
 def _keep(grown, trees: Trees, member: int, members: int) -> None:
@@ -378,8 +374,8 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
         The weights file.
     """
     data, out, attention = Path(data), Path(out), config["attention"]
-    shape = {part: {"trees": config["train"]["members"] * config[section]["trees"],
-                    "nodes": 2 * config[section]["leaves"] - 1}
+    shape = {part: {"trees": config["train"]["members"] * config[section]["max_iter"],
+                    "nodes": 2 * config[section]["max_leaf_nodes"] - 1}
              for part, section in _SECTIONS.items()}
     grown, kept = {part: config[section] for part, section in _SECTIONS.items()}, {}
     if config["trees"]:

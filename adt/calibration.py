@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import ConfigError
-from .frames import HOP, SAMPLE_RATE
+from .frames import frames_to_time, time_to_frames
 from .hits import pick_hits
 from .peaks import all_thresholds, pick_peaks
 from .scoring import WINDOW, rates
@@ -133,10 +133,10 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     stem_of = {c: s for c, s in zip(("KD", "SD", "TT", "HH", "CY"), STEMS)}
     right = {s: np.array([h.time for h in inside if stem_of[h.piece] == s]) for s in STEMS}
 
-    first = max(0, int(start * SAMPLE_RATE / HOP) - 20)
-    rows = slice(first, math.ceil(end * SAMPLE_RATE / HOP) + 20)
+    first = max(0, int(time_to_frames(start)) - 20)
+    rows = slice(first, math.ceil(time_to_frames(end)) + 20)
     arrays = [a[rows] for a in (activations.judged, activations.velocity, activations.offset)]
-    shift = first * HOP / SAMPLE_RATE
+    shift = float(frames_to_time(first))
     told = {base["kick"]: pick_hits(activations, base).low_toms}
 
     def low_toms(kick: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Iterable, Iterator
 
 import numpy as np
 
-from .frames import HOP, N_FFT, SAMPLE_RATE
+from .frames import HOP, N_FFT, SAMPLE_RATE, n_frames
 
 N_BANDS = 96  #: bands between F_MIN and F_MAX
 F_MIN, F_MAX = 30.0, 19_000.0  #: centre of first and last band, Hz
@@ -143,7 +143,7 @@ def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             done += ready
     if held is None or total == 0:
         return
-    left = 1 + total // HOP - done
+    left = n_frames(total) - done
     if left > 0:
         need = N_FFT + (left - 1) * HOP
         held = np.pad(held, ((0, 0), (0, max(0, need - held.shape[1]))))[:, :need]

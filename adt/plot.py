@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import ConfigError, OutputError
-from .frames import HOP, SAMPLE_RATE
+from .frames import frames_to_time, time_to_frames
 from .output import atomic_path
 from .vocabulary import PIECES
 
@@ -68,9 +68,9 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
     except ImportError as error:
         raise OutputError(_MISSING) from error
     end = activations.duration if end is None else end
-    rows = slice(max(0, int(start * SAMPLE_RATE / HOP)), int(end * SAMPLE_RATE / HOP) + 1)
+    rows = slice(max(0, int(time_to_frames(start))), int(time_to_frames(end)) + 1)
     onset = activations.judged[rows]
-    times = (rows.start + np.arange(len(onset))) * HOP / SAMPLE_RATE
+    times = frames_to_time(rows.start + np.arange(len(onset)))
     width = float(np.clip(_INCHES * (end - start), *_WIDTHS))
     figure = Figure(figsize=(width, 6 if bands is None else 8), layout="constrained")
     FigureCanvasAgg(figure)
@@ -80,10 +80,9 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         above, lanes = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
         decibel = 10 * np.log10(np.maximum(bands[rows], 1e-10))
         top = decibel.max() if decibel.size else 0.0
+        shown = frames_to_time([rows.start, rows.start + len(decibel)])
         above.imshow(decibel.T, origin="lower", aspect="auto", cmap="magma", vmin=top - 80,
-                     vmax=top, extent=(rows.start * HOP / SAMPLE_RATE,
-                                       (rows.start + len(decibel)) * HOP / SAMPLE_RATE,
-                                       0, bands.shape[1]))
+                     vmax=top, extent=(*shown, 0, bands.shape[1]))
         above.set_ylabel("band")
     for lane, piece in enumerate(PIECES):
         lanes.fill_between(times, lane, lane + 0.9 * onset[:, lane], color="tab:blue",

@@ -24,8 +24,8 @@ ACCENT = 1.3  #: an accent is louder than the piece's median by this factor
 ACCENTS = 0.25  #: where more of a piece's hits than this share would be accents, none is
 SWING = 0.57  #: least share of the first of two notes that is called swing
 
-_SNARE = {38}
-_DRUMS = {38, 43, 47, 50}
+_SNARE = class_note("snare")
+_DRUMS = {class_note(drum) for drum in ("snare", "tom_floor", "tom_mid", "tom_high")}
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _dynamics(hits: list[Hit]) -> list[int]:
         members = [k for k, hit in enumerate(hits) if hit.piece == piece]
         note = class_note(piece)
         values = np.array([hits[k].velocity for k in members], dtype=float)
-        ghost = values < GHOST * np.percentile(values, 75) if note in _SNARE else values < 0
+        ghost = values < GHOST * np.percentile(values, 75) if note == _SNARE else values < 0
         if note in _DRUMS and not ghost.all():
             accent = values >= ACCENT * np.median(values[~ghost])
             if accent.sum() > ACCENTS * len(values):

@@ -20,14 +20,19 @@ from .rhythm import Bar, Rhythm, Stroke, write_rhythm
 
 __all__ = ["to_score", "to_musicxml", "POSITIONS"]
 
-#: General MIDI key of a piece or class → line or space, and notehead.
-POSITIONS = {
-    36: ("F4", "normal"), 38: ("C5", "normal"), 43: ("A4", "normal"), 47: ("D5", "normal"),
-    50: ("E5", "normal"), 42: ("G5", "x"), 46: ("G5", "x"), 51: ("F5", "x"), 49: ("A5", "x"),
+#: Piece → line or space, notehead, and name of the instrument. Classes of smaller sets are written
+#: as the piece whose General MIDI key they have.
+_WRITTEN = {
+    "kick": ("F4", "normal", "Bass Drum"), "snare": ("C5", "normal", "Snare Drum"),
+    "tom_floor": ("A4", "normal", "Floor Tom"), "tom_mid": ("D5", "normal", "Mid Tom"),
+    "tom_high": ("E5", "normal", "High Tom"), "hihat_closed": ("G5", "x", "Closed Hi-Hat"),
+    "hihat_open": ("G5", "x", "Open Hi-Hat"), "ride": ("F5", "x", "Ride Cymbal"),
+    "crash": ("A5", "x", "Crash Cymbal"),
 }
-_NAMES = {36: "Bass Drum", 38: "Snare Drum", 43: "Floor Tom", 47: "Mid Tom", 50: "High Tom",
-          42: "Closed Hi-Hat", 46: "Open Hi-Hat", 51: "Ride Cymbal", 49: "Crash Cymbal"}
-_FEET = {36}
+#: General MIDI key of a piece or class → line or space, and notehead.
+POSITIONS = {class_note(piece): written[:2] for piece, written in _WRITTEN.items()}
+_NAMES = {class_note(piece): name for piece, (*_, name) in _WRITTEN.items()}
+_FEET, _OPEN = {class_note("kick")}, class_note("hihat_open")
 BARS_PER_SYSTEM = 4  #: in a line; fewer where more onsets than these would be in it
 ONSETS_PER_SYSTEM = 52
 
@@ -314,7 +319,7 @@ def _chord(m21, strokes: list[Stroke], duration, stem: str):
     element.stemDirection = stem
     if any(stroke.accent for stroke in strokes):
         _mark(element, m21.articulations.Accent())
-    if any(class_note(stroke.piece) == 46 for stroke in strokes):
+    if any(class_note(stroke.piece) == _OPEN for stroke in strokes):
         _mark(element, m21.articulations.OpenString())
     if any(stroke.closing for stroke in strokes):
         _mark(element, m21.articulations.Stopped())

@@ -106,16 +106,9 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     steps = settings["steps"]
     checkpoint, log = out / "checkpoint.pt", out / "log.csv"
     step, figures = 0, {}
+    parts = {"model": model, "average": average, "optimiser": optimiser}
     if resume and checkpoint.is_file():
-        state = _load(checkpoint, config, device)
-        try:
-            model.load_state_dict(state["model"])
-            average.load_state_dict(state["average"])
-            optimiser.load_state_dict(state["optimiser"])
-        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise ConfigError(f"{checkpoint}: of a model of another size; give the settings it "
-                              "was made with, or another --out") from error
-        step = state["step"]
+        step = _restore(checkpoint, parts, config, device)
         print(f"resumed at step {step}", flush=True)
     else:
         log.unlink(missing_ok=True)
@@ -142,11 +135,7 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
             value = float(value.detach())
             running[name] = 0.98 * running.get(name, value) + 0.02 * value
         if step % settings["validate_every"] == 0 or step == steps:
-            temporary = checkpoint.with_suffix(".part")
-            torch.save({"model": model.state_dict(), "average": average.state_dict(),
-                        "optimiser": optimiser.state_dict(), "step": step,
-                        "settings": json.dumps(config, default=str)}, temporary)
-            temporary.replace(checkpoint)
+            _keep(checkpoint, parts, config, step)
             average.eval()
             figures = validate(average.module)
             speed = (step - began) / (time.monotonic() - started)
@@ -171,6 +160,25 @@ def _share(config: dict) -> float:
         raise ConfigError(f"train.start_share: {share}, but there are no weights to blend with; "
                           f"set {' and '.join(begun)}, or train.start_share=0")
     return share
+
+
+def _keep(checkpoint: Path, parts: dict[str, Any], config: dict, step: int) -> None:
+    """Write what a run needs to go on."""
+    with atomic_path(checkpoint) as temporary:
+        torch.save({**{name: part.state_dict() for name, part in parts.items()}, "step": step,
+                    "settings": json.dumps(config, default=str)}, temporary)
+
+
+def _restore(checkpoint: Path, parts: dict[str, Any], config: dict, device: torch.device) -> int:
+    """Read what `_keep` wrote, in place; the steps that were done."""
+    state = _load(checkpoint, config, device)
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ConfigError(f"{checkpoint}: of a model of another size; give the settings it "
+                          "was made with, or another --out") from error
+    return state["step"]
 
 
 def _load(checkpoint: Path, config: dict, device: torch.device) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from .errors import ConfigError
 _PACKAGE = Path(__file__).parent
 #: Where the project's configurations lie: in the package, or beside it in a checkout.
 PROJECT = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+_LEAST = {("train", "steps"): 1, ("train", "batch"): 1, ("train", "validate_every"): 1,
+          ("train", "seed"): 0, ("data", "workers"): 0}
+SHARED = "data.yaml"  #: what configurations of several commands build on
 
 
 def _merge(base: dict, change: dict) -> dict:
@@ -26,12 +29,35 @@ def _merge(base: dict, change: dict) -> dict:
 
 
 @lru_cache
-def _settings() -> dict:
-    """Every setting that one of the project's configurations has."""
+def _project() -> dict[str, dict]:
+    """The project's configurations as they are written, by the names of their files."""
+    return {file.name: yaml.safe_load(file.read_text(encoding="utf-8"))
+            for folder in PROJECT for file in sorted(folder.glob("*.yaml"))}
+
+
+def _chain(name: str) -> list[str]:
+    """A project's configuration and those that it builds on, the last first."""
+    chain = [name]
+    while (base := _project()[chain[0]].get("base")) is not None:
+        chain.insert(0, base)
+    return chain
+
+
+def _settings(name: str | None = None) -> dict:
+    """Every setting of one of the project's configurations, or of others of its command.
+
+    Those of one command build on the same file, `name` among them; without a name they are those of
+    all commands.
+    """
+    chains = {other: _chain(other) for other in _project()}
+    if name is not None:
+        command = [link for link in chains[name] if link != SHARED][:1]
+        chains = {other: chain for other, chain in chains.items()
+                  if name == SHARED or set(command) & set(chain)}
     every: dict = {}
-    for folder in PROJECT:
-        for file in sorted(folder.glob("*.yaml")):
-            every = _merge(every, yaml.safe_load(file.read_text(encoding="utf-8")))
+    for other in sorted({link for chain in chains.values() for link in chain}):
+        every = _merge(every, _project()[other])
+    every.pop("base", None)
     if "louder" in every:  # in place of those of randomise
         every["louder"]["randomise"] = every["randomise"]
     return every
@@ -78,7 +104,7 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
         setting or is of another kind than what it replaces.
     """
     path = Path(path)
-    config = _read(path)
+    config, _ = _read(path)
     for override in overrides:
         key, equals, text = override.partition("=")
         *sections, last = key.strip().split(".")
@@ -99,8 +125,11 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
     return config
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Settings of a file and its base, which is none of the files above, begun with them."""
+def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], str | None]:
+    """Settings of a file and its base, which is none of the files above, begun with them.
+
+    And the name of the project's configuration that it builds on or is, if any.
+    """
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -111,8 +140,9 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected a mapping of settings")
     base = config.pop("base", None)
+    own = path.name if path.parent.resolve() in [f.resolve() for f in PROJECT] else None
     if base is None:
-        return config
+        return config, own
     above = (*above, path.resolve())
     found = [file for folder in (path.parent, *PROJECT) if (file := folder / str(base)).is_file()]
     other = next((file for file in found if file.resolve() not in above), None)
@@ -120,7 +150,8 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ConfigError(f"{path}: base: {base} " + (
             "leads back to itself; name another file" if found
             else "is neither beside it nor one of the project's"))
-    return _changed(_read(other, above), config, _settings(), path)
+    below, project = _read(other, above)
+    return _changed(below, config, _settings(own or project), path), own or project
 
 
 def complete(config: dict[str, Any], base: Path, path: Path) -> dict[str, Any]:
@@ -145,7 +176,12 @@ def complete(config: dict[str, Any], base: Path, path: Path) -> dict[str, Any]:
     if missing:
         raise ConfigError(f"{path}: lacks {', '.join(missing)}; write 'base: {base.name}' in it, "
                           "or give another --config")
-    return _changed(whole, config, config, path)
+    changed = _changed(whole, config, _settings(base.name), path)
+    for (section, name), least in _LEAST.items():
+        if changed.get(section, {}).get(name, least) < least:
+            raise ConfigError(f"{path}: {section}.{name}: {changed[section][name]}; expected "
+                              f"{least} or more")
+    return changed
 
 
 def _missing(config: dict, whole: dict, section: str = "") -> list[str]:

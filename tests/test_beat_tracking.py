@@ -202,7 +202,7 @@ def test_training(tmp_path):
     config = load_config(FOLDER / "beats.yaml", changes)
     beats = train_beats(config, tmp_path, tmp_path / "run", device="cpu")
     bars = train_bars(load_config(FOLDER / "bars.yaml", [
-        *changes, "randomise.beats=[8, 16]"]), tmp_path, tmp_path / "run", device="cpu")
+        *changes, "randomise.beats=[8, 16]"]), tmp_path, tmp_path / "bars", device="cpu")
     assert BeatNetwork(4, (1, 2)).margin == 8
     assert isinstance(BeatTracker(beats=beats, bars=bars)(groove(100, 4)), adt.Beats)
     assert adt.weights.describe(bars)["training_data"]["songs"].startswith("0 MIDI songs")

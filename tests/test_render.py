@@ -315,6 +315,22 @@ def test_rendering_goes_on_where_it_stopped(tmp_path, groove_root, kits_root, mo
         assert (a / "ride.wav").read_bytes() == (b / "ride.wav").read_bytes()
 
 
+def test_a_data_set_has_one_length_and_seed(tmp_path, groove_root, kits_root):
+    from adt.errors import ConfigError
+    first = render_dataset(groove_root, kits_root, tmp_path / "o", seconds=1.0, progress=False)
+    assert render_dataset(groove_root, kits_root, tmp_path / "o", seconds=1.0,
+                          progress=False) == first
+    for other in ({"seconds": 2.0}, {"seconds": 1.0, "seed": 1}, {}):
+        with pytest.raises(ConfigError, match="another folder"):
+            render_dataset(groove_root, kits_root, tmp_path / "o", progress=False, **other)
+
+
+def test_performances_that_begin_later_are_left_out(tmp_path, groove_root, kits_root):
+    assert render_dataset(groove_root, kits_root, tmp_path / "o", seconds=1e-4,
+                          progress=False) == []
+    assert not list((tmp_path / "o").rglob("*.wav"))
+
+
 def test_blocks_do_not_show(tmp_path, groove_root, kits_root, monkeypatch):
     from adt.data import render as module
     (a,) = render_dataset(groove_root, kits_root, tmp_path / "a", limit=1, progress=False)

@@ -224,10 +224,62 @@ def test_resume_goes_on_where_it_stopped(data, tmp_path, monkeypatch, capsys):
     assert "resumed at step 2" in capsys.readouterr().out
     assert seen == [4], "not the clip after those of the first two steps"
     assert [row["step"] for row in log(cut)] == ["2", "4"]
-    assert log(cut)[-1]["nsdr"] == log(whole)[-1]["nsdr"]
+    for name in ("nsdr", "loss_total"):
+        assert log(cut)[-1][name] == log(whole)[-1][name]
     ours, _ = weights.load_weights(cut / "bank.safetensors")
     theirs, _ = weights.load_weights(whole / "bank.safetensors")
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_resume_draws_the_same_numbers(tmp_path):
+    """Of layers that draw at random, too: dropout, and detectors that see nothing beside."""
+    class Dropping(torch.nn.Sequential):
+        def __init__(self):
+            torch.manual_seed(0)
+            super().__init__(torch.nn.Linear(8, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
+
+    def run(out, resume=False, stop=9):
+        config = {"train": {
+            "steps": 4, "batch": 2, "learning_rate": 1e-2, "weight_decay": 0.0,
+            "average": 0.9, "precision": "fp32", "validate_every": 2}}
+
+        def batches(first):
+            for clip in range(first, 18, 2):
+                if clip == stop:
+                    raise KeyboardInterrupt
+                yield {"x": torch.full((2, 8), clip / 2 + 1.0)}
+
+        torch.manual_seed(0)
+        return loop.fit(
+            Dropping(), lambda model, batch: {"total": model(batch["x"]).square().mean()},
+            batches, lambda model: {"figure": float(torch.rand(()))}, config, out,
+            torch.device("cpu"), resume)[0].state_dict()
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", stop=4)
+    again = run(tmp_path / "cut", resume=True)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_a_run_does_not_replace_another(data, begun, capsys):
+    before = {path.name: path.read_bytes() for path in begun.iterdir()}
+    assert train("bank", data, begun, *BANK) == 1
+    assert "--resume" in _error(capsys)
+    assert {path.name: path.read_bytes() for path in begun.iterdir()} == before
+
+
+def test_settings_are_kept_beside_what_was_made_with_them(data, bank, tmp_path, monkeypatch):
+    shutil.copytree(bank, tmp_path / "run")
+    (tmp_path / "run" / "checkpoint.pt").unlink()
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dataset, "read_kits", interrupted)
+    assert train("bank", data, tmp_path / "run", *BANK, "train.steps=99") == 130
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
 
 
 def _only_first(save):
@@ -789,6 +841,58 @@ def test_nobody_may_play_or_one_stem_or_articulation_alone(data, settings_of_cli
         stems |= left
         articulations.add(len(played))
     assert len(stems) >= 3 and articulations >= {1, 2}
+
+
+@pytest.mark.parametrize("text, words", [
+    ("base: bank.yaml\nloss: {velocity: 9}\n", "no setting loss.velocity"),
+    ("base: bank.yaml\nmodel: {demix: false}\n", "no setting model.demix"),
+    ("base: bank.yaml\ntrain: {crops: 3}\n", "no setting train.crops"),
+    ("base: bank.yaml\ntrain: {batch: 0}\n", "1 or more"),
+    ("base: bank.yaml\ntrain: {validate_every: 0}\n", "1 or more"),
+    ("base: bank.yaml\ntrain: {seed: -1}\n", "0 or more"),
+    ("base: bank.yaml\ndata: {workers: -1}\n", "0 or more")])
+def test_settings_of_other_commands_and_impossible_ones_are_refused(
+        data, tmp_path, capsys, text, words):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert main(["train", "bank", "--config", str(tmp_path / "mine.yaml"), "--data", str(data),
+                 "-o", str(tmp_path / "out")]) == 1
+    assert words in _error(capsys) and not (tmp_path / "out").exists()
+
+
+def test_settings_without_a_base_are_checked_too(data, bank, tmp_path, capsys):
+    text = (bank / "config.yaml").read_text().replace("train:\n", "train:\n  learning_rte: 1\n")
+    (tmp_path / "mine.yaml").write_text(text)
+    assert main(["train", "bank", "--config", str(tmp_path / "mine.yaml"), "--data", str(data),
+                 "-o", str(tmp_path / "out")]) == 1
+    assert "learning_rte" in _error(capsys)
+
+
+def test_samples_of_one_file_have_each_their_own_onset(tmp_path):
+    from adt.data.kits import read_kit
+    clicks = np.zeros(30_000, np.float32)
+    clicks[1_000], clicks[20_000:20_400] = 0.5, 0.3 * np.sin(np.arange(400) / 3)
+    (tmp_path / "kit").mkdir()
+    soundfile.write(tmp_path / "kit" / "all.wav", clicks, SAMPLE_RATE)
+    file = {"file": "all.wav", "velocity_hi": 127}
+    (tmp_path / "kit" / "kit.json").write_text(json.dumps({"name": "one", "pieces": {
+        "kick": [{**file, "onset_ms": 1_000 / 44.1}],
+        "snare": [{**file, "onset_ms": 20_000 / 44.1}]}}))
+    kit = read_kit(tmp_path / "kit")
+    shots = oneshots.OneShots([kit])
+    kick, snare = (shots.get(kit.layers[a][0][0], 0) for a in ("kick", "snare"))
+    assert len(kick) != len(snare) or not np.allclose(kick, snare)
+    assert kick[oneshots.LEAD].sum() > 0 and snare[oneshots.LEAD].sum() > 0
+
+
+def test_kits_of_one_name_are_refused(tmp_path):
+    from adt.data.kits import read_kits
+    for seed in range(2):
+        write_kit(tmp_path / f"kit{seed}", seed=seed)
+        description = json.loads((tmp_path / f"kit{seed}" / "kit.json").read_text())
+        (tmp_path / f"kit{seed}" / "kit.json").write_text(
+            json.dumps({**description, "name": "Same"}))
+    with pytest.raises(DataError, match="Same"):
+        read_kits(tmp_path)
 
 
 def test_rumble_is_low_and_comes_and_goes():

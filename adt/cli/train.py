@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import AdtError, ConfigError
+from ..errors import ConfigError
 from . import options, outputs
 
 
@@ -29,8 +29,11 @@ def _project(name: str) -> Path | None:
     return next((path for folder in PROJECT if (path := folder / name).is_file()), None)
 
 
-def _training_options(default: str):
-    """Options of a training command whose settings are the project's `default`."""
+def _training_options(default: str, by_steps: bool = True):
+    """Options of a training command whose settings are the project's `default`.
+
+    Those that do not train step by step have no checkpoint to go on from.
+    """
     chosen = (
         click.option("--config", metavar="FILE", type=click.Path(path_type=Path), default=default,
                      help="YAML file of settings, or the name of one of the project's."),
@@ -38,8 +41,10 @@ def _training_options(default: str):
                      help="Folder below which the settings' data lies."),
         click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path),
                      required=True,
-                     help="Folder that gets checkpoint, log, curves and weights."),
-        click.option("--resume", is_flag=True, help="Go on from the checkpoint in DIR."),
+                     help="Folder that gets checkpoint, log, curves and weights." if by_steps
+                     else "Folder that gets settings and weights."),
+        *([click.option("--resume", is_flag=True, help="Go on from the checkpoint in DIR.")]
+          if by_steps else []),
         options.device("auto"),
         click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
                      help="Change a setting, e.g. train.steps=100; may be repeated."),
@@ -53,8 +58,8 @@ def _training_options(default: str):
     return decorate
 
 
-def _train(name: str, config: Path, data: Path, out: Path, resume: bool, device: str,
-           overrides: tuple[str, ...]) -> None:
+def _train(name: str, config: Path, data: Path, out: Path, device: str,
+           overrides: tuple[str, ...], resume: bool = False) -> None:
     from ..config import complete, load_config, save_config
     settings = load_config(_find_config(config), list(overrides))
     if not data.is_dir():
@@ -63,15 +68,21 @@ def _train(name: str, config: Path, data: Path, out: Path, resume: bool, device:
     outputs.check_writable([out])
     from .. import training
     train = getattr(training, f"train_{name}")
+    before = _kept(out)
     try:
         weights = train(settings, data, out, resume=resume, device=device)
-    except AdtError:  # refused: these are not the settings of what is there
-        raise
     except BaseException:
-        save_config(settings, out / "config.yaml")
+        if _kept(out) != before:  # or else these are not the settings of what is there
+            save_config(settings, out / "config.yaml")
         raise
     save_config(settings, out / "config.yaml")
     click.echo(f"weights: {weights}")
+
+
+def _kept(out: Path) -> list[int]:
+    """When what an interrupted training leaves was written."""
+    return [path.stat().st_mtime_ns for name in ("checkpoint.pt", "heard.npz")
+            if (path := out / name).is_file()]
 
 
 @click.group(context_settings=options.SETTINGS)
@@ -101,14 +112,17 @@ def joint(**settings):
 
 
 @command.command(context_settings=options.SETTINGS)
-@_training_options("decoder")
+@_training_options("decoder", by_steps=False)
 def decoder(**settings):
-    """Train what judges strokes in the light of the whole song."""
+    """Train what judges strokes in the light of the whole song.
+
+    What is heard in the clips is kept in DIR, and read again.
+    """
     _train("decoder", **settings)
 
 
 @command.command(context_settings=options.SETTINGS)
-@_training_options("velocity")
+@_training_options("velocity", by_steps=False)
 def velocity(**settings):
     """Train what tells velocities from levels within a song."""
     _train("velocity", **settings)

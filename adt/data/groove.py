@@ -100,7 +100,7 @@ def read_midi(path: Path | str) -> Performance:
                 articulation = TD11_TO_ARTICULATION.get(message.note)
                 if articulation is not None:
                     strokes.append((now, _ARTICULATION_INDEX[articulation], message.velocity))
-    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
+    except (OSError, EOFError, ValueError, TypeError, IndexError, KeyError) as error:
         raise DataError(f"{path}: not a readable MIDI file "
                         f"({str(error) or repr(error)})") from error
     strokes.sort()

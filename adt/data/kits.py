@@ -195,6 +195,11 @@ def read_kits(root: Path | str, families: str = "all") -> list[Kit]:
     if families != "all":
         held_out = families == "validation"
         kits = [k for k in kits if (k.family in VALIDATION_FAMILIES) == held_out]
+    names = [kit.name for kit in kits]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{root}: several kits are called {', '.join(twice)}; give each a name of "
+                        "its own in its kit.json")
     if not kits:
         raise DataError(f"{root}: no kits ({families}) found; expected NAME/kit.json below it")
     return kits

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audio import resample
 from ..errors import DataError
 from ..frames import SAMPLE_RATE
 from ..output import atomic_path
@@ -104,7 +105,8 @@ def read_stroke(path: Path | str) -> np.ndarray:
     """
     import soundfile
     try:
-        audio = soundfile.read(path, dtype="float32", always_2d=True)[0].T
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        audio = resample(audio.T, rate, SAMPLE_RATE)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{path}: stroke cannot be read ({error}); render it again with "
                         "adt render-percussion") from error

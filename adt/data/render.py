@@ -9,6 +9,7 @@ Separation", Pattern Recognition Letters, 2024).
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import zlib
@@ -20,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError, OutputError
+from ..errors import ConfigError, DataError, OutputError
 from ..frames import SAMPLE_RATE
+from ..output import atomic_path
 from ..vocabulary import (
     ARTICULATION_TO_PIECE,
     ARTICULATIONS,
@@ -254,7 +256,8 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
     and ``labels.csv`` (seconds, articulation, velocity of the strokes that sound);
     ``out/DRUMMER/SESSION/CLIP.mid`` is Groove's file and ``out/info.csv`` its index.
     A finished clip is never written again, so that an interrupted run goes on where
-    it stopped.
+    it stopped; ``out/render.json`` keeps the settings that it must go on with. Performances
+    without a stroke in their first `seconds` are left out.
 
     Parameters
     ----------
@@ -282,6 +285,8 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
     ------
     DataError
         If the inputs are not what they should be.
+    ConfigError
+        If `out` has clips of another length or seed.
     OutputError
         If `out` cannot be written.
     """
@@ -298,6 +303,7 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
     try:
         out.mkdir(parents=True, exist_ok=True)
         _copy(groove_root / "info.csv", out / "info.csv")
+        _same_settings(out / "render.json", {"seconds": seconds, "seed": seed})
         bar = tqdm(total=len(rows) * len(chosen), unit="clip", desc="render",
                    disable=None if progress else True)
         with bar:
@@ -312,6 +318,10 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
                 performance = replace(read_midi(source), name=row["id"])
                 if seconds is not None:
                     performance = performance.excerpt(0.0, seconds)
+                if not len(performance):  # nothing is struck so soon
+                    del folders[-len(chosen):]
+                    bar.update(len(todo))
+                    continue
                 clip.mkdir(parents=True, exist_ok=True)
                 _copy(source, out / row["midi_filename"])
                 for kit in todo:
@@ -321,6 +331,21 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
         raise OutputError(f"{out}: cannot be written ({error}); free some space or "
                           "choose another folder, finished clips are kept") from error
     return folders
+
+
+def _same_settings(path: Path, settings: dict) -> None:
+    """Keep settings for runs that go on; refuse others than those kept."""
+    if not path.is_file():
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(settings), encoding="utf-8")
+        return
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        kept = None
+    if kept != settings:
+        raise ConfigError(f"{path.parent}: its clips were rendered with {kept}, not {settings}; "
+                          "go on with those, or choose another folder")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -14,11 +14,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from ..beats.bar_network import BarNetwork, by_beat
 from ..data.rhythms import Rhythm, cut, generate, stretch
+from ..errors import ConfigError
 from ..network import pick_device
 from ..weights import save_weights
 from .beats import described, heard, long_enough, rhythms
 from .endless import loader
 from .loop import fit
+
+_SHORTEST = 8  #: beats
 
 
 class BarClips:
@@ -35,6 +38,9 @@ class BarClips:
     def __init__(self, groove, midi, config: dict):
         self.sources = {"groove": list(groove), "midi": list(midi)}
         self.settings, self.shares = config["randomise"], config["data"]["shares"]
+        if self.settings["beats"][1] < _SHORTEST:
+            raise ConfigError(f"randomise.beats={self.settings['beats']}: clips of {_SHORTEST} "
+                              "beats are the shortest to learn from")
 
     def _whole(self, rng: np.random.Generator) -> Rhythm:
         kind = rng.random()
@@ -54,7 +60,8 @@ class BarClips:
             start = 0 if rng.random() < self.settings["begin"] else int(
                 rng.integers(0, max(1, len(whole.beats) - low)))
             times = whole.beats.times[start:start + count]
-            if len(times) < 8:
+            slow, fast = self.settings["tempo"]
+            if len(times) < _SHORTEST or not slow <= 60 / np.median(np.diff(times)) <= fast:
                 continue
             part = cut(whole, times[0] - 0.05, times[-1] + 0.05)
             if len(part.times) < 8:

@@ -16,7 +16,7 @@ from ..network import aligned, load_network, pick_device
 from ..weights import load_weights, save_weights
 from . import provenance
 from .dataset import batches, loader, training_maker, validation_clips
-from .loop import fit
+from .loop import fit, precision
 from .validation import real_tracks, score
 
 _THRESHOLD = 0.4  #: of validation, before the decoder
@@ -40,8 +40,8 @@ def onset_loss(outputs, batch, settings: dict) -> dict[str, torch.Tensor]:
 class Heard:
     """Bank and detectors as one function of the mixture's bands."""
 
-    def __init__(self, bank: UNetBank | None):
-        self.bank = bank
+    def __init__(self, bank: UNetBank | None, dtype: torch.dtype = torch.bfloat16):
+        self.bank, self.dtype = bank, dtype
 
     def stems(self, mixture: torch.Tensor) -> torch.Tensor | None:
         """Stem bands in dB, without gradient, None without a bank."""
@@ -52,7 +52,8 @@ class Heard:
 
     def activations(self, model: OnsetDetectors, mixture: torch.Tensor) -> np.ndarray:
         """Onset, velocity and offset, shape (batch, 3, frames, 9)."""
-        with torch.no_grad(), torch.autocast(mixture.device.type, torch.bfloat16):
+        with torch.no_grad(), torch.autocast(
+                mixture.device.type, self.dtype, enabled=self.dtype != torch.float32):
             out = model(mixture, self.stems(mixture)).float()
         out[:, :2] = out[:, :2].sigmoid()
         return out.cpu().numpy()
@@ -120,7 +121,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     bank = None
     if config["model"]["demix"]:
         bank = load_network(UNetBank, "bank", config["bank"] or "bank", target)[0]
-    heard = Heard(bank)
+    heard = Heard(bank, precision(config["train"]))
     maker = training_maker(config, data)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
     real = real_tracks(config, data)

@@ -21,7 +21,7 @@ from ..weights import load_weights, save_weights
 from . import bank as banks
 from . import detectors, provenance
 from .dataset import loader, training_maker, validation_clips
-from .loop import fit
+from .loop import fit, precision
 from .validation import real_tracks
 from .widening import widen
 
@@ -86,7 +86,7 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
                 "masks": masks}
 
     def validate(m):
-        heard = detectors.Heard(m.bank)
+        heard = detectors.Heard(m.bank, precision(config["train"]))
         return {**banks.validate(m.bank, clips, target),
                 **detectors.validate(m.detectors, heard, clips, real, target)}
 

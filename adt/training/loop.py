@@ -106,16 +106,19 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     steps = settings["steps"]
     checkpoint, log = out / "checkpoint.pt", out / "log.csv"
     step, figures = 0, {}
+    running: dict[str, float] = {}
     parts = {"model": model, "average": average, "optimiser": optimiser}
     if resume and checkpoint.is_file():
-        step = _restore(checkpoint, parts, config, device)
+        step = _restore(checkpoint, parts, running, config, device)
         print(f"resumed at step {step}", flush=True)
+    elif checkpoint.is_file():
+        raise ConfigError(f"{checkpoint}: is there already; go on with it (--resume), remove it, "
+                          "or give another --out")
     else:
         log.unlink(missing_ok=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(  # goes on where the optimiser stands
         optimiser, settings["learning_rate"], total_steps=steps + 1, pct_start=0.08,
         last_epoch=min(step, steps) - 1)
-    running: dict[str, float] = {}
     started, began = time.monotonic(), step
     model.train()
     batches = iter(make_batches(step * settings["batch"])) if step < steps else iter(())
@@ -135,9 +138,11 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
             value = float(value.detach())
             running[name] = 0.98 * running.get(name, value) + 0.02 * value
         if step % settings["validate_every"] == 0 or step == steps:
-            _keep(checkpoint, parts, config, step)
+            drawn = _random_state(device)
+            _keep(checkpoint, parts, running, drawn, config, step)
             average.eval()
             figures = validate(average.module)
+            _set_random_state(drawn, device)  # as when the run goes on from the checkpoint
             speed = (step - began) / (time.monotonic() - started)
             row = {"step": step, "lr": schedule.get_last_lr()[0], "steps_per_s": round(speed, 3),
                    **{f"loss_{k}": round(v, 5) for k, v in running.items()},
@@ -162,19 +167,39 @@ def _share(config: dict) -> float:
     return share
 
 
-def _keep(checkpoint: Path, parts: dict[str, Any], config: dict, step: int) -> None:
+def _random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Where the generators are that layers draw from."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+def _keep(checkpoint: Path, parts: dict[str, Any], running: dict[str, float],
+          drawn: dict[str, torch.Tensor], config: dict, step: int) -> None:
     """Write what a run needs to go on."""
     with atomic_path(checkpoint) as temporary:
         torch.save({**{name: part.state_dict() for name, part in parts.items()}, "step": step,
+                    "running": running, "random": drawn,
                     "settings": json.dumps(config, default=str)}, temporary)
 
 
-def _restore(checkpoint: Path, parts: dict[str, Any], config: dict, device: torch.device) -> int:
+def _restore(checkpoint: Path, parts: dict[str, Any], running: dict[str, float], config: dict,
+             device: torch.device) -> int:
     """Read what `_keep` wrote, in place; the steps that were done."""
     state = _load(checkpoint, config, device)
     try:
         for name, part in parts.items():
             part.load_state_dict(state[name])
+        running.update(state.get("running", {}))
+        if "random" in state:  # earlier versions did not keep it
+            _set_random_state(state["random"], device)
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise ConfigError(f"{checkpoint}: of a model of another size; give the settings it "
                           "was made with, or another --out") from error

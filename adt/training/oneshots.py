@@ -67,13 +67,13 @@ class OneShots:
         self._shots: dict = {}
         for sample in samples:
             audio = sample.audio
-            self._shots[sample.path] = [
+            self._shots[sample.path, sample.onset] = [
                 one_shot(audio, sample.onset, p) for p in range(POSITIONS)]
             sample.__dict__.pop("audio", None)  # the audio itself is not needed again
 
     def get(self, sample: Sample, position: int) -> np.ndarray:
         """Powers of a sample at an onset position, shape (frames, N_BANDS)."""
-        return self._shots[sample.path][position]
+        return self._shots[sample.path, sample.onset][position]
 
     def __len__(self) -> int:
         return len(self._shots)

@@ -117,6 +117,9 @@ def load_accompaniment(folders: Sequence[Path | str], progress: bool = False) ->
         if len(bands) < 200:
             continue
         result.append(_unit_loudness(bands))
+    if files and not result:
+        raise DataError(f"{folders[0]}: no recording of two seconds or more; give longer ones, or "
+                        "set data.accompaniment=null")
     return result
 
 

@@ -18,6 +18,7 @@ from scipy.special import expit
 from ..activations import Activations
 from ..decoder import Decoder, decode
 from ..decoder.description import logit
+from ..errors import ConfigError
 from ..frames import FRAME_RATE
 from ..hits import pick_hits
 from ..levels import levels
@@ -244,8 +245,10 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
     model = VelocityNet(**config["model"])
     for demix, clips in heard.items():
         x, y = _table(clips, settings, np.random.default_rng(settings["seed"]))
-        if len(y):
-            _fit(model, demix, x, y, config)
+        if len(y) < 2:
+            raise ConfigError(f"data.clips={config['data']['clips']}: no strokes in them were "
+                              "found; take more clips")
+        _fit(model, demix, x, y, config)
     unseen: dict[bool, list[Heard]] = {True: [], False: []}
     for clip in validation_clips(config, Path(data), config["data"]["validation_clips"]):
         for demix, found in hear(listener, decoder, vars(clip)).items():

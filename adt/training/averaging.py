@@ -77,7 +77,10 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
 @torch.inference_mode()
 def _side_by_side(networks: Sequence[VelocityNet]) -> dict[str, torch.Tensor]:
     """Weights of one network with the members of all, for what the first one's mean and scale
-    make of the features: the first layers of the others take in the difference."""
+    make of the features: the first layers of the others take in the difference.
+
+    It is exact but for features that are clipped: they are where the first one's scale ends.
+    """
     first = networks[0]
     for kind in ("stems", "mixture"):
         mean, scale = (getattr(first, f"{kind}_{what}") for what in ("mean", "scale"))

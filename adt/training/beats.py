@@ -175,9 +175,11 @@ def described(config: dict, groove, songs) -> dict:
     return {
         "name": config["name"], "model": config["model"], "licence": provenance.LICENCE,
         "adt_version": __version__, "train": config["train"], "randomise": config["randomise"],
+        "data": config["data"], "loss": config["loss"],
         "training_data": {
             "performances": f"Groove MIDI Dataset, split train ({len(groove)})",
-            "songs": f"{len(songs)} MIDI songs with drums (Freedoom, and arrangements by MMA)",
+            "songs": f"{len(songs)} MIDI songs with drums "
+                     f"({', '.join(map(str, config['data']['midi'] or ()))})",
             "generated": "drum parts of adt.data.rhythms"}}
 
 

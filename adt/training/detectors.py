@@ -83,7 +83,10 @@ def warm_start(model: OnsetDetectors, tensors: dict) -> None:
     own = model.state_dict()
     for name, tensor in tensors.items():
         if name not in own:
-            raise ConfigError(f"start: the model has no {name}; use weights of the same width")
+            raise ConfigError(f"start: the model has no {name}; its layers are others than those "
+                              "of the weights: set model.dilations and model.exchange as there, or "
+                              "give a --config that has them (detectors_long.yaml for the "
+                              "packaged ones)")
         if own[name].shape == tensor.shape:
             own[name].copy_(tensor)
         elif own[name].ndim == 4 and own[name].shape[1] == 2 and tensor.shape[1] == 1:

@@ -12,14 +12,16 @@ LICENCE = "CC BY 4.0"
 def describe(config: dict, maker: ClipMaker) -> dict:
     """Training data, licence, seeds and settings of a training run."""
     drawn = config["data"]["random_percussion"]
+    used = [name for name in ("bank", "detectors", "detectors_mixture", "decoder", "trees")
+            if name in config and (config[name] or name != "trees")]
+    if config.get("model", {}).get("demix") is False:  # these read the mixture alone
+        used.remove("bank")
     return {
         "licence": LICENCE,
         "adt_version": __version__,
         "train": config["train"], "loss": config["loss"], "randomise": config["randomise"],
         "data": config["data"],
-        "made_with": {name: str(config[name] or "those in the package")
-                      for name in ("bank", "detectors", "detectors_mixture", "decoder")
-                      if name in config},
+        "made_with": {name: str(config[name] or "those in the package") for name in used},
         "training_data": {
             "performances": f"Groove MIDI Dataset, split train ({len(maker.performances)})",
             "kits": [f"{k.name} ({k.licence}; {k.attribution})" for k in maker.kits

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import ConfigError, OutputError
 
 
 def plain(text: str) -> str:
@@ -63,3 +64,24 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         except OSError:  # the folder itself is gone or not ours to write in
             pass
+
+
+def keep_settings(path: Path, settings: dict) -> None:
+    """Keep settings for runs that go on in a folder; refuse others than those kept there.
+
+    Raises
+    ------
+    ConfigError
+        If they are others.
+    """
+    if not path.is_file():
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(settings), encoding="utf-8")
+        return
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        kept = None
+    if kept != settings:
+        raise ConfigError(f"{path.parent}: was rendered with {kept}, not {settings}; "
+                          "go on with those, or choose another folder")

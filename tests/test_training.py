@@ -507,7 +507,9 @@ def test_without_validation_nothing_is_trained(data, tmp_path, capsys):
 def test_a_band_and_recordings_may_be_left_out(data, tmp_path):
     assert train("detectors", data, tmp_path, *DETECTORS, "data.real=null",
                  "data.accompaniment=null", config=CONFIGS / "detectors_mixture.yaml") == 0
-    told = weights.describe(tmp_path / "detectors_mixture.safetensors")["training_data"]
+    described = weights.describe(tmp_path / "detectors_mixture.safetensors")
+    told = described["training_data"]
+    assert described["made_with"] == {}  # no bank: they read the mixture
     assert told["accompaniment"].startswith("0 ")
 
 
@@ -725,6 +727,22 @@ def test_a_band_is_rendered_without_its_drums(tmp_path):
         sound = np.abs(audio.load(path)[0]).max(axis=0)
         both = sound[9_000:35_000].max(), sound[50_000:66_000].max()
         assert min(both) < 0.01 < 0.05 < max(both)
+
+
+def test_songs_of_a_folder_are_rendered_with_one_set_of_options(songs, tmp_path, monkeypatch,
+                                                                capsys):
+    from adt.data import songs as module
+    rendered = []
+    monkeypatch.setattr(module, "render_song", lambda *given: rendered.append(given) or songs)
+    (tmp_path / "font.sf2").write_bytes(b"")
+
+    def render(*options):
+        return main(["render-songs", str(songs), "--soundfont", str(tmp_path / "font.sf2"),
+                     "-o", str(tmp_path / "out"), *options])
+
+    assert render("--solo", "0.5") == render("--solo", "0.5") == 0 and len(rendered) == 2
+    capsys.readouterr()
+    assert render() == 1 and "another folder" in _error(capsys) and len(rendered) == 2
 
 
 @pytest.mark.skipif(not Path("/usr/share/sounds/sf2/FluidR3_GM.sf2").is_file()

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import DataError
+from ..output import keep_settings
 from . import console, options, outputs
 from .batch import unique_names
 
@@ -29,7 +30,8 @@ def command(midi, soundfont, out, seconds, distort, solo, seed):
     """Render the band of MIDI songs, without the drum kit, and keep its drums.
 
     MIDI are files or folders of them. Needs the program fluidsynth. Songs that are
-    there already are kept; one that cannot be rendered does not stop the others.
+    there already are kept; one that cannot be rendered does not stop the others. Songs of one
+    folder are rendered with one set of options.
     """
     from tqdm import tqdm
 
@@ -42,6 +44,9 @@ def command(midi, soundfont, out, seconds, distort, solo, seed):
     if not soundfont.is_file():
         raise DataError(f"{soundfont}: no such sound font; give a .sf2 or .sf3 file")
     outputs.check_writable([out])
+    out.mkdir(parents=True, exist_ok=True)
+    keep_settings(out / "songs.json", {"seconds": seconds, "distort": distort, "solo": solo,
+                                       "seed": seed})
     failed = bandless = 0
     names = [name.replace("/", "_") for name in unique_names(files)]
     names = [f"{name}-{names[:k].count(name)}" if name in names[:k] else name

@@ -9,7 +9,6 @@ Separation", Pattern Recognition Letters, 2024).
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 import zlib
@@ -21,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, OutputError
+from ..errors import DataError, OutputError
 from ..frames import SAMPLE_RATE
-from ..output import atomic_path
+from ..output import keep_settings
 from ..vocabulary import (
     ARTICULATION_TO_PIECE,
     ARTICULATIONS,
@@ -303,7 +302,7 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
     try:
         out.mkdir(parents=True, exist_ok=True)
         _copy(groove_root / "info.csv", out / "info.csv")
-        _same_settings(out / "render.json", {"seconds": seconds, "seed": seed})
+        keep_settings(out / "render.json", {"seconds": seconds, "seed": seed})
         bar = tqdm(total=len(rows) * len(chosen), unit="clip", desc="render",
                    disable=None if progress else True)
         with bar:
@@ -331,21 +330,6 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
         raise OutputError(f"{out}: cannot be written ({error}); free some space or "
                           "choose another folder, finished clips are kept") from error
     return folders
-
-
-def _same_settings(path: Path, settings: dict) -> None:
-    """Keep settings for runs that go on; refuse others than those kept."""
-    if not path.is_file():
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(settings), encoding="utf-8")
-        return
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        kept = None
-    if kept != settings:
-        raise ConfigError(f"{path.parent}: its clips were rendered with {kept}, not {settings}; "
-                          "go on with those, or choose another folder")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..vocabulary import PIECES
+from .layers import GatedLayer
 
 PLACES = 12  #: between a beat and the next
 FEATURES = PLACES * 2 * len(PIECES)
@@ -52,18 +53,6 @@ def by_beat(times, pieces, velocities, confidences, beats) -> np.ndarray:
     return np.ascontiguousarray(out.reshape(len(beats), FEATURES).T)
 
 
-class _Layer(nn.Module):
-    def __init__(self, width: int, dilation: int, dropout: float):
-        super().__init__()
-        self.filter = nn.Conv1d(width, 2 * width, 3, padding=dilation, dilation=dilation)
-        self.mix = nn.Conv1d(width, width, 1)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        a, b = self.filter(x).chunk(2, dim=1)
-        return x + self.mix(self.dropout(torch.tanh(a) * torch.sigmoid(b)))
-
-
 class BarNetwork(nn.Module):
     """Strokes by beat → logit of a downbeat at each beat.
 
@@ -80,7 +69,8 @@ class BarNetwork(nn.Module):
                  dropout: float = 0.2):
         super().__init__()
         self.first = nn.Conv1d(FEATURES + 1, width, 1)
-        self.layers = nn.Sequential(*[_Layer(width, d, dropout) for d in dilations])
+        self.layers = nn.Sequential(*[
+            GatedLayer(width, d, nn.Dropout(dropout), kernel=3) for d in dilations])
         self.last = nn.Conv1d(width, 1, 1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:

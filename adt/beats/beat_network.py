@@ -15,6 +15,7 @@ from torch import nn
 
 from ..frames import BEAT_FRAME_RATE
 from ..vocabulary import PIECES
+from .layers import GatedLayer
 
 CHANNELS = 2 * len(PIECES)
 
@@ -53,18 +54,6 @@ def rasterise(times, pieces, velocities, confidences, n_frames: int) -> np.ndarr
     return grid
 
 
-class _Layer(nn.Module):
-    def __init__(self, width: int, dilation: int, dropout: float):
-        super().__init__()
-        self.filter = nn.Conv1d(width, 2 * width, 5, padding=2 * dilation, dilation=dilation)
-        self.mix = nn.Conv1d(width, width, 1)
-        self.dropout = nn.Dropout1d(dropout)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        a, b = self.filter(x).chunk(2, dim=1)
-        return x + self.mix(self.dropout(torch.tanh(a) * torch.sigmoid(b)))
-
-
 class BeatNetwork(nn.Module):
     """Strokes → logits of beat and downbeat.
 
@@ -83,7 +72,8 @@ class BeatNetwork(nn.Module):
         super().__init__()
         self.margin = 2 + 2 * sum(dilations)  #: frames either side that a frame depends on
         self.first = nn.Conv1d(CHANNELS, width, 5, padding=2)
-        self.layers = nn.Sequential(*[_Layer(width, d, dropout) for d in dilations])
+        self.layers = nn.Sequential(*[
+            GatedLayer(width, d, nn.Dropout1d(dropout), kernel=5) for d in dilations])
         self.last = nn.Conv1d(width, 2, 1)
 
     def forward(self, grid: torch.Tensor) -> torch.Tensor:

@@ -118,8 +118,12 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     Raises
     ------
     ConfigError
-        If the part is empty, outside the song or has no corrected hit.
+        If the part is empty, outside the song or has no corrected hit, or the hits are not of
+        nine pieces.
     """
+    if corrected.classes != len(PIECES):
+        raise ConfigError(f"the corrected hits are of {corrected.classes} classes; correct a "
+                          "transcription of all nine pieces")
     if end is None:
         end = max([corrected.duration, *(h.time + MIN_HIT_DISTANCE for h in corrected)])
     wanted, end = float(end), min(float(end), activations.duration)

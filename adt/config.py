@@ -181,7 +181,20 @@ def complete(config: dict[str, Any], base: Path, path: Path) -> dict[str, Any]:
         if changed.get(section, {}).get(name, least) < least:
             raise ConfigError(f"{path}: {section}.{name}: {changed[section][name]}; expected "
                               f"{least} or more")
+    _check_pairs(changed.get("randomise", {}), f"{path}: randomise")
     return changed
+
+
+def _check_pairs(settings: dict, section: str) -> None:
+    """Raise ConfigError unless all lists of a section are two numbers, the second not less."""
+    for key, value in settings.items():
+        name = f"{section}.{key}"
+        if isinstance(value, dict):
+            _check_pairs(value, name)
+        elif isinstance(value, list) and not (
+                len(value) == 2 and all(type(x) in (int, float) for x in value)
+                and value[0] <= value[1]):
+            raise ConfigError(f"{name}: {value}; expected two numbers, the smaller one first")
 
 
 def _missing(config: dict, whole: dict, section: str = "") -> list[str]:

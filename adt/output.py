@@ -58,7 +58,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(
-            f"{path}: cannot be written ({reason}); choose another place with -o") from error
+            f"{path}: cannot be written ({reason}); choose another place") from error
     finally:
         try:
             temporary.unlink(missing_ok=True)

@@ -367,9 +367,9 @@ class Transcription(Sequence):
         classes = next((n for n in sorted(CLASS_COUNTS, reverse=True)
                         if {h.piece for h in hits} <= set(class_names(n))), None)
         if classes is None:
-            strange = sorted({h.piece for h in hits} - set(PIECES))
-            raise DataError(f"{path}: labels {', '.join(strange)} are in no set of classes; "
-                            f"write {', '.join(PIECES)}")
+            labels = ", ".join(strange or sorted({h.piece for h in hits}))
+            why = "are in no set of classes" if strange else "are not all of one set of classes"
+            raise DataError(f"{path}: labels {labels} {why}; write {', '.join(PIECES)}")
         own = told.get("classes", classes)
         if {h.piece for h in hits} <= set(class_names(own)):
             classes = own

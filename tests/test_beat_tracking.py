@@ -89,7 +89,8 @@ def test_tempo_within_a_range(tracker, low, high):
 
 @pytest.mark.parametrize("wrong", [
     {"tempo_range": (100, 100)}, {"tempo_range": (120, 60)}, {"tempo_range": (5, 100)},
-    {"metre": 0}, {"metre": 99}, {"first_beat": float("nan")}])
+    {"metre": 0}, {"metre": 99}, {"first_beat": float("nan")},
+    {"first_beat": 10.0}, {"first_beat": -0.1}])
 def test_what_cannot_be_tracked_is_told(tracker, wrong):
     with pytest.raises(ConfigError):
         tracker(Transcription([Hit(0.5 * k, "kick") for k in range(20)], 10.0), **wrong)

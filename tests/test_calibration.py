@@ -105,6 +105,11 @@ def test_part_without_hits(start, end):
         calibrate(song([0.9], [1.0]), kicks([1.0]), start, end)
 
 
+def test_corrections_are_of_nine_pieces():
+    with pytest.raises(ConfigError, match="of 3 classes; correct a transcription of all nine"):
+        calibrate(song([0.9], [1.0]), kicks([1.0]).reduce(3), 0, 2)
+
+
 @pytest.mark.parametrize("options, message", [
     (["--calibrate-range", "0:3"], "goes with --calibrate"),
     (["--calibrate", "a.txt", "--calibrate-range", "x"], "write START:END"),

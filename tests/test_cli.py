@@ -315,10 +315,18 @@ def test_stems_that_are_there_are_kept(stub, arguments):
     assert Path("st/song/residual.wav").exists() == ("--residual" in arguments)
 
 
-def test_no_name_is_no_folder_of_stems(stub, capsys):
+@pytest.mark.parametrize("arguments", [
+    "transcribe |", "transcribe song.wav -o |", "transcribe song.wav --stems |",
+    "transcribe song.wav --plot |", "transcribe song.wav --save-beats |",
+    "transcribe song.wav --beats |", "transcribe song.wav --calibrate |", "separate | -o out",
+    "separate song.wav -o |", "report |", "report song.wav -o |", "score | song.wav",
+    "demo -o |", "train bank --data |"])
+def test_no_name_is_not_the_current_folder(stub, capsys, arguments):
+    """As of a variable that is not set; a batch of all that lies about would be a surprise."""
     song()
-    assert main(["transcribe", "song.wav", "--stems", ""]) == 1
-    one_line(capsys, "--stems")
+    assert main([a.replace("|", "") for a in arguments.split()]) == 2
+    one_line(capsys, "an empty name")
+    assert files() == ["song.wav"]
 
 
 def test_existing_output_in_a_batch(stub, capsys):
@@ -337,7 +345,7 @@ def test_existing_output_in_a_batch(stub, capsys):
 def test_unwritable_output_is_found_before_work(stub, capsys, command, out):
     Path("file").touch()
     assert main([command, song(), "-o", out]) == 1
-    one_line(capsys, "file", "-o")
+    one_line(capsys, "file", "choose another")
     assert not stub.made and files() == ["file", "song.wav"]
 
 
@@ -345,7 +353,7 @@ def test_unwritable_output_is_found_before_work(stub, capsys, command, out):
 @pytest.mark.parametrize("command", ["transcribe", "separate"])
 def test_folder_without_permission(stub, capsys, command):
     assert main([command, song(), "-o", "/proc/none/"]) == 1
-    one_line(capsys, "/proc/none", "-o")
+    one_line(capsys, "/proc/none", "choose another place")
     assert not stub.made
 
 
@@ -591,6 +599,7 @@ def test_beats_are_saved_to_be_corrected(stub, capsys):
         one_line(capsys, words)
     assert main(["transcribe", "s.wav", "-o", "c.mid", "--save-beats", "c.beats"]) == 1
     one_line(capsys, "too little is struck")
+    assert not Path("c.mid").exists()
     for arguments in (["--plot", "y.svg", "--save-beats", "y.svg"], ["--save-beats", "d.mid"],
                       ["--activations", "--save-beats", "d.npz"],
                       ["--stems", "st", "--save-beats", "st/song/kick.wav"]):
@@ -765,6 +774,32 @@ def test_no_beats(stub, capsys):
         assert main(["transcribe", "a.wav", "-o", "b.mid", "--no-beats", *option]) == 1
         one_line(capsys, "--no-beats", option[0])
     assert files(".") == ["a.mid", "a.wav"]
+
+
+def test_beats_are_saved_as_tracked_though_hits_are_quantized(stub, monkeypatch):
+    times = np.array([0.1, 0.52, 1.0, 1.47, 2.01, 2.5])
+    monkeypatch.setattr(stub, "with_beats", lambda self, hits, *rest: hits.replace(
+        beats=Beats(times, np.arange(6) % 2 + 1)))
+    song("a.wav", 3.0)
+    assert main(["transcribe", "a.wav", "-o", "a.mid", "--quantize", "1/16",
+                 "--save-beats", "a.beats"]) == 0
+    assert Beats.load("a.beats").times == pytest.approx(times, abs=1e-3)
+
+
+def test_activations_beside_labels_for_audacity(stub):
+    assert main(["transcribe", song(), "-o", "a.labels.txt", "--activations"]) == 0
+    assert files() == ["a.labels.txt", "a.npz", "song.wav"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_no_bug():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "adt", "info"], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=120, env={
+                                  **os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: No space left on device"
+    assert "unexpected" not in done.stderr
 
 
 def test_range_of_tempi(stub, capsys):

@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import mido
 import numpy as np
@@ -1118,8 +1119,25 @@ def test_configurations_suit_their_command(name):
         assert config.complete(own, base, path) == own
 
 
+@pytest.mark.parametrize("value", ["[0.2]", "[1.0, 0.2]", "[a, b]", "[0.1, 0.2, 0.3]"])
+def test_pairs_of_settings_are_two_numbers(data, tmp_path, capsys, value):
+    for name in ("harsh", "level_db.kick"):
+        assert run_training("bank", data, tmp_path / "out",
+                            (f"randomise.{name}={value}",)) == 1
+        assert f"randomise.{name}: " in (line := _error(capsys))
+        assert "expected two numbers, the smaller one first" in line
+
+
+def test_the_licence_of_weights_is_a_setting():
+    from adt.training import provenance
+    config_ = config.load_config(CONFIGS / "bank.yaml", ["licence=all rights reserved"])
+    maker = SimpleNamespace(performances=[], kits=[], recorded=[], songs=[], percussion=[],
+                            accompaniment=[])
+    assert provenance.describe(config_, maker)["licence"] == "all rights reserved"
+
+
 @pytest.mark.parametrize("text, words", [
-    ("base: bank.yaml", "lacks bank, model.demix, "), ("train: {steps: 1}", "lacks data, "),
+    ("base: bank.yaml", "lacks bank, model.demix, "), ("train: {steps: 1}", "lacks licence, data, "),
     (None, "train.learning_rate: expected a value like 0.002")])
 def test_configurations_of_something_else_are_refused(data, tmp_path, capsys, text, words):
     path = tmp_path / "mine.yaml"

@@ -243,6 +243,7 @@ def test_written_file_follows_the_umask(song, tmp_path):
     ("a.txt", b"0.5 kick\n", "line 1 is not time<TAB>label"),
     ("a.txt", b"\xff\xfe\x00", "not a text file"),
     ("a.txt", b"0.5\tcowbell\n", "labels cowbell are in no set"),
+    ("a.txt", b"0.5\tHH\n1.0\thihat_open\n", "labels HH, hihat_open are not all of one set"),
     ("a.txt", b"-1\tkick\n", "time of a hit"),
     ("a.wav", b"RIFF", "read from .mid, .midi, .csv"),
 ])

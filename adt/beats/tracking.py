@@ -126,8 +126,9 @@ class BeatTracker:
         check_tempo_range(tempo_range)
         if metre is not None and not 1 <= metre <= LONGEST_BAR:
             raise ConfigError(f"metre {metre}: expected 1 to {LONGEST_BAR} beats a bar")
-        if first_beat is not None and not np.isfinite(first_beat):
-            raise ConfigError(f"first beat {first_beat}: expected seconds")
+        if first_beat is not None and not 0 <= first_beat < duration:
+            raise ConfigError(f"first beat {first_beat}: expected seconds within the song, which "
+                              f"lasts {duration:.1f} s")
         if len(times) < _STROKES:
             return Beats([], [])
         strokes = (times, pieces, velocities, confidences)

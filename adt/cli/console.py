@@ -47,8 +47,8 @@ def error(text: str) -> None:
 def describe(problem: Exception, source: Path | None = None) -> str:
     """One line about `problem` that names the file `source`.
 
-    An error that is not ours is a bug, and is said to be unexpected; with
-    ``ADT_DEBUG=1`` its traceback is printed first.
+    An error that is neither ours nor the system's (a full disk) is a bug, and is said to be
+    unexpected; with ``ADT_DEBUG=1`` its traceback is printed first.
     """
     if debug():
         import traceback
@@ -57,6 +57,9 @@ def describe(problem: Exception, source: Path | None = None) -> str:
         text = str(problem)
     elif isinstance(problem, MemoryError):
         text = "not enough memory; close other programs or use a smaller input"
+    elif isinstance(problem, OSError) and problem.strerror:
+        named = [str(problem.filename)] if problem.filename else []
+        text = ": ".join([*named, problem.strerror])
     else:
         text = (f"unexpected {type(problem).__name__}: {problem};"
                 " set ADT_DEBUG=1 for the traceback and report it")

@@ -11,7 +11,7 @@ from . import options, outputs
 
 
 @click.command(context_settings=options.SETTINGS)
-@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), default=None,
+@click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), default=None,
               callback=options.no_pipe,
               help="Folder that gets demo.wav, demo.mid and truth.mid.  [default: none]")
 @click.option("--demix/--no-demix", default=True,

@@ -11,7 +11,18 @@ from ..errors import ConfigError
 #: Settings of every command: defaults are shown, ``-h`` helps.
 SETTINGS = {"show_default": True, "help_option_names": ["-h", "--help"]}
 
-inputs = click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path())
+
+class Path(click.Path):
+    """Name of a file or folder; one that is empty is no name of the current folder."""
+
+    def convert(self, value, param, ctx):
+        if str(value) == "":
+            self.fail("an empty name; give a file or a folder (is a variable not set?)", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+inputs = click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=Path())
+
 
 def no_pipe(ctx, param, value):
     """Callback of ``-o``: what is written appears whole, which a pipe cannot."""

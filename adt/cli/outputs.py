@@ -57,7 +57,7 @@ def check_writable(folders: Iterable[Path]) -> None:
                 pass
         except OSError as problem:
             raise OutputError(f"{folder}: cannot be written to ({problem.strerror});"
-                              " choose another place with -o") from None
+                              " choose another place") from None
 
 
 def pending(source: Path, targets: Iterable[Path], force: bool,
@@ -76,9 +76,9 @@ def pending(source: Path, targets: Iterable[Path], force: bool,
             todo.append(target)
             continue
         if target.resolve() == source.resolve():
-            raise OutputError(f"{target}: is the input itself; choose another place with -o")
+            raise OutputError(f"{target}: is the input itself; choose another place")
         if target.is_dir():
-            raise OutputError(f"{target}: is a folder; choose another name with -o")
+            raise OutputError(f"{target}: is a folder; choose another name")
         if force:
             todo.append(target)
         elif not skip_existing:

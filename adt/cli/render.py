@@ -10,11 +10,11 @@ from . import options, outputs
 
 
 @click.command(context_settings=options.SETTINGS)
-@click.option("--groove-root", metavar="DIR", type=click.Path(path_type=Path), required=True,
+@click.option("--groove-root", metavar="DIR", type=options.Path(path_type=Path), required=True,
               help="Folder of the Groove MIDI Dataset (info.csv).")
-@click.option("--kits-root", metavar="DIR", type=click.Path(path_type=Path), required=True,
+@click.option("--kits-root", metavar="DIR", type=options.Path(path_type=Path), required=True,
               help="Folder of sampled kits (each with kit.json).")
-@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True,
+@click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), required=True,
               help="Folder that gets the data set.")
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default=None,
               help="Split of Groove.  [default: all]")

@@ -10,7 +10,7 @@ from . import options, outputs
 
 
 @click.command(context_settings=options.SETTINGS)
-@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True,
+@click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), required=True,
               help="Folder that gets a folder for each kit.")
 @click.option("--count", metavar="N", type=click.IntRange(min=1), default=32, show_default=True,
               help="Number of kits.")

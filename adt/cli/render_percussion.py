@@ -11,9 +11,9 @@ from . import options, outputs
 
 
 @click.command(context_settings=options.SETTINGS)
-@click.option("--soundfont", metavar="FILE", type=click.Path(path_type=Path), required=True,
+@click.option("--soundfont", metavar="FILE", type=options.Path(path_type=Path), required=True,
               help="Sound font (.sf2 or .sf3) that plays them.")
-@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True,
+@click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), required=True,
               help="Folder that gets a file a stroke.")
 def command(soundfont, out):
     """Render hand percussion, which training clips play beside the drums.

@@ -14,10 +14,10 @@ from .batch import unique_names
 
 @click.command(context_settings=options.SETTINGS)
 @click.argument("midi", metavar="MIDI...", nargs=-1, required=True,
-                type=click.Path(path_type=Path))
-@click.option("--soundfont", metavar="FILE", type=click.Path(path_type=Path), required=True,
+                type=options.Path(path_type=Path))
+@click.option("--soundfont", metavar="FILE", type=options.Path(path_type=Path), required=True,
               help="Sound font (.sf2 or .sf3) that plays the band.")
-@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True,
+@click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), required=True,
               help="Folder that gets NAME.flac (band) and NAME.mid (drums).")
 @click.option("--seconds", metavar="S", type=click.FloatRange(min=1), default=60.0,
               help="How much of each song.")

@@ -17,7 +17,7 @@ _SUFFIXES = (".html", ".htm")
 
 @click.command(context_settings=options.SETTINGS)
 @options.inputs
-@click.option("-o", "--out", metavar="OUT", type=click.Path(), callback=options.no_pipe,
+@click.option("-o", "--out", metavar="OUT", type=options.Path(), callback=options.no_pipe,
               help="File, when there is one input, or folder that gets NAME.html."
                    "  [default: the current folder]")
 @click.option("--demix/--no-demix", default=True,
@@ -68,7 +68,7 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
             page.parent.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise OutputError(f"{page.parent}: cannot be made ({problem.strerror});"
-                              " choose another place with -o") from None
+                              " choose another place") from None
         listened = transcriber.activations(job.source, progress=share(progress, 0.0, 0.25))
         hits = with_beats(transcriber.hits(listened), transcriber)
         write_report(job.source, page, transcription=hits, stems=stems, sound=sound,
@@ -86,7 +86,7 @@ def _as_file(out: str | None, n_inputs: int) -> Path | None:
     path = Path(out)
     if path.suffix.lower() in _SUFFIXES:
         if n_inputs > 1:
-            raise ConfigError(f"{out}: one file for {n_inputs} inputs; give a folder with -o")
+            raise ConfigError(f"{out}: one file for {n_inputs} inputs; give a folder")
         return path
     if path.suffix and n_inputs == 1:
         raise ConfigError(f"{out}: cannot write '{path.suffix}'; end it in .html, or in / for "

@@ -13,8 +13,8 @@ from . import options
 
 
 @click.command(context_settings=options.SETTINGS)
-@click.argument("reference", type=click.Path())
-@click.argument("estimate", type=click.Path())
+@click.argument("reference", type=options.Path())
+@click.argument("estimate", type=options.Path())
 @click.option("--classes", type=click.Choice([str(n) for n in CLASS_COUNTS]), default="5",
               help="Set of classes to score in.")
 @click.option("--window", type=click.FloatRange(0, 1, min_open=True), default=0.05,

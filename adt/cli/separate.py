@@ -14,7 +14,7 @@ from .batch import Batch, Job
 
 @click.command(context_settings=options.SETTINGS)
 @options.inputs
-@click.option("-o", "--out", metavar="DIR", type=click.Path(), required=True,
+@click.option("-o", "--out", metavar="DIR", type=options.Path(), required=True,
               callback=options.no_pipe,
               help="Folder that gets NAME/{kick,snare,toms,hihat,cymbals}.wav.")
 @click.option("--residual", is_flag=True,

@@ -19,7 +19,7 @@ _OPTIONS = (
                       "  [default: tracked; with --tempo 4/4]"),
     click.option("--first-beat", metavar="SECONDS", type=float, default=None,
                  help="Time of a first beat of a bar.  [default: tracked; with --tempo 0]"),
-    click.option("--beats", metavar="FILE", type=click.Path(),
+    click.option("--beats", metavar="FILE", type=options.Path(),
                  help="File of the song's beats, lines of time<TAB>place in the bar (as of adt"
                       " transcribe --save-beats), instead of beats that are tracked."),
     click.option("--no-beats", is_flag=True,
@@ -100,13 +100,7 @@ class Timing:
             raise ConfigError("--swing goes with --quantize, such as --quantize auto; add it")
 
     def __call__(self, hits, transcriber):
-        """The hits with beats, and on the grid if there is to be one.
-
-        Raises
-        ------
-        DataError
-            If there is to be a grid, but too little is struck to find the beats.
-        """
+        """The hits with beats."""
         if self._first is not None and self._first >= hits.duration:
             raise ConfigError(f"--first-beat {self._first:g}: is not within the song, which lasts "
                               f"{hits.duration:.1f} s")
@@ -119,6 +113,16 @@ class Timing:
         else:
             beats = self._regular(hits.duration) if self._regular else self._beats
             hits = hits.replace(beats=beats)
+        return hits
+
+    def on_grid(self, hits):
+        """Hits with beats on the grid, and the beats evened with it, if there is to be one.
+
+        Raises
+        ------
+        DataError
+            If too little was struck to find the beats.
+        """
         if self._grid is None:
             return hits
         if hits.beats is None:

@@ -35,11 +35,11 @@ def _training_options(default: str, by_steps: bool = True):
     Those that do not train step by step have no checkpoint to go on from.
     """
     chosen = (
-        click.option("--config", metavar="FILE", type=click.Path(path_type=Path), default=default,
+        click.option("--config", metavar="FILE", type=options.Path(path_type=Path), default=default,
                      help="YAML file of settings, or the name of one of the project's."),
-        click.option("--data", metavar="DIR", type=click.Path(path_type=Path), required=True,
+        click.option("--data", metavar="DIR", type=options.Path(path_type=Path), required=True,
                      help="Folder below which the settings' data lies."),
-        click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path),
+        click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path),
                      required=True,
                      help="Folder that gets checkpoint, log, curves and weights." if by_steps
                      else "Folder that gets settings and weights."),
@@ -144,7 +144,7 @@ def bars(**settings):
 
 @command.command(context_settings=options.SETTINGS)
 @click.argument("weights", metavar="WEIGHTS...", nargs=-1, required=True)
-@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True,
+@click.option("-o", "--out", metavar="FILE", type=options.Path(path_type=Path), required=True,
               help="The .safetensors file to write.")
 def average(weights: tuple[str, ...], out: Path):
     """Write the mean of weights that were trained from the same beginning.

@@ -16,12 +16,12 @@ from .console import share
 
 @click.command(context_settings=options.SETTINGS)
 @options.inputs
-@click.option("-o", "--out", metavar="OUT", type=click.Path(), callback=options.no_pipe,
+@click.option("-o", "--out", metavar="OUT", type=options.Path(), callback=options.no_pipe,
               help="File, when there is one input, or folder that gets NAME.mid."
                    "  [default: the current folder]")
 @click.option("--demix/--no-demix", default=True,
               help="Separate the drums before detecting onsets.")
-@click.option("--stems", metavar="DIR", type=click.Path(),
+@click.option("--stems", metavar="DIR", type=options.Path(),
               help="Also write the drum stems, to DIR/NAME/{kick,snare,...}.wav.")
 @click.option("--classes", type=click.Choice([str(n) for n in CLASS_COUNTS]), default="9",
               help="Size of the drum vocabulary: 3 KD SD HH; 5 with TT CY; 7 with the toms as"
@@ -39,7 +39,7 @@ from .console import share
 @click.option("--swing", metavar="PERCENT", default=None,
               help="With --quantize 1/8, 1/16 or auto: where the second of two notes begins, 50"
                    " (even) to 75 percent of both, or auto.  [default: auto with --quantize auto]")
-@click.option("--calibrate", metavar="FILE", type=click.Path(),
+@click.option("--calibrate", metavar="FILE", type=options.Path(),
               help="Corrected transcription of a part of the song: it is taken as it is, and"
                    " sets the thresholds for the rest.")
 @click.option("--calibrate-range", metavar="START:END", default=None,
@@ -47,9 +47,9 @@ from .console import share
                    " song).  [default: 0 to the end of FILE]")
 @click.option("--activations", is_flag=True,
               help="Also write the detectors' activations, as NAME.npz beside the output.")
-@click.option("--save-beats", metavar="FILE", type=click.Path(), callback=options.no_pipe,
+@click.option("--save-beats", metavar="FILE", type=options.Path(), callback=options.no_pipe,
               help="Also write the beats, as lines of time<TAB>place in the bar, for --beats.")
-@click.option("--plot", "picture", metavar="FILE", type=click.Path(),
+@click.option("--plot", "picture", metavar="FILE", type=options.Path(), callback=options.no_pipe,
               help="Also draw spectrogram, activations and hits, as FILE.png, .svg or .pdf.")
 @options.device("cpu")
 @options.skip_existing
@@ -94,28 +94,30 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             hits = transcriber.hits(result)
         else:
             from ..calibration import calibrate as fit
-            found = fit(result, corrected, *part, thresholds=transcriber.thresholds)
-            hits = found.transcribe(transcriber, result, corrected)
-            console.say(f"{job.source}: {found.describe()}")
+            fitted = fit(result, corrected, *part, thresholds=transcriber.thresholds)
+            hits = fitted.transcribe(transcriber, result, corrected)
+            console.say(f"{job.source}: {fitted.describe()}")
         heard = hits
         if not {npz, plan.picture} & set(todo):
             result = None  # of a long song they are large
         hits = with_beats(hits, transcriber)
+        found = hits.beats
+        if plan.beats in todo and found is None:
+            raise DataError(f"{job.source}: too little is struck to find beats; leave "
+                            "--save-beats out, or give --tempo")
+        hits = with_beats.on_grid(hits)
         if int(classes) != 9:
             hits = hits.reduce(int(classes))
         if transcription in todo:  # first, for it may need beats that nobody found
             _make_folder(transcription)
             hits.save(transcription, **midi_options)
         if plan.beats in todo:
-            if hits.beats is None:
-                raise DataError(f"{job.source}: too little is struck to find beats; leave "
-                                "--save-beats out, or give --tempo")
             _make_folder(plan.beats)
-            hits.beats.save(plan.beats)
+            found.save(plan.beats)
         if plan.picture in todo:
             from ..plot import plot
             _make_folder(plan.picture)
-            plot(result, heard, plan.picture, transcriber.bands(job.source).power, beats=hits.beats)
+            plot(result, heard, plan.picture, transcriber.bands(job.source).power, beats=found)
         if npz in todo:
             _make_folder(npz)
             result.save(npz)
@@ -151,8 +153,6 @@ class _Plan:
         check(f"file{suffix}")
         self.suffix = suffix
         self._stems, self._activations = stems, activations
-        if stems == "":
-            raise ConfigError("--stems: no folder is named; give one, such as stems/")
         self._reads = [Path(path).resolve() for path in reads if path]
         self.picture = Path(picture) if picture else None
         self.beats = Path(beats) if beats else None
@@ -182,7 +182,9 @@ class _Plan:
         return self._file or self._folder / (job.name + self.suffix)
 
     def activations(self, job: Job) -> Path:
-        return self._file.with_suffix(".npz") if self._file else self._folder / f"{job.name}.npz"
+        if self._file is None:
+            return self._folder / f"{job.name}.npz"
+        return self._file.with_name(self._file.name[:-len(self.suffix)] + ".npz")
 
     def stem_folder(self, job: Job) -> Path:
         return Path(self._stems) / job.name
@@ -231,4 +233,4 @@ def _make_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputError(f"{path.parent}: cannot be made ({problem.strerror});"
-                          " choose another place with -o") from None
+                          " choose another place") from None

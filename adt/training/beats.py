@@ -24,7 +24,6 @@ from ..frames import BEAT_FRAME_RATE
 from ..network import pick_device
 from ..vocabulary import PIECES
 from ..weights import save_weights
-from . import provenance
 from .endless import loader
 from .loop import fit
 
@@ -173,7 +172,7 @@ def rhythms(config: dict, data: Path) -> tuple[list[Rhythm], list[Rhythm], list[
 def described(config: dict, groove, songs) -> dict:
     """Hyper-parameters, settings, training data and licence, for the metadata of weights."""
     return {
-        "name": config["name"], "model": config["model"], "licence": provenance.LICENCE,
+        "name": config["name"], "model": config["model"], "licence": config["licence"],
         "adt_version": __version__, "train": config["train"], "randomise": config["randomise"],
         "data": config["data"], "loss": config["loss"],
         "training_data": {

@@ -6,8 +6,6 @@ from .. import __version__
 from ..data.random_kits import SYNTHETIC
 from .spectral import ClipMaker
 
-LICENCE = "CC BY 4.0"
-
 
 def describe(config: dict, maker: ClipMaker) -> dict:
     """Training data, licence, seeds and settings of a training run."""
@@ -17,7 +15,7 @@ def describe(config: dict, maker: ClipMaker) -> dict:
     if config.get("model", {}).get("demix") is False:  # these read the mixture alone
         used.remove("bank")
     return {
-        "licence": LICENCE,
+        "licence": config["licence"],
         "adt_version": __version__,
         "train": config["train"], "loss": config["loss"], "randomise": config["randomise"],
         "data": config["data"],

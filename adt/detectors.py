@@ -18,6 +18,7 @@ from separation.bank import with_residual
 
 from .errors import ConfigError
 from .features import DB_RANGE
+from .grouped import apart, parts, patched
 from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
 
 _MOST = max(len(p) for p in STEM_TO_PIECES.values())
@@ -104,9 +105,8 @@ class OnsetDetectors(nn.Module):
         self.demix, self.beside, self.blank = demix, beside, blank
         looks = 1 if beside == "nothing" else 2  # at each stem
         self.n_bands = n_bands
-        self.look_margin = len(front)
-        #: frames either side that a frame depends on
-        self.margin = self.look_margin + sum(dilations)
+        #: frames either side that a frame depends on when `look` looks and when `listen` listens
+        self.look_margin, self.listen_margin = len(front), sum(dilations)
         g = len(STEMS)
         f = [c * g for c in front]
         self.front = nn.Sequential(
@@ -120,6 +120,12 @@ class OnsetDetectors(nn.Module):
         self.tcn = nn.Sequential(*[_dilated(width * g, g, d) for d in dilations])
         self.exchange = nn.ModuleDict({str(i): _exchange(width * g) for i in exchange})
         self.heads = nn.Conv2d(width * g, 3 * _MOST * g, 1, groups=g)
+        self.nets: Sequence[nn.Module] = ()
+
+    def take_apart(self) -> None:
+        """Run one detector after the other from now on; for inference."""
+        self.nets = apart(self, ("front", "flatten", "tcn", "heads"), len(STEMS))
+        patched(self.exchange)
 
     def forward(self, mixture: torch.Tensor, stems: torch.Tensor | None = None):
         """Activations of a batch.
@@ -158,15 +164,21 @@ class OnsetDetectors(nn.Module):
             stems = _scaled(stems)
             x = torch.stack([stems, beside.expand_as(stems)], dim=2).flatten(1, 2)
         x = x.to(self.front[0][0].weight.dtype, memory_format=torch.channels_last)
-        return self.flatten(self.front(x).transpose(2, 3))
+        nets = self.nets or (self,)
+        own = x.chunk(len(nets), dim=1) if self.demix else [x] * len(nets)
+        return torch.cat([net.flatten(net.front(part).transpose(2, 3))
+                          for net, part in zip(nets, own)], dim=1)
 
     def listen(self, x: torch.Tensor) -> torch.Tensor:
         """What `forward` ends with: activations from what `look` saw."""
-        for name, layer in self.tcn.named_children():
-            x = layer(x)
-            if name in self.exchange:
-                x = self.exchange[name](x)
-        x = self.heads(x.to(self.heads.weight.dtype))
+        nets = self.nets or (self,)
+        own = parts(x, len(nets))
+        for i in range(len(self.tcn)):
+            own = [net.tcn[i](part) for net, part in zip(nets, own)]
+            if str(i) in self.exchange:
+                own = parts(self.exchange[str(i)](torch.cat(own, dim=1)), len(nets))
+        x = torch.cat([net.heads(part.to(net.heads.weight.dtype))
+                       for net, part in zip(nets, own)], dim=1)
         batch, _, _, frames = x.shape
         x = x.reshape(batch, len(STEMS), 3, _MOST, frames).transpose(1, 2)
         return x.flatten(2, 3)[:, :, _SLOTS].transpose(2, 3).float()

@@ -27,36 +27,23 @@ from .activations import Activations
 from .decoder import Decoder, decode
 from .detectors import OnsetDetectors, stem_decibel
 from .errors import AudioError, WeightsError
-from .features import LEAD, audio_to_bands, pack, reference_level, to_decibel, unpack
+from .features import LEAD, audio_to_bands, pack, reference_level
 from .frames import SAMPLE_RATE
 from .hits import pick_hits
-from .levels import GROUPS
-from .levels import levels as group_levels
-from .network import (
-    aligned,
-    chunks,
-    in_batches,
-    in_parallel,
-    load_network,
-    margin_of,
-    pick_device,
-    rounded,
-)
+from .listening import Ear, Heard
+from .network import aligned, load_network, pick_device
 from .peaks import check_thresholds
 from .toms.low_end import LowEnd
 from .toms.low_toms import lend_levels
-from .toms.naming import BANDS as TOM_BANDS
-from .toms.naming import tom_bands
 from .transcription import Hit, Transcription
 from .velocity import VelocityNet, refine
-from .vocabulary import PIECES, STEMS
+from .vocabulary import PIECES
 
 Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
 _LISTENING = 0.35
 _LOUDEST = 100.0  #: sample, as times full scale: bands are kept as short floats
 _LEAST_RATE = 20_000  #: Hz; below, hats and cymbals are cut off
-_BLOCK = 1024  #: frames that are looked at at once: layers over frames and bands are large
 
 
 class Bands(NamedTuple):
@@ -119,13 +106,16 @@ class Transcriber:
                                f"not for demix={demix}; choose others with detectors=")
         self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
             if demix else None
-        self.margin = margin_of(self.bank, self.network)
         self.decoder = load_network(Decoder, "decoder", decoder or "decoder",
                                     torch.device("cpu"))[0]
         self.dynamics = load_network(VelocityNet, "velocity", velocity or "velocity",
                                      torch.device("cpu"))[0]
         check_thresholds(thresholds)
         self.thresholds = {s: float(t) for s, t in (thresholds or {}).items()}
+
+    @property
+    def _ear(self) -> Ear:
+        return Ear(self.bank, self.network, self.device)
 
     def bands(self, path_or_array, sr: int | None = None,
               progress: Progress | None = None) -> Bands:
@@ -182,59 +172,19 @@ class Transcriber:
         stems = stem_decibel(mixture, self.bank(mixture))
         return stems[0, :, : len(decibel)].cpu().numpy()
 
-    @torch.inference_mode()
-    def _listen(self, decibel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Of a batch (chunks, frames, bands): what is in `Activations`, chunks first."""
-        mixture = torch.from_numpy(decibel).to(self.device)
-        margin = self.network.look_margin + (0 if self.bank is None else self.bank.margin)
-        seen, loud, low = [], [], []
-        for read, keep in chunks(mixture.shape[1], rounded(margin), _BLOCK):
-            block, stems = mixture[:, read], None
-            if self.bank is not None:
-                stems = stem_decibel(block, self.bank(block))
-                low.append(tom_bands(stems)[:, keep])
-            seen.append(self.network.look(block, stems)[..., keep])
-            loud.append(group_levels(block, stems)[:, keep])
-        heard = self.network.listen(torch.cat(seen, dim=-1))
-        heard[:, :2] = heard[:, :2].sigmoid()
-        return (heard.cpu().numpy(), torch.cat(loud, dim=1).cpu().numpy(),
-                torch.cat(low, dim=1).cpu().numpy() if low else None)
-
     def bands_to_activations(self, bands: Bands, progress: Progress | None = None) -> Activations:
         """Band powers and low end → activations.
 
-        In chunks that overlap by all that the networks see: where they are cut leaves no more
-        trace than the rounding of `adt.network.short_floats`.
+        See `adt.listening` for how.
         """
-        heard = self._hear(pack(bands.power, LEAD), reference_level(bands.power), progress)
+        heard = self._ear(pack(bands.power, LEAD), reference_level(bands.power), progress)
         return self._judge(heard, *bands[1:])
 
-    def _hear(self, bands: np.ndarray, level: float, progress: Progress | None) -> tuple:
-        """What the detectors say of packed bands after `LEAD`, and what is kept of stems."""
-        out = np.zeros((3, len(bands), len(PIECES)), np.float32)
-        n_sources = 1 if self.bank is None else len(STEMS) + 1
-        levels = np.zeros((len(bands), n_sources, GROUPS), np.float16)
-        toms = None if self.bank is None else np.zeros((len(bands), TOM_BANDS), np.float16)
-
-        def listen(batch):
-            decibel = [aligned(to_decibel(unpack(bands[read]), level)) for read, _ in batch]
-            return batch, *self._listen(np.stack(decibel))
-
-        batches = in_batches(chunks(len(bands), self.margin), self.device)
-        for batch, heard, loud, pitched in in_parallel(listen, batches):
-            for i, (read, keep) in enumerate(batch):
-                kept = slice(read.start + keep.start, read.start + keep.stop)
-                out[:, kept], levels[kept] = heard[i][:, keep], loud[i][keep]
-                if toms is not None:
-                    toms[kept] = pitched[i][keep]
-            if progress:
-                progress(kept.stop / len(bands))
-        return out[:, LEAD:], levels[LEAD:], None if toms is None else toms[LEAD:]
-
-    def _judge(self, heard: tuple, duration: float, source: str,
+    def _judge(self, heard: Heard, duration: float, source: str,
                low: np.ndarray | None) -> Activations:
-        """Activations from what `_hear` gives."""
-        out, levels, toms = heard
+        """Activations from what was heard of bands after `LEAD`."""
+        out, levels = heard.out[:, LEAD:], heard.levels[LEAD:]
+        toms = None if heard.toms is None else heard.toms[LEAD:]
         chance = decode(self.decoder, out[0], levels)
         return Activations(out[0], out[1], out[2], duration, source, levels, toms, chance, low)
 
@@ -259,7 +209,7 @@ class Transcriber:
         thinking = (lambda x: progress(_LISTENING + x * (1 - _LISTENING))) if progress else None
         power, *rest = self.bands(path_or_array, sr, listening)
         level, power = reference_level(power), pack(power, LEAD)  # the largest of all
-        heard = self._hear(power, level, thinking)
+        heard = self._ear(power, level, thinking)
         del power
         return self._judge(heard, *rest)
 

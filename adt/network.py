@@ -71,7 +71,8 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
                  device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     """A network ready for inference, and the description of its weights.
 
-    Layers that a network lists in ``inner_layers`` get `short_floats`.
+    Layers that a network lists in ``inner_layers`` get `short_floats`; where those are
+    none, networks of groups are taken apart on a CPU (`adt.grouped`).
 
     Raises
     ------
@@ -95,11 +96,14 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
     model = fuse(model.eval()).to(device, memory_format=torch.channels_last)
     for layer in getattr(model, "inner_layers", ()):
         getattr(model, layer).to(short_floats(device))
+    if device.type == "cpu" and short_floats(device) == torch.float32 \
+            and hasattr(model, "take_apart"):
+        model.take_apart()
     return model.requires_grad_(False), description
 
 
-def chunks(n_frames: int, margin: int,
-           chunk: int | None = None) -> Iterator[tuple[slice, slice]]:
+def chunks(n_frames: int, margin: int, chunk: int | None = None, *,
+           most: int = CHUNK) -> Iterator[tuple[slice, slice]]:
     """Cut frames into chunks with margins.
 
     Parameters
@@ -110,8 +114,9 @@ def chunks(n_frames: int, margin: int,
         chunk does not depend on where it was cut (with `short_floats` it does by some 1e-3, so
         that another number of threads is as good as another machine).
     chunk : int, optional
-        Frames to keep of each; by default `CHUNK`, or less where that gives every
+        Frames to keep of each; by default `most`, or less where that gives every
         thread a share of a short signal.
+    most : int
 
     Yields
     ------
@@ -120,16 +125,11 @@ def chunks(n_frames: int, margin: int,
     """
     if chunk is None:
         share = -(-n_frames // (MULTIPLE * torch.get_num_threads())) * MULTIPLE
-        chunk = min(CHUNK, max(_SHORT_CHUNK, share))
+        chunk = min(most, max(_SHORT_CHUNK, share))
     for start in range(0, n_frames, chunk):
         stop = min(n_frames, start + chunk)
         low, high = max(0, start - margin), min(n_frames, stop + margin)
         yield slice(low, high), slice(start - low, stop - low)
-
-
-def margin_of(*models: nn.Module | None) -> int:
-    """Frames either side that models one after the other can see, by `MULTIPLE`."""
-    return rounded(sum(model.margin for model in models if model is not None))
 
 
 def rounded(frames: int) -> int:

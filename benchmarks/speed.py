@@ -161,11 +161,11 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
 
     from adt.audio import stream
     from adt.decoder import decode
-    from adt.detectors import stem_decibel
-    from adt.features import LEAD, audio_to_bands, pack, reference_level, to_decibel, unpack
-    from adt.inference import _BLOCK, Bands
-    from adt.network import aligned, chunks, in_batches, in_parallel, rounded
-    bank, network, device = transcriber.bank, transcriber.network, transcriber.device
+    from adt.features import LEAD, audio_to_bands, pack, reference_level
+    from adt.inference import Bands
+    from adt.listening import Ear, decibel
+    from adt.network import in_parallel, rounded
+    ear = Ear(transcriber.bank, transcriber.network, transcriber.device)
     times = {}
     times["decode"], blocks = median_time(lambda: list(stream(path)), runs)
     audio = torch.from_numpy(np.concatenate(blocks, axis=1))
@@ -174,32 +174,26 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         lambda: torch.stft(audio, N_FFT, HOP, window=window, return_complex=True), runs)
     times["bands"], bands = median_time(lambda: audio_to_bands(blocks), runs)
     level, packed = reference_level(bands), pack(bands, LEAD)
-    batches = [torch.from_numpy(np.stack([aligned(to_decibel(unpack(packed[read]), level))
-                                          for read, _ in batch])).to(device)
-               for batch in in_batches(chunks(len(packed), transcriber.margin), device)]
+    n = rounded(len(packed))
+    batches = [(batch, decibel(packed, level, batch)) for batch in ear.blocks(n)]
 
-    def blocks_of(mixture):
-        margin = rounded(network.look_margin + bank.margin)
-        return [(mixture[:, read], keep)
-                for read, keep in chunks(mixture.shape[1], margin, _BLOCK)]
+    def separate(job):
+        batch, mixture = job
+        found = ear.stems(mixture)
+        if ear.device.type == "cuda":
+            torch.cuda.synchronize(ear.device)
+        return batch, *found
 
-    @torch.inference_mode()
-    def separate(mixture):
-        stems = [stem_decibel(block, bank(block)) for block, _ in blocks_of(mixture)]
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return stems
+    def look(job):
+        batch, mixture, stems = job
+        return [seen[..., keep] for seen, (_, keep) in zip(ear.look(mixture, stems), batch)]
 
-    @torch.inference_mode()
-    def detect(batch):
-        mixture, stems = batch
-        seen = [network.look(block, own)[..., keep]
-                for (block, keep), own in zip(blocks_of(mixture), stems)]
-        return network.listen(torch.cat(seen, dim=-1)).cpu()
+    def detect():
+        seen = (part for parts in in_parallel(look, found) for part in parts)
+        return list(in_parallel(lambda window: ear.listen(window[1]), ear.windows(n, seen)))
 
-    times["bank"], stems = median_time(lambda: list(in_parallel(separate, batches)), runs)
-    times["detectors"], _ = median_time(
-        lambda: list(in_parallel(detect, zip(batches, stems))), runs)
+    times["bank"], found = median_time(lambda: list(in_parallel(separate, batches)), runs)
+    times["detectors"], _ = median_time(detect, runs)
     activations = transcriber.bands_to_activations(Bands(bands, 0.0))
     times["decoder"], _ = median_time(lambda: decode(
         transcriber.decoder, activations.onset, activations.levels), runs)

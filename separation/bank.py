@@ -14,6 +14,7 @@ from typing import Sequence
 import torch
 from torch import nn
 
+from adt.grouped import apart, parts, patched
 from adt.vocabulary import STEMS
 
 
@@ -92,6 +93,13 @@ class UNetBank(nn.Module):
             nn.Conv2d(b, a, 1, groups=g, bias=False) for a, b in zip(w, w[1:]))
         self.up = nn.ModuleList(_Conv(a, a, g) for a in w[:-1])
         self.leave = nn.Conv2d(w[0], 2 * g, 3, padding=1, groups=g)
+        self.nets: Sequence[nn.Module] = ()
+
+    def take_apart(self) -> None:
+        """Run one net after the other from now on; for inference."""
+        self.nets = apart(self, ("enter", "down", "deep", "narrow", "up", "leave"),
+                          len(self.stems))
+        patched(self.enter)
 
     def forward(self, decibel: torch.Tensor) -> torch.Tensor:
         """Mask logits.
@@ -107,20 +115,33 @@ class UNetBank(nn.Module):
         """
         x = (decibel[:, None] + 40.0) / 20.0
         x = x.to(self.enter[0][0].weight.dtype, memory_format=torch.channels_last)
-        x = self.enter(x)
-        skips = []
-        for down in self.down:
-            skips.append(x)
-            x = down(x)
-        x = self.exchange(x + self.deep(x))
-        for narrow, up in zip(reversed(self.narrow), reversed(self.up)):
-            skip = skips.pop()
-            x = nn.functional.interpolate(narrow(x), size=skip.shape[2:], mode="nearest")
-            x = up(x + skip)
-        x = self.leave(x.to(self.leave.weight.dtype))  # (batch, stems * 2, frames, bands / 2)
+        x = self.enter[0](x)
+        nets = self.nets or (self,)
+        passed = [_descend(net, part) for net, part in zip(nets, parts(x, len(nets)))]
+        x = self.exchange(torch.cat([skips.pop() for skips in passed], dim=1))
+        x = torch.cat([_ascend(net, part, skips)  # (batch, stems * 2, frames, bands / 2)
+                       for net, part, skips in zip(nets, parts(x, len(nets)), passed)], dim=1)
         batch, _, frames, half = x.shape
         x = x.reshape(batch, len(self.stems), 2, frames, half)
         return x.permute(0, 1, 3, 4, 2).reshape(batch, len(self.stems), frames, 2 * half)
+
+
+def _descend(net: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    """What a net, or all of them, makes of the first layer's output at every level."""
+    found = [net.enter[1](x)]
+    for down in net.down:
+        found.append(down(found[-1]))
+    found[-1] = found[-1] + net.deep(found[-1])
+    return found
+
+
+def _ascend(net: nn.Module, x: torch.Tensor, skips: list[torch.Tensor]) -> torch.Tensor:
+    """From the deepest level to mask logits."""
+    for narrow, up in zip(reversed(net.narrow), reversed(net.up)):
+        skip = skips.pop()
+        x = nn.functional.interpolate(narrow(x), size=skip.shape[2:], mode="nearest")
+        x = up(x + skip)
+    return net.leave(x.to(net.leave.weight.dtype))
 
 
 def with_residual(logits: torch.Tensor) -> torch.Tensor:

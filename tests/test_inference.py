@@ -11,7 +11,7 @@ import torch
 from conftest import SMALL_BANK
 
 import adt
-from adt import inference, network, peaks, weights
+from adt import inference, listening, network, peaks, weights
 from adt.activations import Activations
 from adt.detectors import OnsetDetectors, summed
 from adt.errors import AudioError, ConfigError, DataError, WeightsError
@@ -59,13 +59,15 @@ def test_margins_cover_what_the_networks_see(levels):
         with pytest.raises(ValueError, match="expected 2 to 4"):
             UNetBank(wrong)
 
-    def both(x):
-        return detectors(x, inference.stem_decibel(x, bank(x)))[0, 0]
+    def look(x):
+        return detectors.look(x, inference.stem_decibel(x, bank(x)))
 
+    looks, listens = bank.margin + detectors.look_margin, detectors.listen_margin
     with torch.inference_mode():
-        for margin, hear in ((network.margin_of(bank), lambda x: bank(x)[0, 0]),
-                             (network.margin_of(bank, detectors), both)):
-            assert margin % network.MULTIPLE == 0
+        for margin, hear in ((bank.margin, lambda x: bank(x)[0, 0]),
+                             (looks, lambda x: look(x)[0, :, 0].T),
+                             (looks + listens, lambda x: detectors.listen(look(x))[0, 0])):
+            margin = network.rounded(margin)
             other = x.clone()
             other[:, :320 - margin] = other[:, 328 + margin:] = 20.0
             np.testing.assert_allclose(hear(other)[320:328], hear(x)[320:328], atol=1e-5)
@@ -84,6 +86,33 @@ def test_fusing_norms_changes_nothing(small_bank, small_detectors, demix):
         inputs = (x,) if make is UNetBank else (x, x[:, None].expand(1, 5, 64, N_BANDS))
         with torch.inference_mode():
             np.testing.assert_allclose(fused(*inputs), plain(*inputs), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_networks_taken_apart_say_the_same(small_bank, small_detectors, demix, batch):
+    for make, path in ((UNetBank, small_bank), (OnsetDetectors, small_detectors[demix])):
+        tensors, description = weights.load_weights(path)
+        whole, apart = make(**description["model"]), make(**description["model"])
+        for model in (whole, apart):
+            model.load_state_dict(tensors, strict=False)
+            network.fuse(model.eval()).requires_grad_(False)
+        apart.take_apart()
+        assert len(apart.nets) == len(STEMS)
+        assert not [c for c in apart.nets.modules() if getattr(c, "groups", 1) > 1]
+        x = 20 * torch.randn(batch, 64, N_BANDS, generator=torch.Generator().manual_seed(0)) - 30
+        stems = x[:, None] - 5 * torch.arange(5)[None, :, None, None]
+        inputs = (x,) if make is UNetBank else (x, stems)
+        with torch.inference_mode():
+            heard = whole(*inputs)
+            assert heard.std() > 0.01
+            np.testing.assert_allclose(apart(*inputs), heard, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("short", [torch.float32, torch.bfloat16])
+def test_networks_are_taken_apart_where_that_is_faster(small_bank, monkeypatch, short):
+    monkeypatch.setattr(network, "short_floats", lambda device: short)
+    bank, _ = network.load_network(UNetBank, "bank", small_bank, torch.device("cpu"))
+    assert bool(bank.nets) == (short == torch.float32)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 7, 8, 100, 960, 961])
@@ -152,9 +181,9 @@ def test_thresholds_that_are_none_are_refused(transcriber):
 def test_chunk_borders_leave_no_trace(transcriber, monkeypatch):
     bands = transcriber.bands(beat(12.3), SAMPLE_RATE)
     whole = transcriber.bands_to_activations(bands)
-    monkeypatch.setattr(inference, "chunks",
-                        lambda n, margin, chunk=296: network.chunks(n, margin, min(296, chunk)))
-    monkeypatch.setattr(inference, "_BLOCK", 64)
+    monkeypatch.setattr(listening, "chunks", lambda n, margin, most=296: network.chunks(
+        n, margin, min(296, most)))
+    monkeypatch.setattr(listening, "_BLOCK", 64)
     cut = transcriber.bands_to_activations(bands)
     same(whole, cut)
     a, b = transcriber.hits(whole), transcriber.hits(cut)
@@ -284,7 +313,7 @@ def test_the_same_audio_gives_the_same_bytes(demix, small_bank, small_detectors,
 class Loudest(torch.nn.Module):
     """Says that every frame louder than its neighbours is a kick of its loudness."""
 
-    demix, look_margin = False, 0
+    demix, look_margin, listen_margin = False, 0, 0
 
     def look(self, mixture, stems=None):
         return mixture.sum(dim=2)[:, None, None]
@@ -306,7 +335,7 @@ def test_clicks_are_heard_on_time(demix, transcriber, monkeypatch, tmp_path, rat
     """No delay anywhere between the file and the hits: ±5 ms is half a frame."""
     monkeypatch.setattr(transcriber, "network", Loudest())
     monkeypatch.setattr(
-        inference, "chunks",
+        listening, "chunks",
         lambda n, margin, most=chunk: network.chunks(n, margin, chunk=min(chunk, most)))
     monkeypatch.setattr(inference, "decode", lambda network, onset, demix: onset)
     clicks = np.array([0.0, 0.25, 0.503, 1.007, 2.0131, 3.7777, 4.99])

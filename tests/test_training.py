@@ -1137,7 +1137,8 @@ def test_the_licence_of_weights_is_a_setting():
 
 
 @pytest.mark.parametrize("text, words", [
-    ("base: bank.yaml", "lacks bank, model.demix, "), ("train: {steps: 1}", "lacks licence, data, "),
+    ("base: bank.yaml", "lacks bank, model.demix, "),
+    ("train: {steps: 1}", "lacks licence, data, "),
     (None, "train.learning_rate: expected a value like 0.002")])
 def test_configurations_of_something_else_are_refused(data, tmp_path, capsys, text, words):
     path = tmp_path / "mine.yaml"

@@ -20,6 +20,7 @@ from adt.report import (
     MARK,
     START,
     encode_track,
+    pictures,
     render_report,
     spectrogram,
     waveform,
@@ -102,6 +103,29 @@ def test_spectrogram_is_a_picture_with_low_bands_at_the_bottom():
         image = next(file.decode(video=0)).to_ndarray()
     assert image.shape[1] == 101
     assert image[-len(image) // 4:].mean() > image[: len(image) // 2].mean() + 20
+
+
+def test_long_songs_are_taken_in_parts(hits, tmp_path, monkeypatch):
+    """Spectra of a whole song, or all its channels, do not fit into the memory."""
+    import soundfile
+    lengths, whole = [], pictures.audio_to_bands
+
+    def noted(blocks):
+        blocks = list(blocks)
+        lengths.extend(b.shape[1] for b in blocks)
+        return whole(blocks)
+
+    monkeypatch.setattr(pictures, "audio_to_bands", noted)
+    monkeypatch.setattr(page_module.audio_io, "load", None)
+    both = np.stack([clicks(seconds=25), clicks(TIMES[1:], 25)])
+    soundfile.write(tmp_path / "song.wav", both.T, RATE, "FLOAT")
+    options = {"transcription": hits, "stems": False, "notation": False, "title": "a"}
+    page = write_report(tmp_path / "song.wav", tmp_path / "a.html", **options).read_text()
+    assert sum(lengths) == 25 * RATE and max(lengths) <= 10 * RATE
+    assert page == write_report(both, tmp_path / "b.html", RATE, **options).read_text()
+    monkeypatch.setattr(pictures, "audio_to_bands", lambda blocks: whole(
+        [np.concatenate(list(blocks), axis=1)]))
+    assert page == write_report(both, tmp_path / "b.html", RATE, **options).read_text()
 
 
 def test_page_carries_everything(hits, stems):

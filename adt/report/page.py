@@ -160,7 +160,7 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
     tracks: dict[str, np.ndarray] = {}
     if audio is not None:
         audio, sr = audio_io.as_audio(audio, sr)
-        mono = audio.mean(axis=0)
+        mono = audio.mean(axis=0) if len(audio) > 1 else audio[0]
         data["duration"] = len(mono) / sr  # a file of hits may not know it
         columns = min(60_000, int(_OUTLINE * len(mono) / sr) + 1)
         data["outline"] = _text(waveform(mono, columns).tobytes())
@@ -251,10 +251,11 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
         return None if progress is None else lambda x: progress(first + (last - first) * x)
 
     if isinstance(path_or_array, (str, os.PathLike)):
-        audio, sr = audio_io.load(path_or_array, SAMPLE_RATE)
-        title = title or Path(path_or_array).stem
+        audio = np.concatenate([b.mean(axis=0) for b in audio_io.stream(path_or_array)])[None]
+        sr, title = SAMPLE_RATE, title or Path(path_or_array).stem
     else:
         audio, sr = audio_io.as_audio(path_or_array, sr)
+        audio = audio.mean(axis=0, keepdims=True)
     if transcription is None:
         if transcriber is None:
             from ..inference import Transcriber
@@ -262,7 +263,6 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
         transcription = transcriber(path_or_array, sr, progress=part(0.0, 0.25))
     if classes < transcription.classes:
         transcription = transcription.reduce(classes)
-    audio = audio.mean(axis=0, keepdims=True)
     separated, notes = None, []
     if stems and sound and not stems_fit(audio.shape[1] / sr, max_size):
         notes.append(_NO_STEMS)

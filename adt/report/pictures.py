@@ -8,10 +8,12 @@ import zlib
 import numpy as np
 
 from ..features import audio_to_bands, reference_level, to_decibel
+from ..frames import SAMPLE_RATE
 
 __all__ = ["waveform", "spectrogram"]
 
 MAX_COLUMNS = 8_000  #: of a spectrogram; browsers draw pictures of this width everywhere
+_BLOCK = 10 * SAMPLE_RATE  # samples; the spectra of a whole song are some gigabytes
 _LEVELS = 32  # of grey: fewer bytes, no visible steps
 _RANGE = (-70.0, 5.0)  # dB that are black and white
 
@@ -45,7 +47,7 @@ def spectrogram(mono: np.ndarray) -> bytes:
     mono : ndarray, shape (samples,)
         At `adt.frames.SAMPLE_RATE`.
     """
-    bands = audio_to_bands([mono[None]])
+    bands = audio_to_bands(mono[None, i:i + _BLOCK] for i in range(0, len(mono), _BLOCK))
     decibel = to_decibel(bands, reference_level(bands))
     step = -(-len(decibel) // MAX_COLUMNS)
     if step > 1:

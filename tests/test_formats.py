@@ -116,6 +116,27 @@ def test_tempi_and_signatures_of_any_track(tmp_path):
     assert song.beats.metre == 3
 
 
+def test_long_files_of_fine_ticks(tmp_path):
+    """90 minutes at 960 ticks a quarter are more ticks than pretty_midi reads."""
+    n = 2 * 60 * 90
+    notes = [m for k in range(0, n, 25) for m in (_on(960 * k + k % 7), _off(960 * k + k % 7 + 1))]
+    shared = [(0, "set_tempo", {"tempo": 400_000}),
+              (0, "time_signature", {"numerator": 3, "denominator": 4}),
+              (960 * 300 + 1, "set_tempo", {"tempo": 500_000})]
+    path = _midi_file(tmp_path / "a.mid", [shared, notes], type=1, ticks_per_beat=960)
+    song = Transcription.load(path)
+    quarters = [k + k % 7 / 960 for k in range(0, n, 25)]
+    change = 300 + 1 / 960
+    times = [0.4 * min(q, change) + 0.5 * max(0, q - change) for q in quarters]
+    assert len(song) == len(times)
+    assert max(abs(h.time - t) for h, t in zip(song, times)) < 0.25 / 480 + 0.1 / 960
+    assert song.beats.metre == 3
+    damaged = _midi_file(tmp_path / "b.mid", [[_on(0), _off(10), _on(0xfffffff)]],
+                         ticks_per_beat=960)
+    with pytest.raises(DataError, match="likely corrupt"):
+        Transcription.load(damaged)
+
+
 def test_frames_are_no_ticks(tmp_path):
     path = _midi_file(tmp_path / "a.mid", [[_on(480), _off(500)]])
     content = bytearray(path.read_bytes())

@@ -12,6 +12,8 @@ from ..errors import DataError
 from ..note_maps import NoteMap, note_map, presets
 from ..transcription import Hit
 
+_COARSEST = 96  # ticks a quarter note that the times of a long file are rounded to
+
 
 def write(song, path: Path, *, note_map: NoteMap | Path | str | None = None,
           split_tracks: bool = False) -> None:
@@ -62,6 +64,7 @@ def load(path: Path | str):
     """`pretty_midi.PrettyMIDI` of a file that may come from any program.
 
     Tempi and time signatures may be in any track, and notes of drums may end at once or never.
+    A file of more ticks than pretty_midi reads (hours) is read at half its resolution, or less.
 
     Raises
     ------
@@ -76,6 +79,7 @@ def load(path: Path | str):
         if file.ticks_per_beat <= 0:
             raise DataError(f"{path}: its times are in frames (SMPTE); export it with ticks per "
                             "quarter note")
+        _coarsen(file, pretty_midi.pretty_midi.MAX_TICK - 3)  # notes may end a tick later
         if file.type != 2:
             _tidy(file)
         return pretty_midi.PrettyMIDI(mido_object=file)
@@ -83,6 +87,26 @@ def load(path: Path | str):
         raise
     except Exception as error:  # damaged files fail in mido in many ways
         raise DataError(f"{path}: not a readable MIDI file ({error!r})") from error
+
+
+def _coarsen(file, most: int) -> None:
+    """Halve the resolution until the last tick is `most` at most, in place.
+
+    Files that would have to be coarser than `_COARSEST` stay too long: they are damaged.
+    """
+    last = max((sum(m.time for m in track) for track in file.tracks), default=0)
+    resolution, share = file.ticks_per_beat, 1
+    while last // share > most and resolution % 4 == 0 and resolution >= 2 * _COARSEST:
+        resolution, share = resolution // 2, share * 2
+    if share == 1 or last // share > most:
+        return
+    file.ticks_per_beat = resolution
+    for track in file.tracks:
+        now = before = 0
+        for message in track:
+            now += message.time
+            tick = (now + share // 2) // share
+            message.time, before = tick - before, tick
 
 
 def _tidy(file) -> None:

@@ -52,8 +52,9 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
             side[name] = np.array([h.time for h in hits])
         matched = match_events(sides[0][name], sides[1][name], window) if ref and est else []
         pairs += [(ref[i], est[j]) for i, j in matched]
-        missed += [h for k, h in enumerate(ref) if k not in {i for i, _ in matched}]
-        invented += [h for k, h in enumerate(est) if k not in {j for _, j in matched}]
+        found, right = {i for i, _ in matched}, {j for _, j in matched}
+        missed += [h for k, h in enumerate(ref) if k not in found]
+        invented += [h for k, h in enumerate(est) if k not in right]
     return OrderedDict(
         scores=evaluate(*sides, n_classes, window),
         offset=float(np.median([b.time - a.time for a, b in pairs])) if pairs else None,

@@ -190,6 +190,14 @@ def test_mdb_flat_folder(tmp_path):
     assert [PIECES[p] for p in track.pieces] == ["kick", "ride"]
 
 
+def test_mdb_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "Song.txt").write_text("0.5\tkick\n", encoding="utf-8-sig")
+    (tmp_path / "Song.beats").write_text("0.5\t1\n", encoding="utf-8-sig")
+    (tmp_path / "Song.mix.flac").write_bytes(b"")
+    (track,) = read_mdb(tmp_path)
+    assert track.times.tolist() == [0.5] and track.beats.tolist() == [[0.5, 1]]
+
+
 @pytest.mark.parametrize("level", ["subclass", "class"])
 def test_mdb_repository(tmp_path, level):
     root = tmp_path / "MDB Drums"

@@ -72,7 +72,7 @@ class Track:
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """Numbers and words of the lines of an annotation, empty ones left out."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: annotation cannot be read ({error})") from error
     return [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]

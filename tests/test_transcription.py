@@ -241,6 +241,7 @@ def test_written_file_follows_the_umask(song, tmp_path):
     ("a.csv", b"time,piece\nsoon,kick\n", "line 2 is not a time in seconds"),
     ("a.csv", b"time,piece\n1,\xff\n", "not a text file"),
     ("a.txt", b"0.5 kick\n", "line 1 is not time<TAB>label"),
+    ("a.txt", b"0.5\t0.5\tkick\n", "line 1 is .* Audacity; rename the file to NAME.labels.txt"),
     ("a.txt", b"\xff\xfe\x00", "not a text file"),
     ("a.txt", b"0.5\tcowbell\n", "labels cowbell are in no set"),
     ("a.txt", b"0.5\tHH\n1.0\thihat_open\n", "labels HH, hihat_open are not all of one set"),

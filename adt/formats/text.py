@@ -76,11 +76,22 @@ def read_mirex(path: Path) -> tuple[list[Hit], float, None]:
     hits = []
     for number, line in _lines(path):
         try:
-            time, label = line.split("\t")[:2]
+            time, label, *more = line.split("\t")
             hits.append(Hit(float(time), _piece(label.strip())))
         except ValueError:
             raise DataError(f"{path}: line {number} is not time<TAB>label") from None
+        if more and _is_number(label):
+            raise DataError(f"{path}: line {number} is start<TAB>end<TAB>label, as in a label "
+                            "track of Audacity; rename the file to NAME.labels.txt")
     return hits, _end_of(hits), None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_labels(path: Path) -> tuple[list[Hit], float, None]:

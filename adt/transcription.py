@@ -341,7 +341,8 @@ class Transcription(Sequence):
         ----------
         path : path
         ignore_unknown : bool
-            Leave out hits whose label is in no set of classes, with a warning.
+            Leave out hits whose label is in no set of classes, with a warning. If no hit
+            is left, the file cannot be read.
         note_map : str, path or adt.note_maps.NoteMap, optional
             For MIDI: what the notes mean, General MIDI by default.
 
@@ -361,7 +362,7 @@ class Transcription(Sequence):
         told = more[0] if more else {}
         known = {name for n in CLASS_COUNTS for name in class_names(n)}
         strange = sorted({h.piece for h in hits} - known)
-        if strange and ignore_unknown:
+        if strange and ignore_unknown and len(strange) < len({h.piece for h in hits}):
             warnings.warn(f"{path}: hits of {', '.join(strange)} are left out", stacklevel=2)
             hits = [h for h in hits if h.piece in known]
         classes = next((n for n in sorted(CLASS_COUNTS, reverse=True)

@@ -75,6 +75,16 @@ def test_unknown_labels_are_left_out(tmp_path, capsys):
     assert json.loads(captured.out)["scores"]["SUM"]["tp"] == 1
 
 
+def test_a_file_of_unknown_labels_alone_is_no_reference(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("0.5\ttambourine\n0.6\tcowbell\n")
+    (tmp_path / "silence.txt").write_text("")
+    assert main(["score", *[str(tmp_path / "a.txt")] * 2]) == 1
+    captured = capsys.readouterr()
+    assert "labels cowbell, tambourine are in no set of classes" in captured.err
+    assert not captured.out
+    assert main(["score", *[str(tmp_path / "silence.txt")] * 2]) == 0
+
+
 def test_too_many_classes(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("0.5\tKD\n")
     assert main(["score", *[str(tmp_path / "a.txt")] * 2, "--classes", "9"]) == 1

@@ -213,6 +213,20 @@ def test_hits_at_the_start_stay_at_the_start(tmp_path, grid, first_beat):
     assert len(times) == 3
 
 
+@pytest.mark.parametrize("tempo", [90, 110, 123.4, 140])
+@pytest.mark.parametrize("first_beat", [0.009999, 0.01, 0.010001])
+def test_a_first_beat_on_the_border_is_on_the_grid(tmp_path, tempo, first_beat):
+    beats = regular_beats(tempo, 20.0, first_beat=first_beat)
+    song = quantize(Transcription([Hit(t + 0.003, "snare") for t in beats.times[:-1]], 20.0,
+                                  beats=beats), "1/16")
+    midi = pretty_midi.PrettyMIDI(str(song.save(tmp_path / "x.mid")))
+    ticks = np.array([midi.time_to_tick(n.start) for n in midi.instruments[0].notes])
+    if first_beat <= 0.01:
+        assert len(midi.get_tempo_changes()[1]) == 1
+        assert not (ticks % 240).any()
+    assert set(np.diff(ticks)) == {960}
+
+
 def test_quantising_needs_beats_and_a_known_grid():
     song = Transcription([Hit(0.5, "kick")], 1.0)
     with pytest.raises(ConfigError, match="beats"):

@@ -153,7 +153,8 @@ def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     beat, start = np.polyfit(index, beats.times, 1)
     if start < -_SHORTEST_LEAD:
         return beats
-    click = beat * index + (start if start > _SHORTEST_LEAD else 0.0)
+    start = start if round(start, 6) > _SHORTEST_LEAD else 0.0  # beats are kept to the microsecond
+    click = beat * index + start
     if np.abs(click - beats.times).max() > tolerance:
         return beats
     return Beats(click, beats.positions, beats.compound, beats.bar)

@@ -173,6 +173,12 @@ def test_strokes_by_beat():
     assert features.sum() == 3 * 1.5  # the others are outside
 
 
+@pytest.mark.parametrize("beats", [[], [1.0]])
+def test_downbeats_need_two_beats(tracker, beats):
+    with pytest.raises(ValueError, match=f"{len(beats)} beats; two at least are needed"):
+        tracker.downbeats([0.5], [0], [1.0], [1.0], beats)
+
+
 def test_midi_songs(tmp_path):
     song = groove(100, 12)
     beats = adt.Beats(0.4 + 0.6 * np.arange(48), np.arange(48) % 4 + 1)

@@ -37,8 +37,15 @@ def by_beat(times, pieces, velocities, confidences, beats) -> np.ndarray:
     -------
     ndarray of float32, shape (216, m)
         Confidence, and confidence times velocity, of each place and piece.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two beats.
     """
     beats = np.asarray(beats, np.float64)
+    if len(beats) < 2:
+        raise ValueError(f"{len(beats)} beats; two at least are needed")
     edges = np.concatenate([[2 * beats[0] - beats[1]], beats, [2 * beats[-1] - beats[-2]]])
     place = np.interp(np.asarray(times, np.float64), edges,
                       np.arange(-1, len(beats) + 1) * PLACES, left=-PLACES, right=1e6)

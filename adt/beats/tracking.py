@@ -185,6 +185,11 @@ class BeatTracker:
         Returns
         -------
         ndarray of float64, shape (m,)
+
+        Raises
+        ------
+        ValueError
+            With fewer than two beats.
         """
         import torch
 

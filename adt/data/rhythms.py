@@ -247,7 +247,8 @@ def read_midi_songs(folder: Path | str) -> list[Rhythm]:
             midi = pretty_midi.PrettyMIDI(str(path))
             beats, bars = midi.get_beats(), midi.get_downbeats()
         except Exception as error:  # damaged files fail in mido in many ways
-            warnings.warn(f"{path}: is left out, it cannot be read ({error})", stacklevel=2)
+            warnings.warn(f"{path}: is left out, it cannot be read "
+                          f"({str(error) or type(error).__name__})", stacklevel=2)
             continue
         drums = drums_of(midi, path.stem)
         if len(drums) < 32 or len(beats) < 16 or len(bars) < 2 or (np.diff(beats) <= 1e-3).any():

@@ -20,6 +20,8 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
     Parameters
     ----------
     reference, estimate : Transcription
+        Hits of the estimate that fall together in the smaller set of classes count once
+        if it is of more classes than the reference (`adt.Transcription.reduce`).
     n_classes : {3, 5, 7, 9}
     window : float
         Tolerance in seconds.
@@ -42,8 +44,9 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
         If a transcription has fewer classes than `n_classes`.
     """
     from mir_eval.util import match_events
+    merge = estimate.classes > reference.classes
     reference = reference.reduce(n_classes, merge=False)  # as annotated
-    estimate = estimate.reduce(n_classes)
+    estimate = estimate.reduce(n_classes, merge=merge)
     pairs, missed, invented = [], [], []
     sides: list[dict[str, np.ndarray]] = [{}, {}]
     for name in class_names(n_classes):

@@ -116,6 +116,31 @@ def test_tempi_and_signatures_of_any_track(tmp_path):
     assert song.beats.metre == 3
 
 
+@pytest.mark.parametrize("metres", [[(4, 4), (7, 8), (4, 4)], [(7, 8)], [(6, 8), (7, 8)],
+                                    [(3, 4), (5, 8)], [(4, 4), (6, 8)]])
+def test_bars_that_are_no_quarters_are_counted_in_eighths(tmp_path, metres):
+    shared, tick, expected = [(0, "set_tempo", {"tempo": 600_000})], 0, []
+    for n, d in metres:  # two bars of each
+        shared.append((tick, "time_signature", {"numerator": n, "denominator": d}))
+        expected += [*range(1, n * 8 // d + 1)] * 2
+        tick += 2 * n * 1920 // d
+    notes = [m for k in range(tick // 240) for m in (_on(240 * k), _off(240 * k + 100))]
+    song = Transcription.load(_midi_file(tmp_path / "a.mid", [shared, notes], type=1))
+    assert song.beats.times == pytest.approx([h.time for h in song])
+    assert song.beats.positions.tolist() == expected and not song.beats.compound
+    again = Transcription.load(song.save(tmp_path / "b.mid"))
+    assert again.beats.times == pytest.approx(song.beats.times, abs=1e-3)
+    assert again.beats.positions.tolist() == expected
+
+
+def test_bars_of_sixteenths_have_no_beats(tmp_path):
+    shared = [(0, "set_tempo", {"tempo": 600_000}),
+              (0, "time_signature", {"numerator": 7, "denominator": 16})]
+    path = _midi_file(tmp_path / "a.mid", [shared, [_on(0), _off(9000)]], type=1)
+    with pytest.warns(UserWarning, match=r"a\.mid: is read without beats"):
+        assert Transcription.load(path).beats is None
+
+
 def test_long_files_of_fine_ticks(tmp_path):
     """90 minutes at 960 ticks a quarter are more ticks than pretty_midi reads."""
     n = 2 * 60 * 90

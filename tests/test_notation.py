@@ -292,6 +292,18 @@ def test_music21_finds_full_bars():
     assert [m.duration.quarterLength for m in measures] == [4, 4, 4]
 
 
+def test_a_pickup_longer_than_the_bar_after_it():
+    import music21
+    positions = [2, 3, 4, 1, 2, *[1, 2, 3, 4] * 6]
+    beats = Beats(0.5 * np.arange(len(positions)), positions)
+    song = Transcription([Hit(t, "snare") for t in beats.times], 15.0, beats=beats)
+    score = music21.converter.parse(to_musicxml(song), format="musicxml")
+    measures = list(score.parts[0].getElementsByClass("Measure"))
+    assert [m.barDuration.quarterLength for m in measures[:3]] == [3, 2, 4]
+    assert [m.duration.quarterLength for m in measures[:3]] == [3, 2, 4]
+    assert all(m.paddingLeft >= 0 for m in measures)
+
+
 hits = st.lists(st.builds(Hit, time=st.floats(0, 8), piece=st.sampled_from(PIECES),
                           velocity=st.integers(1, 127)), max_size=40)
 

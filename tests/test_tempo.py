@@ -227,6 +227,26 @@ def test_a_first_beat_on_the_border_is_on_the_grid(tmp_path, tempo, first_beat):
     assert set(np.diff(ticks)) == {960}
 
 
+@pytest.mark.parametrize("gaps", [[0.5] * 15 + [3.0] + [0.5] * 15,  # a fermata
+                                  [0.5] * 12 + [0.5, 0.6, 0.8, 1.2],  # the song ends slower
+                                  [0.5, 0.5, 0.7, 0.5] * 6])
+@pytest.mark.parametrize("first", [0.0, 0.3])
+def test_uneven_beats_of_a_bar_stay_where_they_are(tmp_path, gaps, first):
+    times = first + np.concatenate([[0.0], np.cumsum(gaps)])
+    beats = Beats(times, np.arange(len(times)) % 4 + 1)
+    song = Transcription([Hit(t, "snare") for t in times], times[-1] + 1, beats=beats)
+    for written in (song, quantize(song, "1/4"), quantize(song, "1/16")):
+        assert [h.time for h in written] == pytest.approx(times.tolist(), abs=0.036)
+        read = Transcription.load(written.save(tmp_path / "a.mid"))
+        assert [h.time for h in read] == pytest.approx(times.tolist(), abs=0.036)
+        assert read.beats.time_of(read.beats.position_of(times)) == pytest.approx(times, abs=1e-6)
+        heard = read.beats.times[-len(times):] if first else read.beats.times[:len(times)]
+        assert np.abs(read.beats.times[:, None] - times).min(axis=0).max() < 0.036, heard
+    midi = pretty_midi.PrettyMIDI(str(quantize(song, "1/16").save(tmp_path / "q.mid")))
+    ticks = np.array([midi.time_to_tick(n.start) for n in midi.instruments[0].notes])
+    assert not (ticks % 240).any()
+
+
 def test_quantising_needs_beats_and_a_known_grid():
     song = Transcription([Hit(0.5, "kick")], 1.0)
     with pytest.raises(ConfigError, match="beats"):

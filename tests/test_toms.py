@@ -89,8 +89,10 @@ def test_hits_keep_all_but_their_tom():
     assert by_pitch(bands, np.zeros((400, 9)), []) == []
 
 
-def test_two_toms_struck_together_stay_two():
+@pytest.mark.parametrize("later", [0.0, 0.002, 0.006, 0.02])
+def test_two_toms_struck_together_stay_two(later):
     bands = np.full((100, BANDS), -70.0)
     bands[50:62, 4] = 0.0
-    picked = [(0.5, PIECES.index("tom_high"), 0.5, 0.7), (0.5, PIECES.index("tom_floor"), 0.6, 0.8)]
+    picked = [(0.504, PIECES.index("tom_high"), 0.5, 0.7),
+              (0.504 + later, PIECES.index("tom_floor"), 0.6, 0.8)]
     assert by_pitch(bands, np.zeros((100, 9)), picked) == picked

@@ -173,12 +173,16 @@ def calm(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
 
 
 def even(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
-    """The beats as a MIDI file has them: steady (`steady`), or evenly spaced in each bar."""
+    """The beats as a MIDI file has them: steady (`steady`), or evenly spaced in each bar.
+
+    Bars whose beats are not, by more than `tolerance` (held notes, ritardandi), stay as they are.
+    """
     beats = from_zero(beats)
     if len(beats) < 3 or steady(beats, tolerance) is not beats:
         return steady(beats, tolerance)
     times = [start + (stop - start) * k / count
-             for start, stop, count in _bars(beats) for k in range(count)]
+             for spans in _spans(beats, tolerance) for start, stop, count in spans
+             for k in range(count)]
     return steady(Beats(times[:len(beats)], beats.positions, beats.compound, beats.bar),
                   tolerance)
 
@@ -222,11 +226,25 @@ def _bars(beats: Beats) -> list[tuple[float, float, int]]:
     return bars
 
 
+def _spans(beats: Beats, tolerance: float) -> list[list[tuple[float, float, int]]]:
+    """For each bar the spans of one tempo: itself, or its single beats if they are uneven."""
+    spans, first = [], 0
+    for start, stop, count in _bars(beats):
+        edges = np.concatenate([[start], beats.time_of(np.arange(first + 1, first + count)),
+                                [stop]])
+        uneven = np.abs(edges - np.linspace(start, stop, count + 1)).max() > tolerance
+        spans.append([(a, b, 1) for a, b in zip(edges.tolist(), edges[1:].tolist())]
+                     if uneven else [(start, stop, count)])
+        first += count
+    return spans
+
+
 def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
     """Tempo map whose bar lines fall on the downbeats.
 
     A steady recording gets one tempo (after the pickup), any other one tempo for each
-    bar. Time signatures follow the number of beats of each bar.
+    bar, or for each beat of a bar that is not evenly played. Time signatures follow the
+    number of beats of each bar.
 
     Parameters
     ----------
@@ -244,12 +262,12 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
     """
     beats = from_zero(beats)
     regular = steady(beats, tolerance)
-    bars = _bars(regular)
+    bars, spans = _bars(regular), _spans(regular, tolerance)
     unit = float(beats.unit)
     seconds, place = lead(regular)
     sixteenths = place * 4
-    quarters = [(stop - start) / (count * unit) for start, stop, count in bars]
-    tempi = _lead_tempi(seconds, place, quarters[0]) if place else []
+    begin, until, beats_of = spans[0][0]
+    tempi = _lead_tempi(seconds, place, (until - begin) / (beats_of * unit)) if place else []
     signatures = []
     if 0 < sixteenths < 1:  # a bar of its own
         signatures.append((0.0, 1, round(16 / sixteenths)))
@@ -264,12 +282,16 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
             signatures.append((start, *_signature(rest)))
         if before > rest:
             signatures.append((start + rest / 4, *beats.signature(metre)))
-    for number, ((_, _, count), quarter) in enumerate(zip(bars, quarters)):
-        if not tempi or abs(quarter - tempi[-1][1]) > _SAME:
-            tempi.append((place, quarter))
-        if max(q for _, q in tempi) > _LONGEST_QUARTER:
-            raise ConfigError(f"beats {quarter * unit:.1f} s apart are too slow for MIDI; their "
-                              "times are to be in seconds")
+    for number, ((_, _, count), paces) in enumerate(zip(bars, spans)):
+        at = place
+        for start, stop, steps in paces:
+            quarter = (stop - start) / (steps * unit)
+            if not tempi or abs(quarter - tempi[-1][1]) > _SAME:
+                tempi.append((at, quarter))
+            at += steps * unit
+            if max(q for _, q in tempi) > _LONGEST_QUARTER:
+                raise ConfigError(f"beats {quarter * unit:.1f} s apart are too slow for MIDI; "
+                                  "their times are to be in seconds")
         signature = beats.signature(count)
         if not (number == 0 and pickup) and (
                 not signatures or signatures[-1][1:] != signature):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..beats import Beats
+from ..beats.beats import LONGEST_BAR
 from ..errors import DataError
 from ..note_maps import NoteMap, note_map, presets
 from ..transcription import Hit
@@ -44,7 +45,7 @@ def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
     hits = [Hit(note.start, pieces[note.pitch], note.velocity)
             for i in drums for note in i.notes if note.pitch in pieces]
     end = max((note.end for i in drums for note in i.notes), default=0.0)
-    return hits, end, beats(midi, end)
+    return hits, end, beats(midi, end, path)
 
 
 def _tell_unknown(path: Path, notes: list[int], given: NoteMap) -> None:
@@ -165,12 +166,14 @@ def _with_ends(events: list, channel: int) -> list:
     return sorted(kept, key=lambda event: event[0])
 
 
-def beats(midi, end: float) -> Beats | None:
+def beats(midi, end: float, path: Path | str = "MIDI") -> Beats | None:
     """Beats of a `pretty_midi.PrettyMIDI`, from its tempi and time signatures.
 
-    They are quarters, or three eighths if every bar but a pickup is in 6/8, 9/8 or 12/8.
-    Bars that are no whole number of beats have none (a pickup). None where nobody set
-    a tempo: 120 beats per minute and one 4/4 throughout is what programs write by default.
+    They are quarters, or three eighths if every bar but a pickup is in 6/8, 9/8 or 12/8, or
+    eighths if bars other than a pickup are no whole number of quarters (7/8). None where that
+    does not do either (7/16), with a warning; and where nobody set a tempo: 120 beats per
+    minute and one 4/4 throughout is what programs write by default. A pickup that is no whole
+    number of beats has none.
     """
     _, tempi = midi.get_tempo_changes()
     changes = midi.time_signature_changes
@@ -182,14 +185,26 @@ def beats(midi, end: float) -> Beats | None:
     compound = any(threes) and threes[-1] and all(
         c.denominator != 8 for c, three in list(zip(changes, threes))[threes.index(True):]
         if not three)
-    size = round(midi.resolution * (1.5 if compound else 1))  # ticks a beat
-    signatures = [(midi.time_to_tick(s.time), s.numerator * 4 / s.denominator
-                   * midi.resolution / size) for s in changes] or [(0, 4.0)]
-    if signatures[0][0] > 0:
-        signatures.insert(0, (0, 4.0))
+    bars = [(midi.time_to_tick(s.time), s.numerator * 4 / s.denominator) for s in changes]
+    if not bars or bars[0][0] > 0:
+        bars.insert(0, (0, 4.0))
+    stops = [tick for tick, _ in bars[1:]] + [last + 4 * midi.resolution]
+    first = int(len(bars) > 2 and bars[0][1] < 0.25)  # a lead before the pickup
+    quarters = 1.5 if compound else 1  # a beat
+    odd = [length for number, ((start, length), stop) in enumerate(zip(bars, stops))
+           if length % quarters and not (number <= first and number + 1 < len(bars)
+                                         and stop - start <= length * midi.resolution)]
+    if odd:
+        quarters, compound = 0.5, False
+        longest = max(length for _, length in bars)
+        if (any(length % quarters for length in odd) or midi.resolution % 2
+                or longest > LONGEST_BAR * quarters):
+            warnings.warn(f"{path}: is read without beats, for not all bars are of quarters, "
+                          "three eighths or eighths", stacklevel=3)
+            return None
+    size = round(midi.resolution * quarters)  # ticks a beat
+    signatures = [(tick, length / quarters) for tick, length in bars]
     found: dict[int, int] = {}
-    stops = [tick for tick, _ in signatures[1:]] + [last + 4 * size]
-    first = int(len(signatures) > 2 and signatures[0][1] < 0.25)  # a lead before the pickup
     for number, ((start, count), stop) in enumerate(zip(signatures, stops)):
         if count == int(count):
             skipped = 0

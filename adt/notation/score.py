@@ -94,7 +94,9 @@ def _score(transcription: Transcription, rhythm: Rhythm, title: str | None):
             measure.insert(0, m21.layout.SystemLayout(isNew=True))
         if number in rhythm.tempi:
             _mark_tempo(m21, measure, bar, rhythm.tempi[number])
-        shown = bar if not bar.pickup or len(rhythm.bars) == 1 else rhythm.bars[1]
+        shown = bar
+        if bar.pickup and len(rhythm.bars) > 1 and bar.length <= rhythm.bars[1].length:
+            shown = rhythm.bars[1]
         if bar.pickup:
             measure.paddingLeft = shown.length - bar.length
         if shown.signature != signature:

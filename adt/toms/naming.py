@@ -18,7 +18,7 @@ import torch
 
 from ..features import band_centres
 from ..frames import FRAME_RATE
-from ..vocabulary import STEM_COLUMNS, STEMS
+from ..vocabulary import MIN_HIT_DISTANCE, STEM_COLUMNS, STEMS
 
 BANDS = 16  #: lowest bands of the toms' stem, which pitches are measured in (30 to 530 Hz)
 
@@ -196,9 +196,10 @@ def by_pitch(bands: np.ndarray, onset: np.ndarray, picked: list[tuple]) -> list[
     for i, name in zip(where, names):
         time, _, velocity, confidence = picked[i]
         result[i] = (time, _TOMS[name], velocity, confidence)
-    taken: dict[tuple[float, int], int] = {}
-    for i in where:
-        twin = taken.setdefault((round(result[i][0], 2), result[i][1]), i)
-        if twin != i:  # both toms of a pair got one name
-            result[i], result[twin] = picked[i], picked[twin]
+    last: dict[int, int] = {}
+    for i in sorted(where, key=lambda i: picked[i][0]):
+        twin = last.get(result[i][1])
+        if twin is not None and result[i][0] - result[twin][0] < MIN_HIT_DISTANCE:
+            result[i], result[twin] = picked[i], picked[twin]  # both of a pair got one name
+        last[result[i][1]] = i
     return sorted(result, key=lambda hit: hit[:2])

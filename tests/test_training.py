@@ -356,14 +356,43 @@ def test_networks_of_velocities_have_the_mean_of_what_they_say(tmp_path):
         assert not torch.allclose(told, said[0][i], atol=4e-3)
 
 
+def test_decoders_keep_all_transformers(tmp_path, capsys):
+    from adt.decoder import Decoder
+
+    size = {"hidden": 8, "heads": 2, "layers": 1, "width": 48}
+    trees = {"strokes": {"trees": 2, "nodes": 3}, "cymbals": {"trees": 2, "nodes": 3}}
+    paths, decoders = [], []
+    for seed, members in ((0, 1), (1, 2), (2, 0)):
+        torch.manual_seed(seed)
+        shape = {**trees, **({"attention": {"members": members, **size}} if members else {})}
+        decoders.append(Decoder(**shape))
+        decoders[-1].strokes["stems"].threshold.fill_(0.1 + seed)
+        paths.append(str(tmp_path / f"{seed}.safetensors"))
+        weights.save_weights(paths[-1], decoders[-1].state_dict(), {
+            "kind": "decoder", "model": shape, "metrics": {}, "history": [f"run {seed}"]})
+    out = tmp_path / "all.safetensors"
+    assert main(["train", "average", *paths[:2], "-o", str(out)]) == 0
+    tensors, description = weights.load_weights(out)
+    assert description["model"] == {**trees, "attention": {"members": 3, **size}}
+    assert description["history"] == ["run 0", "side by side with the transformers of run 1"]
+    Decoder(**description["model"]).load_state_dict(tensors)
+    assert tensors["strokes.stems.threshold"].unique().item() == pytest.approx(0.1, abs=1e-6)
+    for member, (decoder, own) in enumerate([(0, 0), (1, 0), (1, 1)]):
+        for name, tensor in decoders[decoder].attention["stems"][own].state_dict().items():
+            torch.testing.assert_close(tensors[f"attention.stems.{member}.{name}"], tensor,
+                                       rtol=2e-3, atol=1e-4)
+    assert main(["train", "average", paths[2], paths[2], "-o", str(tmp_path / "no")]) == 1
+    assert "2.safetensors: has no transformers" in capsys.readouterr().err
+
+
 def test_weights_of_other_sizes_have_no_mean(data, bank, tmp_path, capsys):
     one, out = bank / "bank.safetensors", tmp_path / "mean.safetensors"
     assert train("bank", data, tmp_path / "wide", "model.widths=[4,8,8,8]") == 0
     wide = tmp_path / "wide" / "bank.safetensors"
     assert main(["train", "average", str(one), str(wide), "-o", str(out)]) == 1
     assert str(wide) in capsys.readouterr().err and not out.exists()
-    assert main(["train", "average", "decoder", "decoder", "-o", str(out)]) == 1
-    assert "trees" in capsys.readouterr().err and not out.exists()
+    assert main(["train", "average", str(one), "decoder", "-o", str(out)]) == 1
+    assert "of another kind" in capsys.readouterr().err and not out.exists()
     assert main(["train", "average", str(one), "-o", str(out)]) == 1
     assert "two" in capsys.readouterr().err and not out.exists()
 

@@ -149,7 +149,8 @@ def bars(**settings):
 def average(weights: tuple[str, ...], out: Path):
     """Write the mean of weights that were trained from the same beginning.
 
-    Of networks of velocities, each from a beginning of its own, all members are kept.
+    Of networks of velocities and a decoder's transformers, each from a beginning of its own, all
+    are kept; the trees are those of the first decoder.
     """
     outputs.check_writable([out.parent])
     from .. import training

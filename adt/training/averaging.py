@@ -2,8 +2,8 @@
 
 Networks trained from the same weights on other clips, or with other settings, lie close together;
 the mean of their weights often does better than any of them and costs no more (Wortsman et al.,
-"Model soups", 2022). Networks of velocities begin each for itself, so theirs is the mean of what
-they say: the members of all of them side by side.
+"Model soups", 2022). Networks of velocities and a decoder's transformers begin each for itself, so theirs is
+the mean of what they say: the members of all of them side by side.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Sequence
 
 import torch
 
+from ..decoder import Decoder
 from ..errors import ConfigError
 from ..network import load_network
 from ..velocity import VelocityNet
@@ -28,7 +29,8 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
     Parameters
     ----------
     paths : sequence of path
-        Two or more weights of one kind and size, or names of packaged models.
+        Two or more weights of one kind and size, or names of packaged models. Of decoders
+        the trees are the first's; the transformers may be of different numbers.
     out : path
         The file to write.
 
@@ -40,16 +42,16 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
     Raises
     ------
     ConfigError
-        If there is one only, or they are of different kinds or sizes, or trees.
+        If there is one only, they are of different kinds or sizes, or decoders of trees alone.
     """
     if len(paths) < 2:
         raise ConfigError("a mean needs two weights or more")
     loaded = [load_weights(path) for path in paths]
     first, description = loaded[0]
-    if description.get("kind") == "decoder":
-        raise ConfigError(f"{paths[0]}: a decoder's trees have no mean; average networks")
 
     def like(tensors: dict, other: dict) -> tuple:
+        if other.get("kind") == "decoder":
+            return ("decoder", {**other["model"].get("attention", {}), "members": None})
         return (other.get("kind"), other.get("model"),
                 {name: tensor.shape for name, tensor in tensors.items()})
 
@@ -63,15 +65,40 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
         mean = _side_by_side(networks)
         members = description["model"]["members"] * len(loaded)
         description["model"] = {**description["model"], "members": members}
+    elif description.get("kind") == "decoder":
+        mean, description["model"] = _with_all_transformers(paths)
     else:
         mean = {name: torch.stack([tensors[name] for tensors, _ in loaded]).mean(dim=0)
                 if tensor.is_floating_point() else tensor for name, tensor in first.items()}
+    what = "side by side with the transformers of " if description["kind"] == "decoder" \
+        else "the mean with "
     others = [other.get("history", ["weights of unknown history"])[-1] for _, other in loaded[1:]]
     description["history"] = [*description.get("history", []),
-                              "the mean with " + "; with ".join(others)]
+                              what + "; with ".join(others)]
     description["metrics"] = {}
     save_weights(out, mean, description)
     return Path(out)
+
+
+def _with_all_transformers(paths: Sequence[Path | str]) -> tuple[dict[str, torch.Tensor], dict]:
+    """Weights and sizes of the first decoder with the transformers of all."""
+    tensors: dict[str, torch.Tensor] = {}
+    model, members = {}, 0
+    for path in paths:
+        network, described = load_network(Decoder, "decoder", path, torch.device("cpu"))
+        if "attention" not in described["model"]:
+            raise ConfigError(f"{path}: has no transformers, and trees have no mean; train them "
+                              "with attention.members=1 or more")
+        model = model or described["model"]
+        for name, tensor in network.state_dict().items():
+            part, *rest = name.split(".")
+            if part == "attention":
+                kind, member, *rest = rest
+                tensors[".".join((part, kind, str(members + int(member)), *rest))] = tensor
+            elif path == paths[0]:
+                tensors[name] = tensor
+        members += described["model"]["attention"]["members"]
+    return tensors, {**model, "attention": {**model["attention"], "members": members}}
 
 
 @torch.inference_mode()

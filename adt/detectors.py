@@ -126,6 +126,8 @@ class OnsetDetectors(nn.Module):
         """Run one detector after the other from now on; for inference."""
         self.nets = apart(self, ("front", "flatten", "tcn", "heads"), len(STEMS))
         patched(self.exchange)
+        if not self.demix:
+            patched(self.front)
 
     def forward(self, mixture: torch.Tensor, stems: torch.Tensor | None = None):
         """Activations of a batch.
@@ -165,8 +167,9 @@ class OnsetDetectors(nn.Module):
             x = torch.stack([stems, beside.expand_as(stems)], dim=2).flatten(1, 2)
         x = x.to(self.front[0][0].weight.dtype, memory_format=torch.channels_last)
         nets = self.nets or (self,)
-        own = x.chunk(len(nets), dim=1) if self.demix else [x] * len(nets)
-        return torch.cat([net.flatten(net.front(part).transpose(2, 3))
+        shared = 0 if self.demix else 1  # layers whose input is that of all detectors
+        own = parts(self.front[:shared](x), len(nets))
+        return torch.cat([net.flatten(net.front[shared:](part).transpose(2, 3))
                           for net, part in zip(nets, own)], dim=1)
 
     def listen(self, x: torch.Tensor) -> torch.Tensor:

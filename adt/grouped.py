@@ -55,9 +55,7 @@ def patched(layers: nn.Module) -> nn.Module:
 
 
 def parts(x: torch.Tensor, groups: int) -> list[torch.Tensor]:
-    """Channels of each group, of tensors of shape (batch, channels, rows, columns)."""
-    if groups == 1:
-        return [x]
+    """Channels of each group of a tensor (batch, channels, rows, columns), channels last."""
     return [part.contiguous(memory_format=torch.channels_last)
             for part in x.chunk(groups, dim=1)]
 

@@ -9,6 +9,7 @@ blocks and chunks are cut leaves no more trace than the rounding of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from .detectors import OnsetDetectors, stem_decibel
 from .features import to_decibel, unpack
 from .levels import GROUPS
 from .levels import levels as group_levels
-from .network import aligned, chunks, in_batches, in_parallel, rounded
+from .network import aligned, chunks, in_batches, in_parallel, rounded, workers
 from .toms.naming import BANDS as TOM_BANDS
 from .toms.naming import tom_bands
 from .vocabulary import PIECES, STEMS
@@ -82,14 +83,15 @@ class Ear:
         kept = Heard(np.zeros((3, n, len(PIECES)), np.float32),
                      np.zeros((n, sources, GROUPS), np.float16),
                      None if self.bank is None else np.zeros((n, TOM_BANDS), np.float16))
-        listening = in_parallel(lambda window: (window[0], self.listen(window[1])),
-                                self.windows(n, self._seen(bands, level, kept)))
-        for batch, heard in listening:
-            for (read, keep), own in zip(batch, heard):
-                place = slice(read.start + keep.start, read.start + keep.stop)
-                kept.out[:, place] = own[:, keep]
-            if progress:
-                progress(place.stop / n)
+        with workers() as pool:
+            windows = self.windows(n, self._seen(bands, level, kept, pool))
+            for batch, heard in in_parallel(
+                    lambda window: (window[0], self.listen(window[1])), windows, pool):
+                for (read, keep), own in zip(batch, heard):
+                    place = slice(read.start + keep.start, read.start + keep.stop)
+                    kept.out[:, place] = own[:, keep]
+                if progress:
+                    progress(place.stop / n)
         return Heard(kept.out[:, : len(bands)], kept.levels[: len(bands)],
                      None if kept.toms is None else kept.toms[: len(bands)])
 
@@ -116,7 +118,8 @@ class Ear:
         heard[:, :2] = heard[:, :2].sigmoid()
         return heard.cpu().numpy()
 
-    def _seen(self, bands: np.ndarray, level: float, kept: Heard) -> Iterator[torch.Tensor]:
+    def _seen(self, bands: np.ndarray, level: float, kept: Heard,
+              pool: ThreadPoolExecutor) -> Iterator[torch.Tensor]:
         """What was seen, block after block; keeps levels and toms."""
         def look(batch):
             mixture, stems = self.stems(decibel(bands, level, batch))
@@ -125,7 +128,7 @@ class Ear:
             return batch, self.look(mixture, stems), loud, pitched
 
         for batch, seen, loud, pitched in in_parallel(
-                look, self.blocks(rounded(len(bands)))):
+                look, self.blocks(rounded(len(bands))), pool):
             for i, (read, keep) in enumerate(batch):
                 place = slice(read.start + keep.start, read.start + keep.stop)
                 kept.levels[place] = loud[i, keep]

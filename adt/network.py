@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from itertools import groupby, islice
 from pathlib import Path
 from threading import Barrier, Lock
@@ -156,13 +157,9 @@ _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 _STARTING = Lock()  #: while a pool starts, torch's number of threads is not what it should be
 
 
-def in_parallel(function: Callable[[_Item], _Result],
-                items: Iterable[_Item]) -> Iterator[_Result]:
-    """Results of a function in the order of the items, several at work at a time.
-
-    As many threads as torch uses, each with one thread of torch's own. Items are taken
-    only a few ahead of the results, so that memory does not grow with their number.
-    """
+@contextmanager
+def workers() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch uses, each with one thread of torch's own."""
     with _STARTING:
         threads = torch.get_num_threads()
         pool = ThreadPoolExecutor(threads, "adt", torch.set_num_threads, (1,))
@@ -170,12 +167,24 @@ def in_parallel(function: Callable[[_Item], _Result],
         list(pool.map(lambda _: everyone.wait(), range(threads)))
         torch.set_num_threads(threads)  # what the pool set is the default of new threads too
     try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_parallel(function: Callable[[_Item], _Result], items: Iterable[_Item],
+                pool: ThreadPoolExecutor | None = None) -> Iterator[_Result]:
+    """Results of a function in the order of the items, several at work at a time.
+
+    By default in a pool of its own (`workers`). Items are taken only a few ahead of the
+    results, so that memory does not grow with their number; they may be results of another
+    function in the same pool.
+    """
+    with workers() if pool is None else nullcontext(pool) as pool:
         waiting = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > threads + 1:
+            if len(waiting) > torch.get_num_threads() + 1:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

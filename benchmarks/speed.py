@@ -164,7 +164,7 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     from adt.features import LEAD, audio_to_bands, pack, reference_level
     from adt.inference import Bands
     from adt.listening import Ear, decibel
-    from adt.network import in_parallel, rounded
+    from adt.network import in_parallel, rounded, workers
     ear = Ear(transcriber.bank, transcriber.network, transcriber.device)
     times = {}
     times["decode"], blocks = median_time(lambda: list(stream(path)), runs)
@@ -189,8 +189,10 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         return [seen[..., keep] for seen, (_, keep) in zip(ear.look(mixture, stems), batch)]
 
     def detect():
-        seen = (part for parts in in_parallel(look, found) for part in parts)
-        return list(in_parallel(lambda window: ear.listen(window[1]), ear.windows(n, seen)))
+        with workers() as pool:
+            seen = (part for parts in in_parallel(look, found, pool) for part in parts)
+            return list(in_parallel(lambda window: ear.listen(window[1]),
+                                    ear.windows(n, seen), pool))
 
     times["bank"], found = median_time(lambda: list(in_parallel(separate, batches)), runs)
     times["detectors"], _ = median_time(detect, runs)

@@ -2,8 +2,8 @@
 
 Networks trained from the same weights on other clips, or with other settings, lie close together;
 the mean of their weights often does better than any of them and costs no more (Wortsman et al.,
-"Model soups", 2022). Networks of velocities and a decoder's transformers begin each for itself, so theirs is
-the mean of what they say: the members of all of them side by side.
+"Model soups", 2022). Networks of velocities and a decoder's transformers begin each for itself,
+so theirs is the mean of what they say: the members of all of them side by side.
 """
 
 from __future__ import annotations

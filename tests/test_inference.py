@@ -540,7 +540,7 @@ def test_sum_of_stems_is_that_of_their_powers(hearing):
 def test_some_training_clips_are_heard_as_stems_alone(hearing):
     network, mixture, stems = hearing
     seen = []
-    network.front.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    network.front[0].register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()

@@ -25,7 +25,7 @@ from separation.bank import UNetBank
 from . import audio as audio_io
 from .activations import Activations
 from .decoder import Decoder, decode
-from .detectors import OnsetDetectors, stem_decibel
+from .detectors import OnsetDetectors
 from .errors import AudioError, WeightsError
 from .features import LEAD, audio_to_bands, pack, reference_level
 from .frames import SAMPLE_RATE
@@ -168,8 +168,7 @@ class Transcriber:
         """
         if self.bank is None:
             raise ValueError("this Transcriber was made with demix=False: it has no bank")
-        mixture = torch.from_numpy(aligned(decibel))[None].to(self.device)
-        stems = stem_decibel(mixture, self.bank(mixture))
+        _, stems = self._ear.stems(aligned(decibel)[None])
         return stems[0, :, : len(decibel)].cpu().numpy()
 
     def bands_to_activations(self, bands: Bands, progress: Progress | None = None) -> Activations:

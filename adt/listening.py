@@ -52,6 +52,11 @@ def decibel(bands: np.ndarray, level: float, batch: list[tuple[slice, slice]]) -
     return np.stack([aligned(to_decibel(unpack(bands[read]), level)) for read, _ in batch])
 
 
+def _place(read: slice, keep: slice) -> slice:
+    """Where the frames that are kept of those read lie in the song."""
+    return slice(read.start + keep.start, read.start + keep.stop)
+
+
 class Ear:
     """Bank and detectors, or detectors that read the mixture alone.
 
@@ -88,7 +93,7 @@ class Ear:
             for batch, heard in in_parallel(
                     lambda window: (window[0], self.listen(window[1])), windows, pool):
                 for (read, keep), own in zip(batch, heard):
-                    place = slice(read.start + keep.start, read.start + keep.stop)
+                    place = _place(read, keep)
                     kept.out[:, place] = own[:, keep]
                 if progress:
                     progress(place.stop / n)
@@ -130,7 +135,7 @@ class Ear:
         for batch, seen, loud, pitched in in_parallel(
                 look, self.blocks(rounded(len(bands))), pool):
             for i, (read, keep) in enumerate(batch):
-                place = slice(read.start + keep.start, read.start + keep.stop)
+                place = _place(read, keep)
                 kept.levels[place] = loud[i, keep]
                 if kept.toms is not None:
                     kept.toms[place] = pitched[i, keep]
@@ -149,6 +154,5 @@ class Ear:
             whole = torch.cat(parts, dim=-1)
             yield batch, torch.stack([whole[..., read.start - first: read.stop - first]
                                       for read, _ in batch])
-            (read, keep) = batch[-1]
-            begin = max(first, read.start + keep.stop - margin)  # of what the next chunk reads
+            begin = max(first, _place(*batch[-1]).stop - margin)  # of what the next chunk reads
             first, parts = begin, [whole[..., begin - first:]]

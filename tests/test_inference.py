@@ -13,7 +13,7 @@ from conftest import SMALL_BANK
 import adt
 from adt import inference, listening, network, peaks, weights
 from adt.activations import Activations
-from adt.detectors import OnsetDetectors, summed
+from adt.detectors import OnsetDetectors, stem_decibel, summed
 from adt.errors import AudioError, ConfigError, DataError, WeightsError
 from adt.features import N_BANDS
 from adt.frames import HOP, SAMPLE_RATE, n_frames
@@ -60,7 +60,7 @@ def test_margins_cover_what_the_networks_see(levels):
             UNetBank(wrong)
 
     def look(x):
-        return detectors.look(x, inference.stem_decibel(x, bank(x)))
+        return detectors.look(x, stem_decibel(x, bank(x)))
 
     looks, listens = bank.margin + detectors.look_margin, detectors.listen_margin
     with torch.inference_mode():

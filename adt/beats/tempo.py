@@ -262,16 +262,17 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
     """
     beats = from_zero(beats)
     regular = steady(beats, tolerance)
-    bars, spans = _bars(regular), _spans(regular, tolerance)
+    spans = _spans(regular, tolerance)
+    counts = [sum(steps for _, _, steps in paces) for paces in spans]
     unit = float(beats.unit)
     seconds, place = lead(regular)
     sixteenths = place * 4
-    begin, until, beats_of = spans[0][0]
-    tempi = _lead_tempi(seconds, place, (until - begin) / (beats_of * unit)) if place else []
+    start, stop, steps = spans[0][0]
+    tempi = _lead_tempi(seconds, place, (stop - start) / (steps * unit)) if place else []
     signatures = []
     if 0 < sixteenths < 1:  # a bar of its own
         signatures.append((0.0, 1, round(16 / sixteenths)))
-    pickup = bars[0][2] if bars[0][2] and regular.positions[0] != 1 else 0
+    pickup = counts[0] if regular.positions[0] != 1 else 0
     # sixteenths before the first whole bar
     before = int(sixteenths) + round(4 * unit * pickup)
     if before:
@@ -282,7 +283,7 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
             signatures.append((start, *_signature(rest)))
         if before > rest:
             signatures.append((start + rest / 4, *beats.signature(metre)))
-    for number, ((_, _, count), paces) in enumerate(zip(bars, spans)):
+    for number, (count, paces) in enumerate(zip(counts, spans)):
         at = place
         for start, stop, steps in paces:
             quarter = (stop - start) / (steps * unit)

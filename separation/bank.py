@@ -115,12 +115,17 @@ class UNetBank(nn.Module):
         """
         x = (decibel[:, None] + 40.0) / 20.0
         x = x.to(self.enter[0][0].weight.dtype, memory_format=torch.channels_last)
-        x = self.enter[0](x)
         nets = self.nets or (self,)
-        passed = [_descend(net, part) for net, part in zip(nets, parts(x, len(nets)))]
-        x = self.exchange(torch.cat([skips.pop() for skips in passed], dim=1))
-        x = torch.cat([_ascend(net, part, skips)  # (batch, stems * 2, frames, bands / 2)
-                       for net, part, skips in zip(nets, parts(x, len(nets)), passed)], dim=1)
+        own = parts(self.enter[0](x), len(nets))
+        if isinstance(self.exchange, _Exchange):
+            passed = [_descend(net, part) for net, part in zip(nets, own)]
+            x = self.exchange(torch.cat([skips.pop() for skips in passed], dim=1))
+            found = [_ascend(net, part, skips)
+                     for net, part, skips in zip(nets, parts(x, len(nets)), passed)]
+        else:  # net after net keeps the skips of one alone
+            found = [_ascend(net, (skips := _descend(net, part)).pop(), skips)
+                     for net, part in zip(nets, own)]
+        x = torch.cat(found, dim=1)  # (batch, stems * 2, frames, bands / 2)
         batch, _, frames, half = x.shape
         x = x.reshape(batch, len(self.stems), 2, frames, half)
         return x.permute(0, 1, 3, 4, 2).reshape(batch, len(self.stems), frames, 2 * half)

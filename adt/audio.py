@@ -29,6 +29,9 @@ from .errors import AudioError, OutputError
 from .frames import SAMPLE_RATE
 from .output import atomic_path
 
+#: A file, or samples of shape (samples,) or (channels, samples); tensors of torch too.
+AudioLike = str | os.PathLike | np.ndarray
+
 __all__ = [
     "AUDIO_SUFFIXES", "AudioInfo", "AudioWriter", "as_audio", "find_audio", "load", "probe",
     "resample", "stream",
@@ -480,7 +483,7 @@ def load(path: str | os.PathLike,
     return audio, probe(path).sample_rate if sample_rate is None else sample_rate
 
 
-def as_audio(path_or_array, sr: int | None = None) -> tuple[np.ndarray, int]:
+def as_audio(path_or_array: AudioLike, sr: int | None = None) -> tuple[np.ndarray, int]:
     """Audio of a file or of an array, checked.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any, Callable, Iterable, TypeVar
 
 import yaml
 
@@ -13,7 +13,8 @@ from .errors import ConfigError
 
 _PACKAGE = Path(__file__).parent
 #: Where the project's configurations lie: in the package, or beside it in a checkout.
-PROJECT = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+PROJECT = next((folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+                if (folder / "data.yaml").is_file()), _PACKAGE / "configs")
 _LEAST = {("train", "steps"): 1, ("train", "batch"): 1, ("train", "validate_every"): 1,
           ("train", "seed"): 0, ("data", "workers"): 0}
 SHARED = "data.yaml"  #: what configurations of several commands build on
@@ -32,7 +33,7 @@ def _merge(base: dict, change: dict) -> dict:
 def _project() -> dict[str, dict]:
     """The project's configurations as they are written, by the names of their files."""
     return {file.name: yaml.safe_load(file.read_text(encoding="utf-8"))
-            for folder in PROJECT for file in sorted(folder.glob("*.yaml"))}
+            for file in sorted(PROJECT.glob("*.yaml"))}
 
 
 def _chain(name: str) -> list[str]:
@@ -125,6 +126,26 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, An
     return config
 
 
+_Made = TypeVar("_Made")
+
+
+def made(make: Callable[..., _Made], settings: dict[str, Any], section: str = "model") -> _Made:
+    """What a function makes of the settings of a section, such as a network of its sizes.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot.
+    """
+    try:
+        return make(**settings)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{section}: no network is of these sizes "
+                          f"({' '.join(str(error).split())}); set others") from error
+
+
 def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], str | None]:
     """Settings of a file and its base, which is none of the files above, begun with them.
 
@@ -140,11 +161,11 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], str
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected a mapping of settings")
     base = config.pop("base", None)
-    own = path.name if path.parent.resolve() in [f.resolve() for f in PROJECT] else None
+    own = path.name if path.parent.resolve() == PROJECT.resolve() else None
     if base is None:
         return config, own
     above = (*above, path.resolve())
-    found = [file for folder in (path.parent, *PROJECT) if (file := folder / str(base)).is_file()]
+    found = [file for folder in (path.parent, PROJECT) if (file := folder / str(base)).is_file()]
     other = next((file for file in found if file.resolve() not in above), None)
     if other is None:
         raise ConfigError(f"{path}: base: {base} " + (

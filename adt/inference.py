@@ -117,7 +117,7 @@ class Transcriber:
     def _ear(self) -> Ear:
         return Ear(self.bank, self.network, self.device)
 
-    def bands(self, path_or_array, sr: int | None = None,
+    def bands(self, path_or_array: audio_io.AudioLike, sr: int | None = None,
               progress: Progress | None = None) -> Bands:
         """Audio → band powers, and the low end if stems will tell what is in it.
 
@@ -187,7 +187,7 @@ class Transcriber:
         chance = decode(self.decoder, out[0], levels)
         return Activations(out[0], out[1], out[2], duration, source, levels, toms, chance, low)
 
-    def activations(self, path_or_array, sr: int | None = None,
+    def activations(self, path_or_array: audio_io.AudioLike, sr: int | None = None,
                     progress: Progress | None = None) -> Activations:
         """Audio → activations.
 
@@ -263,14 +263,14 @@ class Transcriber:
         beats = self._tracker(hits, metre, first_beat, tempo_range or TEMPO_RANGE, compound)
         return hits.replace(beats=beats if len(beats) > 1 else None)
 
-    def __call__(self, path_or_array, sr: int | None = None,
+    def __call__(self, path_or_array: audio_io.AudioLike, sr: int | None = None,
                  progress: Progress | None = None) -> Transcription:
         """Audio → hits, with beats unless made with ``beats=False``."""
         hits = self.hits(self.activations(path_or_array, sr, progress))
         return self.with_beats(hits) if self.beats else hits
 
 
-def transcribe(path_or_array, sr: int | None = None, demix: bool = True, *,
+def transcribe(path_or_array: audio_io.AudioLike, sr: int | None = None, demix: bool = True, *,
                beats: bool = True, device: str = "cpu",
                progress: Progress | None = None) -> Transcription:
     """Transcribe the drums of a recording.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import ConfigError, OutputError
+from .extras import lacking
 from .frames import frames_to_time, time_to_frames
 from .output import atomic_path
 from .vocabulary import PIECES
@@ -16,7 +17,6 @@ __all__ = ["SUFFIXES", "check", "plot"]
 
 #: Suffixes of pictures.
 SUFFIXES = (".png", ".svg", ".pdf")
-_MISSING = "a picture needs the library matplotlib; pip install 'adt[plot]'"
 _INCHES = 0.35  # width of a second
 _WIDTHS = (12.0, 150.0)  # least and most, inches
 
@@ -32,7 +32,7 @@ def check(path: Path | str) -> None:
     if Path(path).suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: pictures end in {', '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:
-        raise ConfigError(_MISSING)
+        raise ConfigError(lacking("a picture", "matplotlib", "plot"))
 
 
 def plot(activations, transcription, path: Path | str, bands: np.ndarray | None = None,
@@ -66,7 +66,7 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise OutputError(_MISSING) from error
+        raise OutputError(lacking("a picture", "matplotlib", "plot", error)) from error
     end = activations.duration if end is None else end
     rows = slice(max(0, int(time_to_frames(start))), int(time_to_frames(end)) + 1)
     onset = activations.judged[rows]

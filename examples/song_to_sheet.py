@@ -1,6 +1,6 @@
 """A song to sheet music and to files that notation programs and editors read.
 
-    python examples/song_to_sheet.py song.mp3 out/      # .pdf and .musicxml need adt[notation]
+    python examples/song_to_sheet.py song.mp3 out/      # needs music21, verovio and typst
 """
 
 import argparse

@@ -292,7 +292,7 @@ def _fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
     return np.pad(audio, ((0, 0), (0, short))) if short > 0 else audio[..., :n_samples]
 
 
-def separate(path_or_array, sr: int | None = None, *, residual: bool = False,
+def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residual: bool = False,
              wiener: float = WIENER, device: str = "cpu",
              progress: Callable[[float], None] | None = None) -> dict[str, np.ndarray]:
     """Separate a file or an array into stems, in memory.

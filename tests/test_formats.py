@@ -285,6 +285,6 @@ def test_further_hats_of_ezdrummer_are_read():
     (".pdf", "verovio"), (".pdf", "typst")])
 def test_missing_libraries_are_told_before_any_work(monkeypatch, suffix, missing):
     monkeypatch.setattr(formats, "find_spec", lambda name: None if name == missing else name)
-    with pytest.raises(ConfigError, match=f"needs the package {missing}; pip install"):
+    with pytest.raises(ConfigError, match=f"needs the library {missing}; pip install"):
         formats.check(f"song{suffix}")
     formats.check("song.mid")

@@ -69,5 +69,5 @@ def test_what_cannot_be_drawn_is_said_before(monkeypatch):
     with pytest.raises(ConfigError, match="song.gif: pictures end in .png"):
         check("song.gif")
     monkeypatch.setattr("adt.plot.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"adt\[plot\]"):
+    with pytest.raises(ConfigError, match="needs the library matplotlib; pip install matplotlib"):
         check("song.png")

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from adt import audio, config, weights
 from adt.cli import main
+from adt.config import made
+from adt.detectors import OnsetDetectors
 from adt.errors import ConfigError, DataError
 from adt.features import DB_RANGE, N_BANDS
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
@@ -1165,6 +1167,40 @@ def test_the_licence_of_weights_is_a_setting():
     assert provenance.describe(config_, maker)["licence"] == "all rights reserved"
 
 
+def test_what_weights_began_with_is_credited_too():
+    from adt.training import provenance
+    config_ = config.load_config(CONFIGS / "bank.yaml", ["licence=all rights reserved"])
+    kit = SimpleNamespace(name="mine", licence="none", attribution="me", kind="sampled")
+    maker = SimpleNamespace(performances=[], kits=[kit], recorded=[], songs=[], percussion=[],
+                            accompaniment=[])
+    before = weights.describe("bank")
+    found = provenance.describe(config_, maker, before)
+    assert found["begun_with"] == {"name": "bank", "licence": "CC BY 4.0"}
+    assert found["training_data"]["kits"] == [*before["training_data"]["kits"],
+                                              "mine (none; me)"]
+    again = provenance.describe(config_, maker, found)
+    assert again["training_data"] == found["training_data"]  # nothing is said twice
+    assert "begun_with" not in provenance.describe(config_, maker)
+
+
+def test_a_mean_of_weights_credits_all_of_them(data, bank, tmp_path, capsys):
+    tensors, description = weights.load_weights(bank / "bank.safetensors")
+    other, out = tmp_path / "other.safetensors", tmp_path / "mean.safetensors"
+    theirs = {**description, "training_data": {"kits": ["theirs"], "songs": "one"}}
+    weights.save_weights(other, tensors, theirs)
+    assert main(["train", "average", str(bank / "bank.safetensors"), str(other),
+                 "-o", str(out)]) == 0
+    found = weights.describe(out)["training_data"]
+    assert found["kits"] == [*description["training_data"]["kits"], "theirs"]
+    assert found["songs"] == [description["training_data"]["songs"], "one"]
+    weights.save_weights(other, tensors, {**theirs, "licence": "CC BY-NC-SA 4.0"})
+    out.unlink()
+    capsys.readouterr()
+    assert main(["train", "average", str(bank / "bank.safetensors"), str(other),
+                 "-o", str(out)]) == 1
+    assert "its licence is CC BY-NC-SA 4.0" in _error(capsys) and not out.exists()
+
+
 @pytest.mark.parametrize("text, words", [
     ("base: bank.yaml", "lacks bank, model.demix, "),
     ("train: {steps: 1}", "lacks licence, data, "),
@@ -1189,6 +1225,23 @@ def test_copies_of_the_configurations_can_be_read(tmp_path):
                                         "louder: {randomise: {synthetic: 0.5}}\n")
     mine = config.load_config(tmp_path / "mine.yaml")
     assert mine["louder"]["randomise"]["synthetic"] == 0.5
+
+
+@pytest.mark.parametrize("make, settings", [
+    (UNetBank, {"widths": [4]}),                              # the class says what is wrong
+    (UNetBank, {"widths": [-4, 4]}),
+    (OnsetDetectors, {"front": [4, 4, 4]}),                   # one layer is missing
+    (OnsetDetectors, {"width": 0, "dilations": "1, 2"}),
+])
+def test_networks_of_impossible_sizes(make, settings):
+    with pytest.raises(ConfigError, match=r"^model: no network is of these sizes \(.+\); set"):
+        made(make, settings)
+
+
+def test_a_network_of_possible_sizes():
+    assert made(UNetBank, {"widths": [4, 8]}).widths == (4, 8)
+    with pytest.raises(ConfigError, match="^beside 'all'; choose one of"):
+        made(OnsetDetectors, {"beside": "all"})
 
 
 @pytest.mark.parametrize("content", [b"- a\n- b\n", b"a: [1\n", b"\xff\xfe\x00", b"", b"text"])

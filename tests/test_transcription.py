@@ -2,7 +2,10 @@
 
 import os
 import stat
+import sys
+import tomllib
 import warnings
+from pathlib import Path
 
 import mido
 import numpy as np
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from adt.beats import Beats
 from adt.errors import DataError, OutputError
+from adt.extras import EXTRAS
 from adt.formats import READERS
 from adt.transcription import FORMATS, Hit, Transcription
 from adt.vocabulary import MIN_HIT_DISTANCE, PIECE_TO_GM, PIECES, class_names
@@ -174,11 +178,26 @@ def test_jams_validates(song, tmp_path):
     assert list(annotation.sandbox.velocity) == [h.velocity for h in song]
 
 
-def test_jams_missing_names_the_extra(song, tmp_path, monkeypatch):
+def test_jams_missing_names_its_libraries(song, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "jams", None)
-    with pytest.raises(OutputError, match=r'pip install "adt\[jams\]"'):
+    with pytest.raises(OutputError, match="library jams; pip install jams pandas"):
         song.save(tmp_path / "song.jams")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_jams_that_cannot_be_imported_is_not_called_missing(song, tmp_path, monkeypatch):
+    (tmp_path / "jams.py").write_text("import no_such_library_of_its_own\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "jams", raising=False)
+    with pytest.raises(OutputError, match="cannot be imported .*no_such_library_of_its_own"):
+        song.save(tmp_path / "song.jams")
+
+
+def test_libraries_named_are_those_of_the_extras():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    for extra, libraries in EXTRAS.items():
+        wanted = [line.split(">")[0] for line in project["optional-dependencies"][extra]]
+        assert list(libraries) == wanted
 
 
 def test_dataframe(song):

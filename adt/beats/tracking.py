@@ -10,6 +10,7 @@ every beat its place in a bar of 2 to 7 beats.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,8 @@ class BeatTracker:
     119.8
     """
 
-    def __init__(self, device: str = "cpu", *, beats=None, bars=None):
+    def __init__(self, device: str = "cpu", *, beats: Path | str | None = None,
+                 bars: Path | str | None = None):
         from ..network import load_network, pick_device
         from .bar_network import BarNetwork
         from .beat_network import BeatNetwork

@@ -26,7 +26,8 @@ def _find_config(given: Path) -> Path:
 def _project(name: str) -> Path | None:
     """One of the project's configurations, if there is such a one."""
     from ..config import PROJECT
-    return next((path for folder in PROJECT if (path := folder / name).is_file()), None)
+    path = PROJECT / name
+    return path if path.is_file() else None
 
 
 def _training_options(default: str, by_steps: bool = True):

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import ConfigError, DataError, OutputError
+from ..extras import lacking
 
 __all__ = ["WRITERS", "READERS", "MIDI", "SUFFIXES", "suffix_of", "writer", "reader"]
 
@@ -109,5 +110,4 @@ def check(path: Path | str) -> None:
     libraries, extra = _NEEDS.get(suffix_of(path), ((), ""))
     for library in libraries:
         if find_spec(library) is None:
-            raise ConfigError(f"writing {suffix_of(path)} needs the package {library}; "
-                              f"pip install 'adt[{extra}]'")
+            raise ConfigError(lacking(f"writing {suffix_of(path)}", library, extra))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..beats import Beats
 from ..errors import DataError, OutputError
+from ..extras import lacking
 from ..transcription import LABEL_VELOCITY, NOTE_LENGTH, Hit
 from ..vocabulary import ARTICULATION_TO_PIECE
 
@@ -33,8 +34,7 @@ def to_jams(song):
     try:
         import jams
     except ImportError as error:
-        raise OutputError(
-            'writing JAMS needs the library jams; pip install "adt[jams]"') from error
+        raise OutputError(lacking("writing JAMS", "jams", "jams", error)) from error
     with _quiet():
         return _document(jams, song)
 
@@ -77,8 +77,7 @@ def read(path: Path) -> tuple[list[Hit], float, Beats | None, dict]:
     try:
         import jams
     except ImportError as error:
-        raise DataError(
-            f'{path}: reading JAMS needs the library jams; pip install "adt[jams]"') from error
+        raise DataError(f"{path}: {lacking('reading JAMS', 'jams', 'jams', error)}") from error
     try:
         with _quiet():
             document = jams.load(str(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..errors import OutputError
+from ..extras import lacking
 from ..transcription import Transcription
 from .score import to_musicxml
 
@@ -49,8 +50,7 @@ def engrave_musicxml(text: str) -> list[str]:
     try:
         import verovio
     except ImportError as error:
-        raise OutputError(
-            'engraving needs the library verovio; pip install "adt[notation]"') from error
+        raise OutputError(lacking("engraving", "verovio", "notation", error)) from error
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
     toolkit.setOptions(_OPTIONS)
@@ -82,8 +82,7 @@ def to_pdf(pages: list[str]) -> bytes:
     try:
         import typst
     except ImportError as error:
-        raise OutputError('writing PDF needs the library typst; pip install '
-                          '"adt[notation]"') from error
+        raise OutputError(lacking("writing PDF", "typst", "notation", error)) from error
     import tempfile
     from pathlib import Path
     with tempfile.TemporaryDirectory() as folder:

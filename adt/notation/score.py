@@ -13,6 +13,7 @@ import numpy as np
 
 from ..beats import Beats
 from ..errors import ConfigError, OutputError
+from ..extras import lacking
 from ..output import plain
 from ..transcription import Transcription
 from ..vocabulary import class_note
@@ -143,8 +144,7 @@ def _library():
     try:
         import music21
     except ImportError as error:
-        raise OutputError(
-            'notation needs the library music21; pip install "adt[notation]"') from error
+        raise OutputError(lacking("notation", "music21", "notation", error)) from error
     return music21
 
 

@@ -18,13 +18,14 @@ from ..errors import ConfigError
 from ..network import load_network
 from ..velocity import VelocityNet
 from ..weights import load_weights, save_weights
+from .provenance import joined
 
 
 def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
     """Write the mean of several networks' weights.
 
-    The description is that of the first, with one more line of ``history`` and empty
-    ``metrics``: those were not measured with these weights.
+    The description is that of the first, with the training data of all, one more line of
+    ``history`` and empty ``metrics``: those were not measured with these weights.
 
     Parameters
     ----------
@@ -42,7 +43,8 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
     Raises
     ------
     ConfigError
-        If there is one only, they are of different kinds or sizes, or decoders of trees alone.
+        If there is one only, they are of different kinds, sizes or licences, or decoders of
+        trees alone.
     """
     if len(paths) < 2:
         raise ConfigError("a mean needs two weights or more")
@@ -59,6 +61,10 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
         if like(*weights) != like(*loaded[0]):
             raise ConfigError(f"{path}: of another kind or size than {paths[0]}; only weights "
                               "that began alike have a mean")
+        if weights[1].get("licence") != description.get("licence"):
+            raise ConfigError(f"{path}: its licence is {weights[1].get('licence')}, that of "
+                              f"{paths[0]} {description.get('licence')}; give weights of one "
+                              "licence")
     if description.get("kind") == "velocity":
         networks = [load_network(VelocityNet, "velocity", path, torch.device("cpu"))[0]
                     for path in paths]
@@ -75,6 +81,7 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
     others = [other.get("history", ["weights of unknown history"])[-1] for _, other in loaded[1:]]
     description["history"] = [*description.get("history", []),
                               what + "; with ".join(others)]
+    description["training_data"] = joined([other.get("training_data", {}) for _, other in loaded])
     description["metrics"] = {}
     save_weights(out, mean, description)
     return Path(out)

@@ -8,6 +8,7 @@ import torch
 
 from separation.bank import UNetBank, masks, with_residual
 
+from ..config import made
 from ..errors import ConfigError
 from ..network import pick_device
 from ..vocabulary import STEMS
@@ -81,7 +82,7 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     torch.manual_seed(config["train"]["seed"])
     maker = training_maker(config, Path(data))
     clips = validation_clips(config, Path(data), config["data"]["validation_clips"])
-    model = UNetBank(**config["model"])
+    model = made(UNetBank, config["model"])
     description = None
     if config["start"]:
         tensors, description = load_weights(config["start"])
@@ -98,5 +99,6 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     save_weights(path, averaged.state_dict(), {
         "kind": "bank", "name": config["name"], "model": config["model"],
         "metrics": {"validation renders": figures},
-        **provenance.describe(config, maker), **provenance.history(config, description)})
+        **provenance.describe(config, maker, description),
+        **provenance.history(config, description)})
     return path

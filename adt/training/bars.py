@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from ..beats.bar_network import BarNetwork, by_beat
+from ..config import made
 from ..data.rhythms import Rhythm, cut, generate, stretch
 from ..errors import ConfigError
 from ..network import pick_device
@@ -127,7 +128,7 @@ def train_bars(config: dict, data: Path, out: Path, resume: bool = False,
         return {"total": (each * batch["inside"]).sum() / batch["inside"].sum()}
 
     averaged, figures = fit(
-        BarNetwork(**config["model"]), loss, lambda first: loader(make, config, first),
+        made(BarNetwork, config["model"]), loss, lambda first: loader(make, config, first),
         lambda model: validate(model, checked, config["randomise"]),
         config, Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"

@@ -17,6 +17,7 @@ from .. import __version__
 from ..beats.bar_network import BarNetwork
 from ..beats.beat_network import BeatNetwork, rasterise
 from ..beats.tracking import BeatTracker
+from ..config import made
 from ..data.groove import read_groove
 from ..data.rhythms import Rhythm, cut, generate, read_midi_songs, rhythm_of_groove, stretch
 from ..errors import DataError
@@ -214,7 +215,7 @@ def train_beats(config: dict, data: Path, out: Path, resume: bool = False,
                 "downbeat": downbeat}
 
     averaged, figures = fit(
-        BeatNetwork(**config["model"]), loss, lambda first: loader(make, config, first),
+        made(BeatNetwork, config["model"]), loss, lambda first: loader(make, config, first),
         lambda model: validate(model, checked, config["randomise"]),
         config, Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from scipy.special import expit
 
+from ..config import made
 from ..decoder.attention import in_order
 from ..decoder.cymbals import CRASH, CYMBALS
 from ..decoder.decoder import KINDS, Decoder, decode
@@ -387,7 +388,7 @@ def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
     if attention["members"]:
         shape["attention"] = {"members": attention["members"], **attention["model"]}
     torch.manual_seed(config["train"]["seed"])
-    model = Decoder(**shape)
+    model = made(Decoder, shape, "model, cymbals, attention")
     listener = Listener(config, pick_device(device))
     heard, description = listen(listener, config, data, out / "heard.npz")
     if kept:

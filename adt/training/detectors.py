@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from separation.bank import UNetBank
 
+from ..config import made
 from ..detectors import OnsetDetectors, stem_decibel
 from ..errors import ConfigError
 from ..network import aligned, load_network, pick_device
@@ -128,7 +129,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     maker = training_maker(config, data)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
     real = real_tracks(config, data)
-    model = OnsetDetectors(**config["model"])
+    model = made(OnsetDetectors, config["model"])
     description = None
     if config["start"]:
         tensors, description = load_weights(config["start"])
@@ -149,5 +150,6 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     save_weights(path, averaged.state_dict(), {
         "kind": "detectors", "name": config["name"], "model": config["model"],
         "metrics": {"validation": figures},
-        **provenance.describe(config, maker), **provenance.history(config, description)})
+        **provenance.describe(config, maker, description),
+        **provenance.history(config, description)})
     return path

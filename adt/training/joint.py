@@ -14,6 +14,7 @@ import torch
 
 from separation.bank import UNetBank
 
+from ..config import made
 from ..detectors import OnsetDetectors, stem_decibel
 from ..network import pick_device
 from ..vocabulary import STEMS
@@ -67,8 +68,8 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
     target = pick_device(device)
     data, out = Path(data), Path(out)
     torch.manual_seed(config["train"]["seed"])
-    model = Joint(UNetBank(**config["model"]["bank"]),
-                  OnsetDetectors(**config["model"]["detectors"]))
+    model = Joint(made(UNetBank, config["model"]["bank"], "model.bank"),
+                  made(OnsetDetectors, config["model"]["detectors"], "model.detectors"))
     before = {}
     for name, network in model.named_children():
         if config["start"][name]:
@@ -95,6 +96,7 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
     for name, network in averaged.named_children():
         save_weights(out / f"{name}.safetensors", network.state_dict(), {
             "kind": name, "name": name, "model": config["model"][name],
-            "metrics": {"validation": figures}, **provenance.describe(config, maker),
+            "metrics": {"validation": figures},
+            **provenance.describe(config, maker, before.get(name)),
             **provenance.history(config, before.get(name))})
     return out

@@ -16,6 +16,7 @@ import torch
 from scipy.special import expit
 
 from ..activations import Activations
+from ..config import made
 from ..decoder import Decoder, decode
 from ..decoder.description import logit
 from ..errors import ConfigError
@@ -234,6 +235,7 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
     """
     target, settings = pick_device(device), config["train"]
     torch.manual_seed(settings["seed"])
+    model = made(VelocityNet, config["model"])
     listener = Listener(config, target)
     decoder = load_network(Decoder, "decoder", config["decoder"] or "decoder",
                            torch.device("cpu"))[0]
@@ -242,7 +244,6 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
     for clip in first_clips(maker, config, config["data"]["clips"]):
         for demix, found in hear(listener, decoder, clip).items():
             heard[demix].append(found)
-    model = VelocityNet(**config["model"])
     for demix, clips in heard.items():
         x, y = _table(clips, settings, np.random.default_rng(settings["seed"]))
         if len(y) < 2:

@@ -24,13 +24,14 @@ from .hits import pick_hits
 from .peaks import all_thresholds, pick_peaks
 from .scoring import WINDOW, rates
 from .transcription import Hit, Transcription
-from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS
+from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS, class_names
 
 __all__ = ["Calibration", "calibrate", "STRENGTH"]
 
 STRENGTH = 2.0  #: hits that a change of one logit must gain
 _GRID = np.round(np.arange(0.10, 0.901, 0.02), 2)
 _NEVER = 2.0  # threshold that no activation reaches
+_BESIDE = 20  #: frames either side of the part that peaks in it are compared with
 
 
 @dataclass(frozen=True)
@@ -134,43 +135,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     if not inside:
         raise ConfigError(f"the corrected file has no hit from {start:g} to {end:g} s")
     base = all_thresholds(thresholds)
-    stem_of = {c: s for c, s in zip(("KD", "SD", "TT", "HH", "CY"), STEMS)}
-    right = {s: np.array([h.time for h in inside if stem_of[h.piece] == s]) for s in STEMS}
-
-    first = max(0, int(time_to_frames(start)) - 20)
-    rows = slice(first, math.ceil(time_to_frames(end)) + 20)
-    arrays = [a[rows] for a in (activations.judged, activations.velocity, activations.offset)]
-    shift = float(frames_to_time(first))
-    told = {base["kick"]: pick_hits(activations, base).low_toms}
-
-    def low_toms(kick: float) -> np.ndarray:
-        """Those among the kicks that are picked with this threshold."""
-        if kick not in told:
-            told[kick] = (pick_hits(activations, {**base, "kick": kick}).low_toms
-                          if len(told[base["kick"]]) else told[base["kick"]])
-        return told[kick]
-
-    def detect(stem: str, threshold: float, kick: float) -> np.ndarray:
-        alone = {s: threshold if s == stem else _NEVER for s in STEMS}
-        hits = [Hit(t + shift, PIECES[p], 100, 1.0) for t, p, _, _ in pick_peaks(*arrays, alone)
-                if PIECE_TO_STEM[PIECES[p]] == stem]
-        times = np.array([h.time for h in Transcription(hits, end, classes=9).reduce(5)])
-        if stem == "kick":
-            times = np.array([t for t in times if not _near(low_toms(kick), t)])
-        elif stem == "toms":
-            times = np.sort(np.concatenate(
-                [times, [t for t in low_toms(kick) if not _near(times, t)]]))
-        return times[(start <= times) & (times < end)]
-
-    offset = _offset(right, {s: detect(s, base[s], base["kick"]) for s in STEMS})
-
-    def f_measure(stem: str, threshold: float, kick: float) -> float | None:
-        from mir_eval.util import match_events
-        reference, estimate = right[stem], detect(stem, threshold, kick) + offset
-        both = len(reference) and len(estimate)
-        tp = len(match_events(reference, estimate, WINDOW)) if both else 0
-        return rates(tp, len(estimate) - tp, len(reference) - tp)["f_measure"]
-
+    part = _Part(activations, inside, start, end, base)
     chosen = dict(base)
 
     def worth(stem: str, threshold: float) -> float:
@@ -179,18 +144,86 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
         With the threshold of kicks go the low toms that are found among them.
         """
         kick = threshold if stem == "kick" else chosen["kick"]
-        gain = len(right[stem]) * f_measure(stem, threshold, kick)
-        if stem == "kick" and len(right["toms"]):
-            gain += len(right["toms"]) * f_measure("toms", base["toms"], kick)
+        gain = len(part.right[stem]) * part.f_measure(stem, threshold, kick)
+        if stem == "kick" and len(part.right["toms"]):
+            gain += len(part.right["toms"]) * part.f_measure("toms", base["toms"], kick)
         return gain - strength * (_logit(threshold) - _logit(base[stem])) ** 2
 
     for stem in STEMS:  # kick comes first
-        if len(right[stem]):
+        if len(part.right[stem]):
             nearest = sorted({*_GRID.tolist(), base[stem]}, key=lambda t: abs(t - base[stem]))
             chosen[stem] = max(nearest, key=lambda t: worth(stem, t))
-    before, after = ({s: f_measure(s, thresholds[s], thresholds["kick"]) for s in STEMS}
+    before, after = ({s: part.f_measure(s, thresholds[s], thresholds["kick"]) for s in STEMS}
                      for thresholds in (base, chosen))
-    return Calibration(chosen, before, after, offset, float(start), end)
+    return Calibration(chosen, before, after, part.offset, float(start), end)
+
+
+class _Part:
+    """A part of a song whose hits are known.
+
+    Parameters
+    ----------
+    activations : adt.Activations
+        Of the whole song.
+    known : list of Hit
+        Right hits, five classes.
+    start, end : float
+        Seconds.
+    base : dict of stem to float
+        Thresholds to start from.
+
+    Attributes
+    ----------
+    right : dict of stem to ndarray
+        Times of the known hits.
+    offset : float
+        Median of known minus detected times, in seconds.
+    """
+
+    def __init__(self, activations, known: list[Hit], start: float, end: float,
+                 base: Mapping[str, float]):
+        self._activations, self._base, self._start, self._end = activations, base, start, end
+        stem_of = dict(zip(class_names(5), STEMS))
+        self.right = {s: np.array([h.time for h in known if stem_of[h.piece] == s])
+                      for s in STEMS}
+        first = max(0, int(time_to_frames(start)) - _BESIDE)
+        rows = slice(first, math.ceil(time_to_frames(end)) + _BESIDE)
+        self._arrays = [a[rows] for a in
+                        (activations.judged, activations.velocity, activations.offset)]
+        self._shift = float(frames_to_time(first))
+        self._low_toms = {base["kick"]: pick_hits(activations, base).low_toms}
+        self.offset = _offset(self.right, {s: self._detect(s, base[s], base["kick"])
+                                           for s in STEMS})
+
+    def f_measure(self, stem: str, threshold: float, kick: float) -> float | None:
+        """Of a stem with one threshold, and another for the kicks that low toms are among."""
+        from mir_eval.util import match_events
+        reference, estimate = self.right[stem], self._detect(stem, threshold, kick) + self.offset
+        both = len(reference) and len(estimate)
+        tp = len(match_events(reference, estimate, WINDOW)) if both else 0
+        return rates(tp, len(estimate) - tp, len(reference) - tp)["f_measure"]
+
+    def _detect(self, stem: str, threshold: float, kick: float) -> np.ndarray:
+        """Times that are picked in the part."""
+        alone = {s: threshold if s == stem else _NEVER for s in STEMS}
+        hits = [Hit(t + self._shift, PIECES[p], 100, 1.0)
+                for t, p, _, _ in pick_peaks(*self._arrays, alone)
+                if PIECE_TO_STEM[PIECES[p]] == stem]
+        times = np.array([h.time for h in Transcription(hits, self._end, classes=9).reduce(5)])
+        if stem == "kick":
+            times = np.array([t for t in times if not _near(self._low_toms_of(kick), t)])
+        elif stem == "toms":
+            times = np.sort(np.concatenate(
+                [times, [t for t in self._low_toms_of(kick) if not _near(times, t)]]))
+        return times[(self._start <= times) & (times < self._end)]
+
+    def _low_toms_of(self, kick: float) -> np.ndarray:
+        """Those among the kicks that are picked with this threshold."""
+        told, usual = self._low_toms, self._low_toms[self._base["kick"]]
+        if kick not in told:
+            told[kick] = (pick_hits(self._activations, {**self._base, "kick": kick}).low_toms
+                          if len(usual) else usual)
+        return told[kick]
 
 
 def _near(times: np.ndarray, time: float) -> bool:

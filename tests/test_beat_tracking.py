@@ -77,6 +77,23 @@ def test_what_the_user_knows(tracker):
     assert 15 == tracker(short, metre=15).metre  # though there is no whole bar
 
 
+def test_a_known_beat_between_those_heard(tracker):
+    song = groove(120, 12)
+    heard = tracker(song, tempo_range=(40, 80))
+    between = heard.times[4] + np.diff(heard.times)[4] / 2
+    found = tracker(song, first_beat=between, tempo_range=(40, 80))
+    assert np.abs(found.downbeats - between).min() < 0.03
+    assert abs(np.median(np.diff(found.times)) - 1.0) < 0.02  # at half the tempo still
+    assert len(found) >= len(heard) - 2
+
+
+def test_a_known_beat_that_nothing_speaks_for(tracker):
+    song = groove(120, 12)
+    at = float(tracker(song).times[6]) + 0.22
+    with pytest.warns(UserWarning, match="lies between the beats that are heard"):
+        assert tracker(song, first_beat=at).tempo == pytest.approx(120, abs=1)
+
+
 @pytest.mark.parametrize("low, high", [(50, 100), (100, 180)])
 def test_tempo_within_a_range(tracker, low, high):
     """A groove of 150 beats a minute may be one of 75."""

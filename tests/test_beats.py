@@ -62,6 +62,17 @@ def test_a_transcription_keeps_its_beats():
     assert song != Transcription([Hit(0, "kick")], 1)
 
 
+@pytest.mark.parametrize("text, words", [
+    ("1\t1\n1.00001\t2\n1.5\t3\n", "two beats at 1.000 s"),
+    ("1\t1\n1.5\t3\n", "place 3 at 1.500 s after place 1"),
+    ("1\t2\n1.5\t2\n", "place 2 at 1.500 s after place 2")])
+def test_slips_of_the_hand_in_a_file_of_beats(tmp_path, text, words):
+    path = tmp_path / "a.beats"
+    path.write_text(text)
+    with pytest.raises(DataError, match=words):
+        Beats.load(path)
+
+
 def test_loading_keeps_the_beats_that_a_reader_finds(tmp_path, monkeypatch):
     beats = Beats([0, 0.5], [1, 2])
     path = tmp_path / "a.mid"

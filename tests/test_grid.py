@@ -89,6 +89,26 @@ def test_swing_that_is_known():
     assert placed(performance(rock([0.62]))[1], swing=0.5).swing is None
 
 
+@pytest.mark.parametrize("played", [0.5, 0.56, 0.6])
+def test_eighths_that_are_said_not_to_swing(played):
+    _, song = performance(rock([played]), jitter=0.0)
+    found = placed(song, swing=0.5)
+    assert set(x % 1 for x in found.written) == {0, F(1, 2)} and found.swing is None
+
+
+def test_eighths_that_are_said_to_swing_all_do():
+    _, song = performance(rock([0.58]))
+    found = placed(song, swing=0.66)
+    assert found.swing == Swing(8, 0.66)
+    assert set(np.round(found.sounding % 1, 3)) == {0, 0.66}
+
+
+def test_triplets_stay_where_nothing_swings():
+    meant, song = performance(lambda b: [(F(k, 3), "snare") for k in range(3)] if b % 4 == 3
+                              else [(0, "kick"), (F(1, 2), "hihat_closed")], jitter=0.003)
+    np.testing.assert_allclose(placed(song, swing=0.5).sounding, meant, atol=0.01)
+
+
 @pytest.mark.parametrize("tempo", [40, 60, 80, 120])
 @pytest.mark.parametrize("strokes", [(5.875, 6), (5, 5.125), (5.625, 6)])
 def test_strokes_right_before_a_beat_are_not_lost(tempo, strokes):

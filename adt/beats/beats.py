@@ -14,6 +14,7 @@ from ..output import atomic_path
 __all__ = ["Beats"]
 
 LONGEST_BAR = 15  #: beats
+_SHORTEST = 0.05  # seconds between beats that are listed in a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +207,7 @@ class Beats:
             beats = cls([float(time) for time, _ in rows], [float(place) for _, place in rows])
             if len(beats) and beats.positions.max() > LONGEST_BAR:
                 raise ValueError(f"place {beats.positions.max()} in a bar; count anew in each bar")
+            beats._check_listed()
             return beats
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}); give a file of "
@@ -216,6 +218,16 @@ class Beats:
         except ValueError as error:
             raise DataError(f"{path}: not a file of beats ({error}); expected lines of "
                             "time<TAB>position") from error
+
+    def _check_listed(self) -> None:
+        """Refuse what only a slip of the hand can have listed."""
+        for k, gap in enumerate(np.diff(self.times)):
+            time, place = self.times[k + 1], int(self.positions[k + 1])
+            if gap < _SHORTEST:
+                raise ValueError(f"two beats at {time:.3f} s, less than {_SHORTEST} s apart")
+            if place not in (1, int(self.positions[k]) + 1):
+                raise ValueError(f"place {place} at {time:.3f} s after place {self.positions[k]}; "
+                                 "places count up by one, and begin with 1 in every bar")
 
     def _counts(self) -> np.ndarray:
         if len(self) < 2:

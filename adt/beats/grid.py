@@ -93,7 +93,8 @@ def place(places, pieces: Sequence[str], velocities: Sequence[int], periods, *,
     compound : bool
         Beats of three eighths, as in 6/8: no swing.
     swing : Swing or float, optional
-        Swing that is known, or its ratio alone; 0.5 for none. Recognised by default.
+        Swing that is known, or its ratio alone; 0.5 for none: then pairs of notes are even,
+        and triplets only where their second note is struck. Recognised by default.
 
     Returns
     -------
@@ -109,7 +110,7 @@ def place(places, pieces: Sequence[str], velocities: Sequence[int], periods, *,
     beats = _Beats(x, pieces, velocities, periods, beats.spread(beats.fit(prices, {})))
     straight = beats.fit(prices, {})
     habits = _habits(beats, straight, compound)
-    straight = beats.fit(prices, habits)
+    straight = beats.fit(prices, habits, even=swing == 0.5 and not compound)
     best, chosen = straight, None
     if isinstance(swing, Swing):
         candidates = [swing]
@@ -121,6 +122,8 @@ def place(places, pieces: Sequence[str], velocities: Sequence[int], periods, *,
         candidates = [c for c in candidates if c.ratio != 0.5]
         fits = [(beats.fit(prices, habits, c), c) for c in candidates]
         if fits:
+            if swing is not None:  # of eighths or of sixteenths: of what there is
+                fits = [f for f in fits if beats.placement(*f).swung.any()] or fits
             best, chosen = min(fits, key=lambda f: f[0].cost)
             if swing is None and not _swings(beats, straight, best, chosen):
                 best, chosen = straight, None
@@ -169,13 +172,16 @@ class _Beats:
         trust = len(errors) / (len(errors) + SOME)
         return float(np.clip(trust * found + (1 - trust) * SPREAD, *SPREADS))
 
-    def fit(self, prices: dict, further: dict, swing: Swing | None = None) -> _Fit:
-        """Grid of least cost for each beat."""
+    def fit(self, prices: dict, further: dict, swing: Swing | None = None,
+            even: bool = False) -> _Fit:
+        """Grid of least cost for each beat; if `even`, pairs of notes are not triplets."""
         grids = np.array(list(prices))
         costs, steps = np.empty((len(grids), self.count)), {}
         for row, grid in enumerate(grids.tolist()):
             steps[grid], cost = self._measure(grid, slots(grid, swing))
             costs[row] = cost + prices[grid] + further.get(grid, 0.0)
+            if even and grid % 3 == 0:
+                costs[row, ~self._in_threes(grid, steps[grid])] = np.inf
         best = costs.argmin(axis=0)
         return _Fit(float(costs[best, np.arange(self.count)].sum()), grids[best], steps)
 
@@ -193,6 +199,12 @@ class _Beats:
                        + np.bincount(self.index, self.again & (step == grid), self.count))
             self._known[key] = step, cost + COLLISION * crowded
         return self._known[key]
+
+    def _in_threes(self, grid: int, steps: np.ndarray) -> np.ndarray:
+        """Beats whose notes on a grid of three or six cannot be pairs that swing."""
+        first, third, second, last = (np.bincount(self.index, steps == step, self.count) > 0
+                                      for step in (1, 3, 4, 5))
+        return first if grid == 3 else first | second & (third | last)
 
     def placement(self, fit: _Fit, swing: Swing | None) -> Placement:
         grids = fit.grids[self.index]

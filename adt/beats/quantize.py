@@ -28,14 +28,22 @@ SWINGS = (50.0, 75.0)
 _LEVELS = {"1/8": 8, "1/16": 16}
 
 
-def check_grid(grid: str, swing: float | str | None = None) -> float | str | None:
+def check_grid(grid: str, swing: float | str | None = None,
+               compound: bool = False) -> float | str | None:
     """Swing as a number in percent, ``"auto"`` or None, if it goes with the grid.
+
+    Parameters
+    ----------
+    grid : str
+    swing : float or str, optional
+    compound : bool
+        Whether beats are of three eighths.
 
     Raises
     ------
     ConfigError
-        If there is no such grid, the swing is no number or out of range, or the grid does
-        not swing.
+        If there is no such grid, the swing is no number or out of range, the grid does
+        not swing, or does not divide the beats.
 
     Examples
     --------
@@ -44,6 +52,10 @@ def check_grid(grid: str, swing: float | str | None = None) -> float | str | Non
     """
     if grid != AUTO and grid not in GRIDS:
         raise ConfigError(f"no grid {grid!r}; choose one of {', '.join((AUTO, *GRIDS))}")
+    if compound and grid != AUTO and GRIDS[grid] * 3 % 2:
+        raise ConfigError(f"beats of 6/8, 9/8 and 12/8 are three eighths, which {grid} does not "
+                          "divide; choose one of "
+                          + ", ".join(g for g, pace in GRIDS.items() if pace * 3 % 2 == 0))
     if swing is not None and grid != AUTO and grid not in _LEVELS:
         raise ConfigError(f"swing goes with the grids {', '.join((AUTO, *_LEVELS))}, not {grid}")
     if swing is None or swing == AUTO:
@@ -55,6 +67,9 @@ def check_grid(grid: str, swing: float | str | None = None) -> float | str | Non
     if not SWINGS[0] <= percent <= SWINGS[1]:
         raise ConfigError(f"swing {swing}: expected auto or {SWINGS[0]:.0f} (even) to "
                           f"{SWINGS[1]:.0f} percent; triplets are 66.7")
+    if compound and _LEVELS.get(grid) == 8:
+        raise ConfigError("eighths of 6/8, 9/8 and 12/8 come in threes and do not swing; "
+                          "use 1/16 or leave the swing out")
     return percent
 
 
@@ -87,13 +102,15 @@ def quantize(transcription: Transcription, grid: str = "1/16",
     Raises
     ------
     ConfigError
-        If there is no such grid or swing, or the transcription has no beats.
+        If there is no such grid or swing, it does not go with the beats, or the transcription
+        has none.
     """
     swing = check_grid(grid, swing)
     if transcription.beats is None or len(transcription.beats) < 2:
         raise ConfigError("quantising needs beats; give a tempo, or a file of beats")
     if not len(transcription):
         return transcription
+    check_grid(grid, swing, transcription.beats.compound)
     beats = from_zero(transcription.beats)
     regular, unit = even(beats), float(beats.unit)
     times = np.array([hit.time for hit in transcription])
@@ -113,9 +130,6 @@ def quantize(transcription: Transcription, grid: str = "1/16",
             found = _recognised(transcription, beats).swing
         elif swing is not None:
             found = Swing(_LEVELS[grid], swing / 100)
-            if beats.compound and found.level == 8:
-                raise ConfigError("eighths of 6/8, 9/8 and 12/8 come in threes and do not swing; "
-                                  "use 1/16 or leave the swing out")
         slots = _nearest(places, pace, found, 3 if beats.compound else None)
     slots = np.maximum(slots, -quarters / unit)
     moved = np.where(slots < 0, before + slots * slow, regular.time_of(slots))

@@ -138,7 +138,7 @@ def time_signature(text: str) -> tuple[int, bool]:
     if text in ("6/8", "9/8", "12/8"):
         return int(count) // 3, True
     raise ConfigError(f"time signature {text}: expected quarters a bar, such as 3/4, or 6/8, "
-                      "9/8 or 12/8")
+                      "9/8 or 12/8; of 7/8 say 7/4, whose beats are its eighths")
 
 
 def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:

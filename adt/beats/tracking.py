@@ -9,6 +9,7 @@ every beat its place in a bar of 2 to 7 beats.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ _START = 0.5     # chance that the first beat begins a bar
 _NEUTRAL = 0.3   # activation at a beat that speaks neither for nor against a downbeat
 _TEMPER = 0.25   # weight of one beat's evidence: bars that are alike do not count as many
 _STROKES = 8     # with fewer strokes there is nothing to track
+_NEAR = 0.25     # beats that a beat may be from a time that is known to be one
+_LEFT_OUT, _KNOWN = 0.01, 0.999  # activation near beats that are known to be none, and on one
 _WINDOW, _OVERLAP = 15_000, 1_000  # frames decoded at once (5 minutes), and either side
 
 
@@ -81,7 +84,8 @@ class BeatTracker:
             Beats a bar, where it is known; by default one of 2 to 7 is found.
         first_beat : float, optional
             Time of a downbeat in seconds. If the nearest beat is none of those found, all
-            bars are counted from it instead, of one length.
+            bars are counted from it instead, of one length. If it lies between two beats,
+            others are looked for.
         tempo_range : (float, float)
             Slowest and fastest tempo, beats per minute.
         compound : bool
@@ -134,7 +138,10 @@ class BeatTracker:
         if len(times) < _STROKES:
             return Beats([], [])
         strokes = (times, pieces, velocities, confidences)
-        found = self.decode(self.activations(*strokes, duration)[:, 0], tempo_range)
+        activation = self.activations(*strokes, duration)[:, 0]
+        found = self.decode(activation, tempo_range)
+        if first_beat is not None and len(found) > 1:
+            found = self._through(first_beat, activation, found, tempo_range)
         if len(found) < 2:
             return Beats([], [])
         downbeat = self.downbeats(*strokes, found)
@@ -170,9 +177,31 @@ class BeatTracker:
     def decode(self, activation: np.ndarray,
                tempo_range: tuple[float, float] = TEMPO_RANGE) -> np.ndarray:
         """Activation of beats → times of beats in seconds."""
-        frames = self._beats(activation, tempo_range)
-        times = _between_frames(activation, frames) / BEAT_FRAME_RATE
-        return times[np.concatenate([[True], np.diff(times) > 0.05])] if len(times) else times
+        return _in_seconds(activation, self._beats(activation, tempo_range))
+
+    def _through(self, seconds: float, activation: np.ndarray, found: np.ndarray,
+                 tempo_range: tuple[float, float]) -> np.ndarray:
+        """Beats one of which is at a time that is known, if there are such.
+
+        At half the tempo there are as good beats between those that were found: they are
+        decoded with what speaks for these left out.
+        """
+        if _off(found, seconds) <= _NEAR:
+            return found
+        between = activation.copy()
+        width = max(1, round(np.median(np.diff(found)) * BEAT_FRAME_RATE * _NEAR))
+        for frame in np.rint(found * BEAT_FRAME_RATE).astype(int):
+            between[max(0, frame - width):frame + width + 1] *= _LEFT_OUT
+        at = round(seconds * BEAT_FRAME_RATE)
+        between[max(0, at - 1):at + 2] = _KNOWN
+        others = _in_seconds(activation, self._beats(between, tempo_range))
+        if len(others) > 1 and _off(others, seconds) <= _NEAR:
+            return others
+        nearest = found[np.abs(found - seconds).argmin()]
+        warnings.warn(f"first beat {seconds:g}: lies between the beats that are heard, and bars "
+                      f"are counted from {nearest:.2f} s; give a tempo or the beats instead",
+                      stacklevel=4)
+        return found
 
     def downbeats(self, times, pieces, velocities, confidences, beats) -> np.ndarray:
         """Probability that each of some beats is a downbeat.
@@ -297,6 +326,18 @@ def _with_downbeat(beats: Beats, seconds: float) -> Beats:
         return beats
     positions = (np.arange(len(beats)) - at) % beats.metre + 1
     return Beats(beats.times, positions, beats.compound, beats.metre)
+
+
+def _off(beats: np.ndarray, seconds: float) -> float:
+    """How far a time is from the nearest beat, in beats, also before the first one."""
+    place = float(Beats(beats, np.ones(len(beats), int)).position_of(seconds))
+    return abs(place - round(place))
+
+
+def _in_seconds(activation: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Frames of beats → their times."""
+    times = _between_frames(activation, frames) / BEAT_FRAME_RATE
+    return times[np.concatenate([[True], np.diff(times) > 0.05])] if len(times) else times
 
 
 def _between_frames(values: np.ndarray, frames: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ class Batch:
                 if test(job):
                     kept.append(job)
                 else:
-                    console.note(f"{job.source}: skipped, done before")
+                    console.say(f"{job.source}: skipped, what would be written is there")
             except AdtError as problem:
                 self._fail(job.source, problem)
         self.jobs = kept

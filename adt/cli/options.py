@@ -37,6 +37,19 @@ skip_existing = click.option(
 force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
 
 
+class Fraction(click.FloatRange):
+    """A number above 0 and up to 1."""
+
+    def __init__(self):
+        super().__init__(0, 1, min_open=True)
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value} is not a number", param, ctx)
+        return number
+
+
 class _Device(click.ParamType):
     """Name of a device; whether it is there, the models find out."""
 

@@ -60,6 +60,18 @@ def check_writable(folders: Iterable[Path]) -> None:
                               " choose another place") from None
 
 
+def check_choice(force: bool, skip_existing: bool) -> None:
+    """Raise `ConfigError` if outputs that exist are to be both replaced and kept."""
+    if force and skip_existing:
+        raise ConfigError("--force and --skip-existing exclude each other; drop one of them")
+
+
+def writable(folders: Iterable[Path]) -> bool:
+    """True; raises as `check_writable`."""
+    check_writable(folders)
+    return True
+
+
 def pending(source: Path, targets: Iterable[Path], force: bool,
             skip_existing: bool) -> list[Path]:
     """Those of `targets` that are to be written.

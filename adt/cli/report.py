@@ -40,6 +40,7 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
     The page is one HTML file that needs no network. IN are audio files (wav, flac, ogg,
     mp3, m4a, ...) or folders of them.
     """
+    outputs.check_choice(force, skip_existing)
     batch = Batch(inputs, outputs.is_stem)
     file = _as_file(out, len(batch))
     with_beats = timing.Timing(tempo, tempo_range, time_signature, first_beat, beats,
@@ -50,9 +51,11 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
 
     batch.check(lambda job: bool(outputs.pending(
         job.source, [target(job)], force, skip_existing)))
+    if batch.jobs:
+        outputs.check_writable([file.parent if file else Path(out or "")])
+        batch.check(lambda job: outputs.writable([target(job).parent]))
     if not batch.jobs:
         return batch.finish()
-    outputs.check_writable(target(job).parent for job in batch.jobs)
 
     from ..inference import Transcriber
     from ..report import write_report

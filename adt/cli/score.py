@@ -17,7 +17,7 @@ from . import options
 @click.argument("estimate", type=options.Path())
 @click.option("--classes", type=click.Choice([str(n) for n in CLASS_COUNTS]), default="5",
               help="Set of classes to score in.")
-@click.option("--window", type=click.FloatRange(0, 1, min_open=True), default=0.05,
+@click.option("--window", type=options.Fraction(), default=0.05,
               help="Tolerance in seconds.")
 @click.option("--worst", type=click.IntRange(0), default=10, help="How many seconds to list.")
 @click.option("--note-map", metavar="MAP", default=None,

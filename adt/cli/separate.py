@@ -32,6 +32,7 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
 
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
     """
+    outputs.check_choice(force, skip_existing)
     top = Path(out)
     batch = Batch(inputs, outputs.is_stem)
 
@@ -40,9 +41,11 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
 
     batch.check(
         lambda job: bool(outputs.pending(job.source, targets(job), force, skip_existing)))
+    if batch.jobs:
+        outputs.check_writable([top])
+        batch.check(lambda job: outputs.writable([top / job.name]))
     if not batch.jobs:
         return batch.finish()
-    outputs.check_writable(top / job.name for job in batch.jobs)
 
     from separation import Separator, separate_file
     separator = Separator(device=device, wiener=wiener)

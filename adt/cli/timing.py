@@ -95,7 +95,8 @@ class Timing:
         self._grid, self._swing = quantize, swing
         if quantize is not None:
             from ..beats.quantize import check_grid
-            check_grid(quantize, swing)
+            check_grid(quantize, swing, self._compound or bool(self._beats
+                                                               and self._beats.compound))
         elif swing is not None:
             raise ConfigError("--swing goes with --quantize, such as --quantize auto; add it")
 
@@ -112,6 +113,9 @@ class Timing:
                 raise ConfigError(f"{hits.source}: {error}") from error
         else:
             beats = self._regular(hits.duration) if self._regular else self._beats
+            if beats is not None and beats.times[0] >= hits.duration:
+                raise ConfigError(f"--beats: begin at {beats.times[0]:g} s, after {hits.source}, "
+                                  f"which lasts {hits.duration:.1f} s; are they of another song?")
             hits = hits.replace(beats=beats)
         return hits
 

@@ -61,6 +61,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
 
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
     """
+    outputs.check_choice(force, skip_existing)
     batch = Batch(inputs, outputs.is_stem)
     plan = _Plan(out, format, stems, activations, picture, save_beats, len(batch),
                  reads=(calibrate, beats))
@@ -74,9 +75,11 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         raise ConfigError(f"--no-beats: {plan.suffix} needs beats; leave it out, or give --tempo")
     batch.check(lambda job: bool(outputs.pending(
         job.source, plan.targets(job), force, skip_existing)))
+    if batch.jobs:
+        outputs.check_writable(plan.folders())
+        batch.check(lambda job: outputs.writable(path.parent for path in plan.targets(job)))
     if not batch.jobs:
         return batch.finish()
-    outputs.check_writable(path.parent for job in batch.jobs for path in plan.targets(job))
 
     from ..inference import Transcriber
     transcriber = Transcriber(demix=demix, device=device)
@@ -97,6 +100,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             fitted = fit(result, corrected, *part, thresholds=transcriber.thresholds)
             hits = fitted.transcribe(transcriber, result, corrected)
             console.say(f"{job.source}: {fitted.describe()}")
+        if not len(hits):
+            console.say(f"warning: {job.source}: no drums are heard in it")
         heard = hits
         if not {npz, plan.picture} & set(todo):
             result = None  # of a long song they are large
@@ -178,6 +183,11 @@ class _Plan:
             wanted["note_map"] = note_map(name)
         return wanted
 
+    def folders(self) -> list[Path]:
+        """Where the files of all jobs are."""
+        stems = [Path(self._stems)] if self._stems else []
+        return [self._file.parent if self._file else self._folder, *stems]
+
     def transcription(self, job: Job) -> Path:
         return self._file or self._folder / (job.name + self.suffix)
 
@@ -202,7 +212,10 @@ class _Plan:
             if given and given.resolve() in [path.resolve() for path in found]:
                 raise ConfigError(f"{given}: is another output's file; give {option} another name")
             found += [given] if given else []
+        places = {path.resolve() for path in found}
         for path in found:
+            if places & set(path.resolve().parents):
+                raise ConfigError(f"{path}: lies in another output's file; give another place")
             if path.resolve() in self._reads:
                 raise ConfigError(f"{path}: is a file that is read; give the output another name")
         return found

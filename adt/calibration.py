@@ -21,7 +21,7 @@ import numpy as np
 from .errors import ConfigError
 from .frames import frames_to_time, time_to_frames
 from .hits import pick_hits
-from .peaks import all_thresholds, pick_peaks
+from .peaks import all_thresholds, check_thresholds, pick_peaks
 from .scoring import WINDOW, rates
 from .transcription import Hit, Transcription
 from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS, class_names
@@ -30,7 +30,7 @@ __all__ = ["Calibration", "calibrate", "STRENGTH"]
 
 STRENGTH = 2.0  #: hits that a change of one logit must gain
 _GRID = np.round(np.arange(0.10, 0.901, 0.02), 2)
-_NEVER = 2.0  # threshold that no activation reaches
+_NEVER = 1.0  # threshold of stems that are not asked for
 _BESIDE = 20  #: frames either side of the part that peaks in it are compared with
 
 
@@ -119,9 +119,12 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     Raises
     ------
     ConfigError
-        If the part is empty, outside the song or has no corrected hit, or the hits are not of
-        nine pieces.
+        If the part is empty, outside the song or has no corrected hit, the hits are not of
+        nine pieces, or a threshold or `strength` cannot be.
     """
+    check_thresholds(thresholds)
+    if not (math.isfinite(strength) and strength >= 0):
+        raise ConfigError(f"strength {strength}: expected hits from 0")
     if corrected.classes != len(PIECES):
         raise ConfigError(f"the corrected hits are of {corrected.classes} classes; correct a "
                           "transcription of all nine pieces")

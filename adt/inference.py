@@ -27,7 +27,7 @@ from .activations import Activations
 from .decoder import Decoder, decode
 from .detectors import OnsetDetectors
 from .errors import AudioError, WeightsError
-from .features import LEAD, audio_to_bands, pack, reference_level
+from .features import LEAD, N_BANDS, audio_to_bands, pack, reference_level
 from .frames import SAMPLE_RATE
 from .hits import pick_hits
 from .listening import Ear, Heard
@@ -37,7 +37,7 @@ from .toms.low_end import LowEnd
 from .toms.low_toms import lend_levels
 from .transcription import Hit, Transcription
 from .velocity import VelocityNet, refine
-from .vocabulary import PIECES
+from .vocabulary import PIECES, STEMS
 
 Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
@@ -65,6 +65,13 @@ class Bands(NamedTuple):
     duration: float
     source: str = ""
     low: np.ndarray | None = None
+
+
+def _check_bands(values: np.ndarray) -> None:
+    """Raise ValueError unless values are those of bands."""
+    if values.ndim != 2 or values.shape[1] != N_BANDS or not np.isfinite(values).all():
+        raise ValueError(f"bands of shape {values.shape}: expected finite ones of shape (frames, "
+                         f"{N_BANDS})")
 
 
 class Transcriber:
@@ -164,10 +171,13 @@ class Transcriber:
         Raises
         ------
         ValueError
-            Without demixing there is no bank to ask.
+            Without demixing there is no bank to ask; or the bands are none.
         """
         if self.bank is None:
             raise ValueError("this Transcriber was made with demix=False: it has no bank")
+        _check_bands(decibel)
+        if not len(decibel):
+            return np.zeros((len(STEMS), 0, N_BANDS), np.float32)
         _, stems = self._ear.stems(aligned(decibel)[None])
         return stems[0, :, : len(decibel)].cpu().numpy()
 
@@ -175,7 +185,13 @@ class Transcriber:
         """Band powers and low end → activations.
 
         See `adt.listening` for how.
+
+        Raises
+        ------
+        ValueError
+            If the bands are none.
         """
+        _check_bands(bands.power)
         heard = self._ear(pack(bands.power, LEAD), reference_level(bands.power), progress)
         return self._judge(heard, *bands[1:])
 

@@ -85,7 +85,8 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
         raise WeightsError(f"{name}: weights of {description.get('kind')!r}, not of {kind!r}; "
                            f"{REMEDY}")
     try:
-        model = make(**description["model"])
+        with torch.random.fork_rng(devices=[]):  # the user's random numbers are not touched
+            model = make(**description["model"])
         missing, unknown = model.load_state_dict(tensors, strict=False)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{name}: weights do not fit the network "

@@ -7,9 +7,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from .errors import ConfigError, OutputError
+
+_COUNT = count()  # threads may write files of one name, or of names that begin alike
 
 
 def plain(text: str) -> str:
@@ -51,7 +54,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     check_place(path)
     stem = path.stem.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")
-    temporary = path.with_name(f".{stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{stem}.{os.getpid()}-{next(_COUNT)}.tmp{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -118,10 +118,17 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
     -------
     list of (time in seconds, piece index, velocity 0..1, confidence 0..1)
         Sorted by time, then piece. The confidence is that of the stroke on the stem.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such stem, or a threshold is not within 0 to 1.
     """
     if thresholds is None or isinstance(thresholds, Mapping):
+        check_thresholds(thresholds)
         thresholds = all_thresholds(thresholds)
     else:
+        check_thresholds({"kick": thresholds})
         thresholds = dict.fromkeys(STEMS, float(thresholds))
     last = max(0, len(onset) - 1)
     hits = []

@@ -59,6 +59,8 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
 
     Raises
     ------
+    ConfigError
+        If the hits are not of nine pieces, or there is nothing from `start` to `end`.
     OutputError
         If matplotlib is not installed or the file cannot be written.
     """
@@ -67,7 +69,13 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         from matplotlib.figure import Figure
     except ImportError as error:
         raise OutputError(lacking("a picture", "matplotlib", "plot", error)) from error
+    if transcription.classes != len(PIECES):
+        raise ConfigError(f"a picture is of nine pieces, not of {transcription.classes} classes; "
+                          "give the hits before they are reduced")
     end = activations.duration if end is None else end
+    if not 0 <= start < min(end, activations.duration):
+        raise ConfigError(f"no part from {start:g} to {end:g} s to draw of a song of "
+                          f"{activations.duration:.1f} s")
     rows = slice(max(0, int(time_to_frames(start))), int(time_to_frames(end)) + 1)
     onset = activations.judged[rows]
     times = frames_to_time(rows.start + np.arange(len(onset)))

@@ -107,7 +107,7 @@ def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5,
         if merge > 0:
             kept: list[float] = []
             for time in onsets:
-                if not kept or time - kept[-1] >= merge:
+                if not kept or time - kept[-1] >= merge - 1e-9:
                     kept.append(time)
             onsets = kept
         result[name] = np.asarray(onsets, dtype=np.float64)

@@ -100,19 +100,22 @@ class Transcription(Sequence):
         names = frozenset(class_names(classes))
         checked = []
         for hit in hits:
-            time, velocity = float(hit.time), int(hit.velocity)
+            time, velocity = float(hit.time), hit.velocity
             confidence = float(hit.confidence)
             if not (math.isfinite(time) and time >= 0):
                 raise ValueError(f"time of a hit is {hit.time}; expected seconds from 0")
-            if not 1 <= velocity <= 127:
-                raise ValueError(f"velocity of a hit is {hit.velocity}; expected 1 to 127")
+            if not (1 <= velocity <= 127 and velocity == int(velocity)):
+                raise ValueError(f"velocity of a hit is {hit.velocity}; expected a whole number "
+                                 "from 1 to 127")
             if not 0 <= confidence <= 1:
                 raise ValueError(f"confidence of a hit is {hit.confidence}; expected 0 to 1")
             if hit.piece not in names:
                 raise ValueError(f"no piece {hit.piece!r} in the set of {classes} classes")
-            checked.append(Hit(round(time, 6), str(hit.piece), velocity, confidence))
+            checked.append(Hit(round(time, 6), str(hit.piece), int(velocity), confidence))
         self.hits: tuple[Hit, ...] = tuple(sorted(checked))
         self.duration = float(duration)
+        if not (math.isfinite(self.duration) and self.duration >= 0):
+            raise ValueError(f"duration is {duration}; expected seconds from 0")
         self.source = str(source)
         self.classes = int(classes)
         self.beats = beats

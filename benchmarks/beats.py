@@ -20,7 +20,7 @@ import numpy as np
 
 from adt import Beats, BeatTracker, Transcriber
 from adt.audio import stream
-from adt.data.mdb import Track
+from adt.data.mdb import Track, read_mdb
 from adt.errors import ConfigError, DataError
 from adt.frames import SAMPLE_RATE
 
@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", required=True,
                         help="annotated recordings in the layout of MDB Drums, with beats")
     args = parser.parse_args(argv)
-    tracks = [t for t in recordings.read(args.data) if len(t.beats)]
+    tracks = [t for t in read_mdb(args.data) if len(t.beats)]
     if not tracks:
         raise ConfigError(f"{args.data}: no track has beats (NAME.beats)")
     truth = {t.name: annotated_beats(t) for t in tracks}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from adt import Activations, Transcriber, Transcription
 from adt.calibration import STRENGTH, calibrate
-from adt.data.mdb import Track
+from adt.data.mdb import Track, read_mdb
 from adt.errors import ConfigError
 from adt.scoring import Scores, paired_bootstrap
 
@@ -121,7 +121,7 @@ def main(argv: list[str] | None = None) -> None:
     if not min(args.seconds) > 0 or not args.strength >= 0:
         raise ConfigError("--seconds must be above zero and --strength not below")
     transcriber = Transcriber(device=args.device, beats=False)
-    read, results = recordings.read(args.data), []
+    read, results = read_mdb(args.data), []
     for kind in args.kind:
         tracks = heard(read, transcriber, kind, args.activations)
         results += [{"kind": kind, **measure(tracks, transcriber, s, args.strength, args.seed)}

@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from adt.data.mdb import Track, read_mdb
-from adt.errors import DataError
+from adt.data.mdb import Track
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import PIECES
-
-
-def read(folder: Path | str) -> list[Track]:
-    """Tracks of a folder, see `adt.data.mdb.read_mdb`.
-
-    Raises
-    ------
-    DataError
-        If there are none, or strokes are annotated where there is no time, before the start.
-    """
-    tracks = read_mdb(folder)
-    for track in tracks:
-        try:
-            annotated(track)
-        except ValueError as error:
-            raise DataError(f"{folder}: annotation of {track.name}: {error}; "
-                            "correct it") from error
-    return tracks
 
 
 def annotated(track: Track) -> Transcription:

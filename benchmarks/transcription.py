@@ -18,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+from adt.data.mdb import read_mdb
 from adt.errors import ConfigError
 from adt.frames import SAMPLE_RATE
 from adt.scoring import WINDOWS, Scores, events
 from adt.transcription import Transcription
 from adt.vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECES, class_names
 
-from . import clips, recordings, report, tables
+from . import clips, report, tables
 from .confusion import confusion
 from .confusion import table as confusion_table
 from .velocity import VelocityScores
@@ -316,7 +317,7 @@ def main(argv: list[str] | None = None) -> None:
     named: dict[str, str] = {}
     tracks, chosen = [], []
     if args.data is not None:
-        tracks = recordings.read(args.data)
+        tracks = read_mdb(args.data)
     if args.kits is not None:
         chosen = clips.held_out(args.groove, args.kits, args.clips, args.seconds, args.seed)
     transcribers = systems(args.demix, args.device)

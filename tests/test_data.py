@@ -1,5 +1,7 @@
 """Data: kits, Groove, StemGMD and MDB Drums readers, patterns, demo."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -28,7 +30,11 @@ def test_a_damaged_kit_is_named(tmp_path, text):
 
 
 @pytest.mark.parametrize("files, words", [
-    ("[]", "kick has no samples"), ('[{"file": "a.wav", "velocity_hi": 0}]', "velocity_hi of 0")])
+    ("[]", "kick has no samples"),
+    ('[{"file": "a.wav", "velocity_hi": 200}]', "velocity_hi of 200"),
+    ('[{"file": "a.wav", "velocity_hi": 9, "pan": "nan"}]', "a pan of nan"),
+    ('[{"file": "a.wav", "velocity_hi": 9, "onset_ms": 1e9}]', "onset_ms of 1000000000"),
+    ('[{"file": "a.wav", "velocity_hi": 0}]', "velocity_hi of 0")])
 def test_a_kit_that_cannot_be_played_is_named(tmp_path, files, words):
     (tmp_path / "kit.json").write_text(f'{{"name": "x", "pieces": {{"kick": {files}}}}}')
     with pytest.raises(DataError, match=words):
@@ -44,7 +50,19 @@ def test_what_a_kit_need_not_say(tmp_path):
     assert (sample.path, sample.pan, sample.onset, gain) == (tmp_path / "a.wav", 0, 0, 1)
 
 
+@pytest.mark.parametrize("text", [
+    '{"name": "x", "pieces": {}}', '{"name": "x", "pieces": {"gong": []}}',
+    '{"name": "x", "pieces": {"kick": [{"file": "a.wav", "velocity_hi": 9}]}, '
+    '"suggested_piece_gain_db": {"kick": NaN}}'])
+def test_a_kit_without_anything_to_play_is_named(tmp_path, text):
+    (tmp_path / "kit.json").write_text(text)
+    with pytest.raises(DataError, match="no articulation of|a gain that is no number"):
+        read_kit(tmp_path)
+
+
 def test_a_missing_kit_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no kit\.json"):
+        read_kit(Path(__file__))
     with pytest.raises(DataError, match=r"no kit\.json"):
         read_kit(tmp_path)
     with pytest.raises(DataError, match="no kits"):
@@ -98,6 +116,14 @@ def test_groove(tmp_path):
         with pytest.raises(DataError, match=rf"bad\.mid: .*{reason}"):
             read_midi(tmp_path / "bad.mid")
     text = (tmp_path / "info.csv").read_text()
+    (tmp_path / "info.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())  # as Excel writes it
+    assert len(read_groove(tmp_path)) == 2
+    first = text.splitlines()[1]
+    for damaged in (first.replace(",120,", ",fast,"), first.replace(",120,", ",nan,"),
+                    first.rsplit(",", 3)[0], first.replace("rock", "r\xf6ck")):
+        (tmp_path / "info.csv").write_text(text.replace(first, damaged), encoding="latin-1")
+        with pytest.raises(DataError, match=r"info\.csv: (line 2 is cut off|cannot be read)"):
+            read_groove(tmp_path)
     (tmp_path / "info.csv").write_text(text.replace("bpm", "tempo"))
     with pytest.raises(DataError, match=r"info\.csv: no column bpm"):
         read_groove(tmp_path)
@@ -216,7 +242,8 @@ def test_mdb_repository(tmp_path, level):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("0.1\n0.2\n", "line 1"), ("\n0.1 1 4\n", "line 2"), ("0.1 one\n", "line 1")])
+    ("0.1\n0.2\n", "line 1"), ("\n0.1 1 4\n", "line 2"), ("0.1 one\n", "line 1"),
+    ("nan 1\n", "line 1"), ("0.5 1\n0.4 2\n", "line 2")])
 def test_mdb_beats_have_two_columns(tmp_path, recwarn, text, words):
     (tmp_path / "Song.txt").write_text("0.5\tkick\n")
     (tmp_path / "Song.mix.flac").write_bytes(b"")
@@ -234,6 +261,10 @@ def test_mdb_errors(tmp_path):
     (tmp_path / "Song.txt").write_text("0.5\tkick\n0.6\tgong\n")
     with pytest.raises(DataError, match=r"Song\.txt: line 2"):
         read_mdb(tmp_path)
+    for time in ("nan", "inf", "-1"):
+        (tmp_path / "Song.txt").write_text(f"{time}\tkick\n")
+        with pytest.raises(DataError, match=r"Song\.txt: line 1"):
+            read_mdb(tmp_path)
     assert {a for a in MDB_TO_ARTICULATION.values() if a} == set(ARTICULATIONS)
 
 

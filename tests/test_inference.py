@@ -474,9 +474,29 @@ def test_thresholds_are_even_chances_unless_given(transcriber, monkeypatch):
     limit = peaks.DEFAULT_THRESHOLD
     monkeypatch.setattr(transcriber, "thresholds", dict.fromkeys(STEMS, limit))
     assert transcriber.hits(activations).hits == own.hits
-    monkeypatch.setattr(transcriber, "thresholds", {"kick": 2.0})
+    monkeypatch.setattr(transcriber, "thresholds", {"kick": 1.0})
     assert [(h.time, h.piece) for h in transcriber.hits(activations)] == [
         (h.time, h.piece) for h in own if h.piece != "kick"]
+
+
+def test_what_are_no_bands(transcriber):
+    bands = transcriber.bands(beat(0.5), SAMPLE_RATE)
+    for power in (bands.power[:, :50], bands.power[None], np.nan * bands.power):
+        with pytest.raises(ValueError, match="bands of shape"):
+            transcriber.bands_to_activations(bands._replace(power=power))
+        if transcriber.demix:
+            with pytest.raises(ValueError, match="bands of shape"):
+                transcriber.stems(power)
+    if transcriber.demix:
+        assert transcriber.stems(bands.power[:0]).shape == (len(STEMS), 0, N_BANDS)
+
+
+def test_loading_leaves_random_numbers_alone(small_bank, small_detectors):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    Transcriber(bank=small_bank, detectors=small_detectors[True])
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_exchange_begins_as_nothing_and_joins_the_detectors():

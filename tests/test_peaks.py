@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from adt.errors import ConfigError
 from adt.frames import HOP, SAMPLE_RATE
 from adt.peaks import (
     DEFAULT_THRESHOLD,
@@ -133,6 +134,12 @@ def test_hats_are_never_struck_open_and_closed_at_once():
     assert [p for _, p, _, _ in pick_peaks(onset, velocity, offset)] == [CLOSED, 0]
     onset[20, OPEN] = 0.9
     assert [p for _, p, _, _ in pick_peaks(onset, velocity, offset)] == [OPEN, 0]
+
+
+@pytest.mark.parametrize("thresholds", [{"gong": 0.2}, float("nan"), 2.0, {"kick": -1}])
+def test_thresholds_that_cannot_be(thresholds):
+    with pytest.raises(ConfigError):
+        pick_peaks(*quiet(), thresholds)
 
 
 def test_nothing_gives_nothing():

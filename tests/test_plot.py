@@ -48,6 +48,21 @@ def test_a_part_that_ends_behind_the_recording(tmp_path):
     assert len(found) and abs(found.mean() / width - 0.28) < 0.1
 
 
+@pytest.mark.parametrize("start, end", [(0.9, 0.2), (5, 6), (0, float("nan")), (-1, 1)])
+def test_parts_that_are_none(tmp_path, start, end):
+    zeros = np.zeros((201, 9), np.float32)
+    with pytest.raises(ConfigError, match="no part from"):
+        plot(Activations(zeros, zeros, zeros, 2.0), Transcription([], 2.0), tmp_path / "a.png",
+             start=start, end=end)
+
+
+def test_classes_have_no_picture(tmp_path):
+    zeros = np.zeros((201, 9), np.float32)
+    with pytest.raises(ConfigError, match="before they are reduced"):
+        plot(Activations(zeros, zeros, zeros, 2.0),
+             Transcription([Hit(1, "kick")], 2.0).reduce(5), tmp_path / "a.png")
+
+
 def test_unknown_suffix(tmp_path):
     zeros = np.zeros((11, 9), np.float32)
     with pytest.raises(OutputError, match="a.xyz"):

@@ -5,6 +5,7 @@ import stat
 import sys
 import tomllib
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mido
@@ -176,6 +177,36 @@ def test_jams_validates(song, tmp_path):
     assert [o.value for o in annotation.data] == [h.piece for h in song]
     assert np.allclose([o.time for o in annotation.data], [h.time for h in song], atol=1e-6)
     assert list(annotation.sandbox.velocity) == [h.velocity for h in song]
+
+
+def test_threads_may_write_files_of_one_name(tmp_path):
+    many = Transcription([Hit(k / 20, "kick") for k in range(5000)], 250.0)
+    few = Transcription([Hit(k / 20, "snare") for k in range(5000)], 250.0)
+    paths = [tmp_path / f"{'x' * 100}{end}.csv" for end in "AB"]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            list(pool.map(lambda pair: pair[0].save(pair[1]), zip((many, few) * 4, paths * 4)))
+    assert [Transcription.load(path)[0].piece for path in paths] == ["kick", "snare"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("hit, duration", [
+    (Hit(0, "kick", 64.9), 1.0), (Hit(0, "kick", 127.9), 1.0),
+    (Hit(0, "kick"), float("nan")), (Hit(0, "kick"), -5)])
+def test_numbers_that_cannot_be(hit, duration):
+    with pytest.raises(ValueError, match="expected"):
+        Transcription([hit], duration)
+
+
+def test_times_of_hours_do_not_drift(tmp_path):
+    times = 0.31 + np.arange(5000) * 60 / 97.3 + np.random.default_rng(0).normal(0, 0.01, 5000)
+    beats = Beats(times, np.arange(5000) % 4 + 1)
+    played = Transcription([Hit(t, "kick") for t in np.arange(1, 3000, 7.337)], 3100.0, "x", 9,
+                           beats)
+    loaded = Transcription.load(played.save(tmp_path / "long.mid"))
+    resolution = mido.MidiFile(tmp_path / "long.mid").ticks_per_beat
+    drift = max(abs(a.time - b.time) for a, b in zip(played, loaded, strict=True))
+    assert drift < 0.5 * 0.66 / resolution + 1e-4
 
 
 def test_jams_missing_names_its_libraries(song, tmp_path, monkeypatch):

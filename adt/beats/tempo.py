@@ -67,7 +67,10 @@ class TempoMap:
         buffer = io.BytesIO()
         file.save(file=buffer)
         buffer.seek(0)
-        return pretty_midi.PrettyMIDI(buffer)
+        midi = pretty_midi.PrettyMIDI(buffer)
+        # pretty_midi cuts off what it writes, and a microsecond less a beat adds up over hours
+        midi._tick_scales = [(tick, scale * (1 + 1e-12)) for tick, scale in midi._tick_scales]
+        return midi
 
     def quarters(self, duration: float) -> float:
         """Quarter notes until `duration`, or until the last change if that is later."""

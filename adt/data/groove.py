@@ -123,14 +123,30 @@ def read_index(root: Path | str, split: str | None = None) -> list[dict[str, str
     index = root / "info.csv"
     if not index.is_file():
         raise DataError(f"{root}: no info.csv; give the folder of the Groove MIDI Dataset")
-    with index.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle)
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{index}: no column {', '.join(missing)}; take the file of the "
-                            "Groove MIDI Dataset")
-        return [row for row in reader
-                if row["id"] not in DUPLICATES and split in (None, row["split"])]
+    try:
+        with index.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle)
+            columns, rows = reader.fieldnames or (), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{index}: cannot be read ({error}); take the file of the Groove MIDI "
+                        "Dataset") from error
+    missing = [name for name in _COLUMNS if name not in columns]
+    if missing:
+        raise DataError(f"{index}: no column {', '.join(missing)}; take the file of the "
+                        "Groove MIDI Dataset")
+    for number, row in enumerate(rows, 2):
+        if any(row[name] is None for name in _COLUMNS) or not _is_tempo(row["bpm"]):
+            raise DataError(f"{index}: line {number} is cut off, or its bpm is no number; take "
+                            "the file of the Groove MIDI Dataset")
+    return [row for row in rows
+            if row["id"] not in DUPLICATES and split in (None, row["split"])]
+
+
+def _is_tempo(text: str) -> bool:
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False
 
 
 def read_groove(root: Path | str, split: str | None = None) -> list[Performance]:

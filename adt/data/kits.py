@@ -33,6 +33,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +44,7 @@ from ..errors import DataError
 from ..frames import SAMPLE_RATE
 from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM
 
+_LATEST = 60_000  # ms that an onset may lie in its file
 #: Kit families that never train: they measure how well unseen kits are heard.
 VALIDATION_FAMILIES = ("sams-sonor", "avl", "tr808-emulation")
 
@@ -153,21 +155,30 @@ def read_kit(folder: Path | str) -> Kit:
             grouped: dict[int, list[tuple[int, Sample]]] = {}
             for f in files:
                 high = int(f["velocity_hi"])
-                if high < 1:
+                pan, onset = float(f.get("pan") or 0.0), float(f.get("onset_ms") or 0.0)
+                if not (-1 <= pan <= 1 and 0 <= onset < _LATEST):
+                    raise DataError(f"{folder / 'kit.json'}: {articulation} has a pan of {pan} and "
+                                    f"an onset_ms of {onset}; expected -1 to 1, and 0 to "
+                                    f"{_LATEST}")
+                if not 1 <= high <= 127:
                     raise DataError(f"{folder / 'kit.json'}: {articulation} has a velocity_hi of "
                                     f"{high}; write 1 to 127")
                 grouped.setdefault(high, []).append((
                     int(f.get("round_robin", 1)),
-                    Sample(folder / f["file"], high, float(f.get("pan") or 0.0),
-                           round(float(f.get("onset_ms") or 0.0) * SAMPLE_RATE / 1000))))
+                    Sample(folder / f["file"], high, pan, round(onset * SAMPLE_RATE / 1000))))
             layers[articulation] = [
                 [s for _, s in sorted(grouped[hi], key=lambda pair: pair[0])]
                 for hi in sorted(grouped)]
+        gain_db = {name: float(gain) for name, gain in gains if name in layers}
+        if not layers or not all(map(math.isfinite, gain_db.values())):
+            raise DataError(f"{folder / 'kit.json'}: no articulation of {', '.join(ARTICULATIONS)}"
+                            ", or a gain that is no number")
         return Kit(meta["name"], meta.get("family", meta["name"]), meta.get("licence", "unknown"),
                    meta.get("attribution", ""), meta.get("kind", ""), layers,
-                   {name: float(gain) for name, gain in gains if name in layers})
-    except FileNotFoundError:
-        raise DataError(f"{folder}: no kit.json; give the folder of a sampled kit") from None
+                   gain_db)
+    except OSError as error:
+        raise DataError(f"{folder}: no kit.json that can be read ({error.strerror}); give the "
+                        "folder of a sampled kit") from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"{folder / 'kit.json'}: not a kit description ({error!r})") from error
 

@@ -84,11 +84,14 @@ def _read_onsets(path: Path) -> tuple[np.ndarray, np.ndarray]:
         try:
             time, label = words
             articulation = MDB_TO_ARTICULATION[label]
+            seconds = float(time)
+            if not 0 <= seconds < float("inf"):
+                raise ValueError
             if articulation is not None:
-                onsets.append((float(time), ARTICULATIONS.index(articulation)))
+                onsets.append((seconds, ARTICULATIONS.index(articulation)))
         except (ValueError, KeyError):
-            raise DataError(f"{path}: line {number} is not 'seconds<TAB>label' with a label "
-                            "of MDB Drums or this project") from None
+            raise DataError(f"{path}: line {number} is not 'seconds<TAB>label' with seconds "
+                            "from 0 and a label of MDB Drums or this project") from None
     onsets.sort()
     times, arts = zip(*onsets, strict=True) if onsets else ((), ())
     return np.array(times, np.float64), np.array(arts, np.int64)
@@ -99,9 +102,11 @@ def _read_beats(path: Path | None) -> np.ndarray:
     for number, words in _lines(path) if path is not None else ():
         try:
             time, position = map(float, words)
+            if not (beats[-1][0] if beats else -float("inf")) < time < float("inf"):
+                raise ValueError
         except ValueError:
             raise DataError(f"{path}: line {number} is not 'seconds<TAB>beat' with the number of "
-                            "the beat in its bar") from None
+                            "the beat in its bar, or is not later than the one before") from None
         beats.append((time, position))
     return np.array(beats, np.float64).reshape(-1, 2)
 

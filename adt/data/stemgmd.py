@@ -141,6 +141,9 @@ def _read_labels(path: Path) -> Performance:
         with path.open(newline="", encoding="utf-8") as handle:
             rows = [(float(r["time"]), ARTICULATIONS.index(r["articulation"]),
                      int(r["velocity"])) for r in csv.DictReader(handle)]
+        for time, _, velocity in rows:
+            if not (0 <= time < float("inf") and 1 <= velocity <= 127):
+                raise ValueError(f"a stroke at {time} s with a velocity of {velocity}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a list of labels ({error}); render the clip again"
                         ) from error

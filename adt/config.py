@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,11 @@ PROJECT = next((folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "c
                 if (folder / "data.yaml").is_file()), _PACKAGE / "configs")
 _LEAST = {("train", "steps"): 1, ("train", "batch"): 1, ("train", "validate_every"): 1,
           ("train", "seed"): 0, ("data", "workers"): 0}
+_RANGES = {("train", "start_share"): (0, 1), ("train", "average"): (0, 1),
+           ("train", "learning_rate"): (0, 1e30), ("train", "weight_decay"): (0, 1e30),
+           ("data", "random_percussion"): (0, 100_000), ("randomise", "clip_seconds"): (1, 3600),
+           ("randomise", "synthetic"): (0, 1), ("randomise", "eq_db"): (0, 100),
+           ("randomise", "tuning"): (0, 100)}
 SHARED = "data.yaml"  #: what configurations of several commands build on
 
 
@@ -203,6 +209,13 @@ def complete(config: dict[str, Any], base: Path, path: Path) -> dict[str, Any]:
             raise ConfigError(f"{path}: {section}.{name}: {changed[section][name]}; expected "
                               f"{least} or more")
     _check_pairs(changed.get("randomise", {}), f"{path}: randomise")
+    for (section, name), (low, high) in _RANGES.items():
+        value = changed.get(section, {}).get(name, low)
+        if not low <= value <= high:
+            raise ConfigError(f"{path}: {section}.{name}: {value}; expected {low:g} to {high:g}")
+    if "name" in changed and not re.fullmatch(r"[\w.-]*\w", str(changed["name"] or "")):
+        raise ConfigError(f"{path}: name: {changed['name']}; expected the name of a file, without "
+                          "folder and suffix")
     return changed
 
 

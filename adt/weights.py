@@ -97,6 +97,11 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -
         Written in half the precision that they have: float32 as float16, float64 as float32.
     description : dict
         JSON-serialisable, see `describe`.
+
+    Raises
+    ------
+    WeightsError
+        If there are tensors that are not finite.
     """
     import torch
     from safetensors.torch import save
@@ -104,6 +109,10 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     half = {torch.float64: torch.float32, torch.float32: torch.float16}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise WeightsError(f"{path}: {name} is not finite, so nothing is written; train again "
+                               "with a lower learning rate")
     small = {k: v.detach().cpu().to(half.get(v.dtype, v.dtype)).contiguous()
              for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
     with atomic_path(path) as temporary:

@@ -20,7 +20,7 @@ from adt import audio, config, weights
 from adt.cli import main
 from adt.config import made
 from adt.detectors import OnsetDetectors
-from adt.errors import ConfigError, DataError
+from adt.errors import ConfigError, DataError, WeightsError
 from adt.features import DB_RANGE, N_BANDS
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.inference import Transcriber
@@ -1236,6 +1236,53 @@ def test_copies_of_the_configurations_can_be_read(tmp_path):
 def test_networks_of_impossible_sizes(make, settings):
     with pytest.raises(ConfigError, match=r"^model: no network is of these sizes \(.+\); set"):
         made(make, settings)
+
+
+@pytest.mark.parametrize("setting, words", [
+    ("train.start_share=2", "expected 0 to 1"), ("train.learning_rate=-1", "expected 0 to"),
+    ("randomise.clip_seconds=0", "expected 1 to"), ("data.random_percussion=-1", "expected 0 to"),
+    ("name=null", "name of a file"), ("name=a/b", "name of a file"), ("name=''", "name of a file")])
+def test_settings_out_of_range_are_named(data, tmp_path, capsys, setting, words):
+    assert run_training("bank", data, tmp_path / "out", (setting,)) == 1
+    assert words in _error(capsys) and not (tmp_path / "out").exists()
+
+
+def test_a_run_that_diverges_ends(data, tmp_path, capsys):
+    assert train("bank", data, tmp_path, *BANK, "train.learning_rate=1e29", "train.steps=6") == 1
+    assert "start anew with a lower train.learning_rate" in _error(capsys)
+    assert not (tmp_path / "bank.safetensors").exists()
+
+
+def test_weights_that_are_no_numbers_are_not_written(tmp_path):
+    with pytest.raises(WeightsError, match="layer is not finite"):
+        weights.save_weights(tmp_path / "a.safetensors", {"layer": torch.tensor([np.nan])}, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_held_out_kits_do_not_come_in_with_the_random_ones(data):
+    chosen = config.load_config(CONFIGS / "bank.yaml", [
+        "data.synthetic=kits", "data.accompaniment=null"])
+    assert {kit.family for kit in dataset.training_maker(chosen, data).kits} == {"synth-0"}
+
+
+@pytest.mark.parametrize("kind", ["beats", "bars"])
+def test_a_search_for_clips_ends(monkeypatch, kind):
+    from adt.training import bars, beats
+    monkeypatch.setattr(beats if kind == "beats" else bars, "ATTEMPTS", 20)
+    chosen = config.load_config(CONFIGS / f"{kind}.yaml", ["randomise.tempo=[399.9,400]"])
+    make = {"beats": beats.BeatClips, "bars": bars.BarClips}[kind]([], [], chosen)
+    with pytest.raises(ConfigError, match="set a wider range"):
+        make(np.random.default_rng(0))
+
+
+def test_odd_eighths_of_groove_are_beats():
+    from adt.data.groove import Performance
+    from adt.data.rhythms import rhythm_of_groove
+    none = np.zeros(1, int)
+    rhythm = rhythm_of_groove(Performance(np.array([3.0]), none, none + 9, bpm=120,
+                                          time_signature="5-8"))
+    assert rhythm.beats.positions[:7].tolist() == [1, 2, 3, 4, 5, 1, 2]
+    np.testing.assert_allclose(np.diff(rhythm.beats.times), 0.25)
 
 
 def test_a_network_of_possible_sizes():

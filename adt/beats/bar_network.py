@@ -17,6 +17,7 @@ from .layers import GatedLayer
 
 PLACES = 12  #: between a beat and the next
 FEATURES = PLACES * 2 * len(PIECES)
+SILENT = 64  #: silent beats after the last, for clips that were learned from ended so
 
 
 def by_beat(times, pieces, velocities, confidences, beats) -> np.ndarray:

@@ -224,11 +224,12 @@ class BeatTracker:
         """
         import torch
 
-        from .bar_network import by_beat
+        from .bar_network import SILENT, by_beat
 
         features = torch.from_numpy(by_beat(times, pieces, velocities, confidences, beats))
+        features = torch.nn.functional.pad(features, (0, SILENT))
         with torch.inference_mode():
-            logits = self.bar_network(features[None].to(self.device))[0]
+            logits = self.bar_network(features[None].to(self.device))[0, : len(beats)]
         return logits.double().sigmoid().cpu().numpy()
 
     def _decoder(self, tempo_range: tuple[float, float]):

@@ -224,6 +224,8 @@ def rhythm_of_groove(performance: Performance) -> Rhythm:
     metre = max(1, round(numerator * 4 / denominator))
     if numerator % 3 == 0 and numerator > 3 and denominator == 8:
         beat, metre = beat * 1.5, numerator // 3  # compound: dotted quarters
+    elif numerator % 2 and denominator == 8:
+        beat, metre = beat / 2, numerator  # 5/8 and 7/8 are counted in eighths
     count = int(performance.duration / beat) + 2
     return Rhythm(performance.times, performance.pieces, performance.velocities / 127.0,
                   Beats(beat * np.arange(count), np.arange(count) % metre + 1))

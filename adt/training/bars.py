@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from ..beats.bar_network import BarNetwork, by_beat
+from ..beats.bar_network import SILENT, BarNetwork, by_beat
 from ..config import made
 from ..data.rhythms import Rhythm, cut, generate, stretch
 from ..errors import ConfigError
 from ..network import pick_device
 from ..weights import save_weights
-from .beats import described, heard, long_enough, rhythms
+from .beats import ATTEMPTS, described, heard, long_enough, none_fits, rhythms
 from .endless import loader
 from .loop import fit
 
@@ -55,7 +55,7 @@ class BarClips:
     def __call__(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         low, high = self.settings["beats"]
         features = None
-        while features is None:
+        for _ in range(ATTEMPTS):
             whole = self._whole(rng)
             count = int(rng.integers(low, high + 1))
             start = 0 if rng.random() < self.settings["begin"] else int(
@@ -71,6 +71,9 @@ class BarClips:
             beats = part.beats.times + rng.uniform(0, 0.012) * rng.standard_normal(len(part.beats))
             if (np.diff(beats) > 0.05).all():
                 features = by_beat(*strokes, beats)
+                break
+        if features is None:
+            raise none_fits(self.settings)
         n = features.shape[1]
         out = {"features": np.zeros((features.shape[0], high), np.float32),
                "target": np.zeros(high, np.float32), "inside": np.zeros(high, np.float32)}
@@ -78,6 +81,12 @@ class BarClips:
         out["target"][:n] = part.beats.positions == 1
         out["inside"][:n] = 1
         return out
+
+
+def _as_heard(model: BarNetwork, features: np.ndarray) -> np.ndarray:
+    """Probabilities of downbeats as `adt.beats.BeatTracker.downbeats` has them."""
+    padded = torch.nn.functional.pad(torch.from_numpy(features), (0, SILENT))
+    return model(padded[None])[0, : features.shape[1]].sigmoid().numpy()
 
 
 def validate(model: BarNetwork, checked, settings: dict) -> dict[str, float]:
@@ -92,7 +101,7 @@ def validate(model: BarNetwork, checked, settings: dict) -> dict[str, float]:
             continue
         features = by_beat(*heard(rhythm, rng, settings), rhythm.beats.times)
         with torch.inference_mode():
-            found = bar_positions(model(torch.from_numpy(features)[None])[0].sigmoid().numpy()) == 1
+            found = bar_positions(_as_heard(model, features)) == 1
         truth = rhythm.beats.positions == 1
         scores.append(2 * (found & truth).sum() / max(1, found.sum() + truth.sum()))
         right.append(np.diff(np.flatnonzero(found)).tolist()[:1] == [rhythm.beats.metre])

@@ -20,7 +20,7 @@ from ..beats.tracking import BeatTracker
 from ..config import made
 from ..data.groove import read_groove
 from ..data.rhythms import Rhythm, cut, generate, read_midi_songs, rhythm_of_groove, stretch
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..frames import BEAT_FRAME_RATE
 from ..network import pick_device
 from ..vocabulary import PIECES
@@ -28,6 +28,7 @@ from ..weights import save_weights
 from .endless import loader
 from .loop import fit
 
+ATTEMPTS = 1000  #: rhythms that are drawn for a clip
 #: Pieces that a detector takes each piece for.
 _CONFUSED = {"tom_high": ("tom_mid", "snare"), "tom_mid": ("tom_high", "tom_floor"),
              "tom_floor": ("tom_mid", "kick"), "hihat_closed": ("hihat_open", "ride"),
@@ -112,13 +113,21 @@ class BeatClips:
 
     def __call__(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         low, high = self.settings["tempo"]
-        while True:
+        for _ in range(ATTEMPTS):
             rhythm = self._rhythm(rng)
             if len(rhythm.times) >= 8 and low <= rhythm.beats.tempo <= high:
                 break
+        else:
+            raise none_fits(self.settings)
         frames = int(self.settings["seconds"] * BEAT_FRAME_RATE)
         return {"grid": rasterise(*heard(rhythm, rng, self.settings), frames),
                 "target": targets(rhythm, frames)}
+
+
+def none_fits(settings: dict) -> ConfigError:
+    """What ends a search for a clip that has no end."""
+    return ConfigError(f"randomise.tempo={settings['tempo']}: none of {ATTEMPTS} rhythms has such "
+                       "a tempo and enough strokes; set a wider range")
 
 
 def long_enough(rhythm: Rhythm) -> bool:

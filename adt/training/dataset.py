@@ -46,7 +46,7 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
         raise ConfigError("data.validation_clips: nothing to validate on; set 1 or more")
     kits = read_kits(data / config["data"]["kits"], "train")
     if config["data"]["synthetic"]:
-        kits += read_kits(data / config["data"]["synthetic"])
+        kits += read_kits(data / config["data"]["synthetic"], "train")
     band = load_accompaniment([data / f for f in config["data"]["accompaniment"] or ()],
                               progress=True)
     recorded = _recorded(config, data) if config["data"]["stemgmd"] else []

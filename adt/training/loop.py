@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterable
@@ -127,6 +129,9 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
                  for k, v in next(batches).items()}
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             losses = loss(model, batch)
+        if not math.isfinite(losses["total"].detach()):
+            raise ConfigError(f"the loss is {float(losses['total'].detach())} after {step} steps; "
+                              "start anew with a lower train.learning_rate")
         optimiser.zero_grad(set_to_none=True)
         losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -184,10 +189,12 @@ def _set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> N
 def _keep(checkpoint: Path, parts: dict[str, Any], running: dict[str, float],
           drawn: dict[str, torch.Tensor], config: dict, step: int) -> None:
     """Write what a run needs to go on."""
-    with atomic_path(checkpoint) as temporary:
+    with atomic_path(checkpoint) as temporary, temporary.open("wb") as file:
+        kept = io.BytesIO()  # for torch tells of a full disk in words of its own
         torch.save({**{name: part.state_dict() for name, part in parts.items()}, "step": step,
                     "running": running, "random": drawn,
-                    "settings": json.dumps(config, default=str)}, temporary)
+                    "settings": json.dumps(config, default=str)}, kept)
+        file.write(kept.getbuffer())
 
 
 def _restore(checkpoint: Path, parts: dict[str, Any], running: dict[str, float], config: dict,
@@ -247,7 +254,7 @@ def _log(path: Path, row: dict) -> None:
     """Add a row to a log; its columns are those of all rows."""
     rows = [row]
     if path.is_file():
-        with path.open(newline="", encoding="utf-8") as handle:
+        with path.open(newline="", encoding="utf-8", errors="replace") as handle:
             rows = [*csv.DictReader(handle, restkey=""), row]
     names = [name for name in dict.fromkeys(name for each in rows for name in each) if name]
     with atomic_path(path) as temporary, temporary.open("w", newline="",

@@ -233,7 +233,6 @@ class ClipMaker:
         self.recorded, self.songs, self.percussion = list(recorded), list(songs), list(percussion)
         self.performances, self.kits, self.shots = list(performances), list(kits), shots
         self.accompaniment, self.settings = list(accompaniment), settings
-        self.frames = round(settings["clip_seconds"] * FRAME_RATE)
         self.by_stem = {s: [k for k in kits if s in k.stems()] for s in STEMS}
         self.full = [k for k in kits if len(k.stems()) >= 4]
         lacking = [s for s, able in self.by_stem.items() if not able]
@@ -242,6 +241,11 @@ class ClipMaker:
                             f"{' or '.join(lacking) or 'four stems or more'}; add a kit that does")
         lengths = np.array([max(4.0, p.duration) for p in self.performances])
         self.chances = lengths / lengths.sum()
+
+    @property
+    def frames(self) -> int:
+        """Of a clip."""
+        return round(self.settings["clip_seconds"] * FRAME_RATE)
 
     # -- what is played ---------------------------------------------------------
 
@@ -553,7 +557,9 @@ class ClipMaker:
         mixture = augment.interfere(sources, rng)
 
         if rng.random() < s["band_limit"]:  # lossy coding or a low sample rate
-            mixture[:, band_centres() > rng.uniform(7000, 17000)] = 0.0
+            lost = band_centres() > rng.uniform(7000, 17000)
+            mixture[:, lost] = 0.0
+            powers[..., lost] = 0.0  # nothing of a stroke is heard there
 
         level = reference_level(mixture)
         heard_level = level + rng.normal(0, s["gain_db"])

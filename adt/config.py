@@ -16,9 +16,12 @@ _PACKAGE = Path(__file__).parent
 #: Where the project's configurations lie: in the package, or beside it in a checkout.
 PROJECT = next((folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs")
                 if (folder / "data.yaml").is_file()), _PACKAGE / "configs")
-_LEAST = {("train", "steps"): 1, ("train", "batch"): 1, ("train", "validate_every"): 1,
-          ("train", "seed"): 0, ("data", "workers"): 0}
-_RANGES = {("train", "start_share"): (0, 1), ("train", "average"): (0, 1),
+_ANY = float("inf")
+#: Least and most of settings by section and name.
+_RANGES = {("train", "steps"): (1, _ANY), ("train", "batch"): (1, _ANY),
+           ("train", "validate_every"): (1, _ANY), ("train", "seed"): (0, _ANY),
+           ("data", "workers"): (0, _ANY), ("train", "start_share"): (0, 1),
+           ("train", "average"): (0, 1),
            ("train", "learning_rate"): (0, 1e30), ("train", "weight_decay"): (0, 1e30),
            ("data", "random_percussion"): (0, 100_000), ("randomise", "clip_seconds"): (1, 3600),
            ("randomise", "synthetic"): (0, 1), ("randomise", "eq_db"): (0, 100),
@@ -204,15 +207,12 @@ def complete(config: dict[str, Any], base: Path, path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: lacks {', '.join(missing)}; write 'base: {base.name}' in it, "
                           "or give another --config")
     changed = _changed(whole, config, _settings(base.name), path)
-    for (section, name), least in _LEAST.items():
-        if changed.get(section, {}).get(name, least) < least:
-            raise ConfigError(f"{path}: {section}.{name}: {changed[section][name]}; expected "
-                              f"{least} or more")
     _check_pairs(changed.get("randomise", {}), f"{path}: randomise")
     for (section, name), (low, high) in _RANGES.items():
         value = changed.get(section, {}).get(name, low)
         if not low <= value <= high:
-            raise ConfigError(f"{path}: {section}.{name}: {value}; expected {low:g} to {high:g}")
+            wanted = f"{low:g} or more" if high == _ANY else f"{low:g} to {high:g}"
+            raise ConfigError(f"{path}: {section}.{name}: {value}; expected {wanted}")
     if "name" in changed and not re.fullmatch(r"[\w.-]*\w", str(changed["name"] or "")):
         raise ConfigError(f"{path}: name: {changed['name']}; expected the name of a file, without "
                           "folder and suffix")

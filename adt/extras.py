@@ -10,11 +10,6 @@ EXTRAS = {"jams": ("jams", "pandas"), "notation": ("music21", "verovio", "typst"
           "plot": ("matplotlib",)}
 
 
-def remedy(extra: str) -> str:
-    """How to install the libraries of an extra."""
-    return f"pip install {' '.join(EXTRAS[extra])}"
-
-
 def lacking(what: str, library: str, extra: str, error: ImportError | None = None) -> str:
     """One line on a library that is not there, or is there and cannot be imported.
 
@@ -31,4 +26,4 @@ def lacking(what: str, library: str, extra: str, error: ImportError | None = Non
     if error is not None and getattr(error, "name", None) != library:
         return (f"{what} needs the library {library}, which cannot be imported ({error}); "
                 f"install it again: pip install --upgrade {library}")
-    return f"{what} needs the library {library}; {remedy(extra)}"
+    return f"{what} needs the library {library}; pip install {' '.join(EXTRAS[extra])}"

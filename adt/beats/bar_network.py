@@ -86,3 +86,20 @@ class BarNetwork(nn.Module):
         inside = torch.ones_like(features[:, :1])  # so that padding differs from silence
         x = torch.relu(self.first(torch.cat([features, inside], dim=1)))
         return self.last(torch.relu(self.layers(x)))[:, 0]
+
+    @torch.inference_mode()
+    def downbeats(self, features: np.ndarray) -> np.ndarray:
+        """Probability that each beat is a downbeat.
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (216, beats)
+            From `by_beat`.
+
+        Returns
+        -------
+        ndarray of float64, shape (beats,)
+        """
+        padded = nn.functional.pad(torch.from_numpy(features), (0, SILENT))
+        logits = self(padded[None].to(self.last.weight.device))[0, : features.shape[1]]
+        return logits.double().sigmoid().cpu().numpy()

@@ -222,15 +222,9 @@ class BeatTracker:
         ValueError
             With fewer than two beats.
         """
-        import torch
+        from .bar_network import by_beat
 
-        from .bar_network import SILENT, by_beat
-
-        features = torch.from_numpy(by_beat(times, pieces, velocities, confidences, beats))
-        features = torch.nn.functional.pad(features, (0, SILENT))
-        with torch.inference_mode():
-            logits = self.bar_network(features[None].to(self.device))[0, : len(beats)]
-        return logits.double().sigmoid().cpu().numpy()
+        return self.bar_network.downbeats(by_beat(times, pieces, velocities, confidences, beats))
 
     def _decoder(self, tempo_range: tuple[float, float]):
         """madmom's decoder of beats in a range of tempi, made once."""

@@ -26,6 +26,9 @@ _RANGES = {("train", "steps"): (1, _ANY), ("train", "batch"): (1, _ANY),
            ("data", "random_percussion"): (0, 100_000), ("randomise", "clip_seconds"): (1, 3600),
            ("randomise", "synthetic"): (0, 1), ("randomise", "eq_db"): (0, 100),
            ("randomise", "tuning"): (0, 100)}
+#: Texts and lists that may be null instead.
+_OPTIONAL = {"start", "bank", "detectors", "detectors_mixture", "decoder", "trees", "accompaniment",
+             "songs", "midi", "percussion", "synthetic", "stemgmd", "stemgmd_kits", "real"}
 SHARED = "data.yaml"  #: what configurations of several commands build on
 
 
@@ -184,6 +187,18 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], str
     return _changed(below, config, _settings(own or project), path), own or project
 
 
+def lineage(path: Path) -> list[str]:
+    """Names of the project's configurations that a file is or builds on, the first one first.
+
+    Raises
+    ------
+    ConfigError
+        As `load_config` does.
+    """
+    _, own = _read(path)
+    return [] if own is None else _chain(own)
+
+
 def complete(config: dict[str, Any], base: Path, path: Path) -> dict[str, Any]:
     """A configuration that has all settings of the one it should build on, and of their kinds.
 
@@ -264,7 +279,7 @@ def _like(old: Any, new: Any, name: str) -> Any:
             raise ConfigError(f"{name}: expected a whole number")
         new = int(new)
     free = (old is None and not isinstance(new, dict)
-            or new is None and isinstance(old, (str, list)))
+            or new is None and isinstance(old, (str, list)) and name.split(".")[-1] in _OPTIONAL)
     if not free and kind(old) is not kind(new):
         wanted = "a section, not a setting" if isinstance(old, dict) \
             else f"expected a value like {old!r}"

@@ -742,9 +742,12 @@ def test_train_passes_its_options_on(monkeypatch, capsys, name):
     (["--config", "c.yaml", "--set", "steps=3"], ["steps"]),
     (["--config", "c.yaml", "--data", "none"], ["none", "--data"]),
     (["--config", "c.yaml", "-o", "c.yaml/x"], ["c.yaml"]),
+    (["--config", "detectors_mixture"], ["detectors_mixture", "adt train detectors", "--config"]),
+    (["--config", "mine.yaml"], ["mine.yaml", "adt train bars", "adt train bank"]),
 ])
 def test_train_bad_options(capsys, arguments, words):
     Path("c.yaml").write_text("train: {steps: 100}\n")
+    Path("mine.yaml").write_text("base: bars.yaml\n")
     Path("data").mkdir()
     base = [] if "--data" in arguments else ["--data", "data"]
     out = [] if "-o" in arguments else ["-o", "run"]

@@ -1098,7 +1098,8 @@ def test_overrides_change_settings():
 @pytest.mark.parametrize("override", [
     "nope=1", "train.nope=1", "train.steps", "=1", "train.steps.x=1", "train.steps=many",
     "train.steps=", "train.steps=10.5", "train=5", "model.widths=4", "train.steps=[1", "name=5",
-    "train={}", "randomise.pitch={}", "randomise.pitch={gong: 1}", "start={bank: bank}"])
+    "train={}", "randomise.pitch={}", "randomise.pitch={gong: 1}", "start={bank: bank}",
+    "randomise.harsh=null", "randomise.level_db.kick=null", "data.kits=null", "licence=null"])
 def test_bad_overrides_are_named(override):
     with pytest.raises(ConfigError) as caught:
         config.load_config(CONFIGS / "bank.yaml", [override])
@@ -1202,7 +1203,7 @@ def test_a_mean_of_weights_credits_all_of_them(data, bank, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("base: bank.yaml", "lacks bank, model.demix, "),
+    ("base: data.yaml", "lacks name, bank, start, model, train"),
     ("train: {steps: 1}", "lacks licence, data, "),
     (None, "train.learning_rate: expected a value like 0.002")])
 def test_configurations_of_something_else_are_refused(data, tmp_path, capsys, text, words):
@@ -1241,7 +1242,7 @@ def test_networks_of_impossible_sizes(make, settings):
 @pytest.mark.parametrize("setting, words", [
     ("train.start_share=2", "expected 0 to 1"), ("train.learning_rate=-1", "expected 0 to"),
     ("randomise.clip_seconds=0", "expected 1 to"), ("data.random_percussion=-1", "expected 0 to"),
-    ("name=null", "name of a file"), ("name=a/b", "name of a file"), ("name=''", "name of a file")])
+    ("name=null", "expected a value like 'bank'"), ("name=a/b", "name of a file"), ("name=''", "name of a file")])
 def test_settings_out_of_range_are_named(data, tmp_path, capsys, setting, words):
     assert run_training("bank", data, tmp_path / "out", (setting,)) == 1
     assert words in _error(capsys) and not (tmp_path / "out").exists()

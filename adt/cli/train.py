@@ -61,8 +61,13 @@ def _training_options(default: str, by_steps: bool = True):
 
 def _train(name: str, config: Path, data: Path, out: Path, device: str,
            overrides: tuple[str, ...], resume: bool = False) -> None:
-    from ..config import complete, load_config, save_config
-    settings = load_config(_find_config(config), list(overrides))
+    from ..config import complete, lineage, load_config, save_config
+    found = _find_config(config)
+    settings = load_config(found, list(overrides))
+    meant = [stem for link in lineage(found) if (stem := Path(link).stem) in command.commands]
+    if meant and meant[-1] != name:
+        raise ConfigError(f"{config}: settings of adt train {meant[-1]}; give "
+                          f"adt train {name} settings of its own with --config")
     if not data.is_dir():
         raise ConfigError(f"{data}: no such folder; give the data with --data")
     settings = complete(settings, _project(f"{name}.yaml"), config)

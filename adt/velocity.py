@@ -20,6 +20,7 @@ from torch import nn
 
 from .frames import FRAME_RATE
 from .levels import GROUPS, decibel, rises
+from .ranks import ranks
 from .vocabulary import PIECE_TO_STEM, PIECES, STEMS
 
 _STEM = np.array([STEMS.index(PIECE_TO_STEM[p]) for p in PIECES])
@@ -101,7 +102,7 @@ def _within_piece(times: np.ndarray, pieces: np.ndarray, own: np.ndarray) -> np.
     rank, since, until = np.zeros((3, len(times)))
     for piece in np.unique(pieces):
         mine = np.flatnonzero(pieces == piece)
-        rank[mine] = np.argsort(np.argsort(own[mine], kind="stable")) / max(1, len(mine) - 1)
+        rank[mine] = ranks(own[mine])
         gaps = np.diff(times[mine])
         since[mine] = np.concatenate([[2.0], gaps])
         until[mine] = np.concatenate([gaps, [2.0]])

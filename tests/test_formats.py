@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from adt import Hit, Transcription, formats
@@ -288,3 +289,13 @@ def test_missing_libraries_are_told_before_any_work(monkeypatch, suffix, missing
     with pytest.raises(ConfigError, match=f"needs the library {missing}; pip install"):
         formats.check(f"song{suffix}")
     formats.check("song.mid")
+
+
+def test_a_clip_shorter_than_its_bar_keeps_the_signature(tmp_path):
+    song = Transcription([Hit(k * 0.6, "snare") for k in range(3)], 1.8,
+                         beats=Beats(np.arange(3) * 0.6, [1, 2, 3], bar=4))
+    song.save(tmp_path / "clip.mid")
+    read = Transcription.load(tmp_path / "clip.mid")
+    assert read.beats.metre == 4
+    read.save(tmp_path / "again.mid")
+    assert (tmp_path / "again.mid").read_bytes() == (tmp_path / "clip.mid").read_bytes()

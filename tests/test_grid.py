@@ -203,3 +203,14 @@ def test_calm_beats():
     assert np.std(calm(beats).times - click) < 0.75 * np.std(shaken - click)
     jump = Beats(np.cumsum(np.repeat([0.5, 0.8], 20)), np.arange(40) % 4 + 1)
     assert np.abs(calm(jump).times - jump.times).max() <= 0.036  # a jump stays where it is
+
+
+@pytest.mark.parametrize("played, given", [
+    (0.64, 58), (0.65, 58), (0.53, 58), (0.55, 66), (0.5, 66), (0.62, 66)])
+def test_a_feel_that_is_given_is_that_of_all_beats(played, given):
+    _, song = performance(rock([played]), beats=64, tempo=120, jitter=0.008)
+    quantised = quantize(song, "auto", given)
+    places = quantised.beats.position_of([h.time for h in quantised]) % 1
+    off = places[(places > 0.2) & (places < 0.95)]
+    assert len(off) > 60
+    assert np.isclose(off, given / 100, atol=0.01).mean() > 0.97

@@ -362,3 +362,40 @@ def test_pages(tmp_path):
     pytest.importorskip("typst")
     pdf = to_pdf(pages)
     assert pdf.startswith(b"%PDF-") and pdf == to_pdf(pages)
+
+
+def test_a_longer_bar_at_the_end():
+    beats = Beats(np.arange(13) / 2, [1, 2, 3, 4] * 2 + [1, 2, 3, 4, 5])
+    hits = [Hit(k / 2, "kick") for k in range(13)]
+    rhythm = write_rhythm(Transcription(hits, 7.0, beats=beats), beats)
+    assert [bar.signature for bar in rhythm.bars] == [(4, 4), (4, 4), (5, 4)]
+    hits += [Hit(k / 2, "kick") for k in range(13, 17)]
+    rhythm = write_rhythm(Transcription(hits, 9.0, beats=beats), beats)
+    assert [bar.signature for bar in rhythm.bars] == [(4, 4), (4, 4), (5, 4), (4, 4)]
+
+
+def test_a_pickup_alone_is_in_the_metre_of_the_beats():
+    beats = Beats(np.arange(8) / 2, [4, 1, 2, 3, 4, 1, 2, 3])
+    song = Transcription([Hit(0.0, "snare")], 4.0, beats=beats)
+    first, second = write_rhythm(song, beats).bars
+    assert first.pickup and first.length == 1 and second.signature == (4, 4)
+    assert "<beats>4</beats>" in to_musicxml(song)
+
+
+def marked(velocities):
+    """Ghosts and accents among the snares of eighths."""
+    song = played([(k / 2, "snare", v) for k, v in enumerate(velocities)],
+                  bars=len(velocities) // 8)
+    strokes = [stroke for bar in write_rhythm(song, song.beats).bars
+               for slot in bar.slots.values() for stroke in slot]
+    return sum(s.ghost for s in strokes), sum(s.accent for s in strokes)
+
+
+def test_ghosts_that_are_most_of_the_snare():
+    assert marked([30, 30, 110, 30, 30, 30, 30, 30] * 8) == (56, 0)
+    assert marked([30, 90, 110, 90, 90, 90, 30, 90] * 8) == (16, 0)
+
+
+def test_accents_of_a_loud_part():
+    assert marked([100, 100, 127, 100, 100, 100, 100, 100] * 8) == (0, 8)
+    assert marked([115, 115, 120, 115, 115, 115, 115, 115] * 8) == (0, 0)

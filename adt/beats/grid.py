@@ -120,7 +120,7 @@ def place(places, pieces: Sequence[str], velocities: Sequence[int], periods, *,
         candidates = [Swing(level, float(r)) for level in (8, 16) for r in RATIOS]
     if not compound:
         candidates = [c for c in candidates if c.ratio != 0.5]
-        fits = [(beats.fit(prices, habits, c), c) for c in candidates]
+        fits = [(beats.fit(prices, habits, c, even=swing is not None), c) for c in candidates]
         if fits:
             if swing is not None:  # of eighths or of sixteenths: of what there is
                 fits = [f for f in fits if beats.placement(*f).swung.any()] or fits
@@ -174,7 +174,7 @@ class _Beats:
 
     def fit(self, prices: dict, further: dict, swing: Swing | None = None,
             even: bool = False) -> _Fit:
-        """Grid of least cost for each beat; if `even`, pairs of notes are not triplets."""
+        """Grid of least cost for each beat; if `even`, pairs of notes have the swing given."""
         grids = np.array(list(prices))
         costs, steps = np.empty((len(grids), self.count)), {}
         for row, grid in enumerate(grids.tolist()):
@@ -182,6 +182,8 @@ class _Beats:
             costs[row] = cost + prices[grid] + further.get(grid, 0.0)
             if even and grid % 3 == 0:
                 costs[row, ~self._in_threes(grid, steps[grid])] = np.inf
+            if even and swing and swing.level == 8 and grid in (4, 8):
+                costs[row, ~self._in_sixteenths(grid, steps[grid])] = np.inf
         best = costs.argmin(axis=0)
         return _Fit(float(costs[best, np.arange(self.count)].sum()), grids[best], steps)
 
@@ -202,9 +204,15 @@ class _Beats:
 
     def _in_threes(self, grid: int, steps: np.ndarray) -> np.ndarray:
         """Beats whose notes on a grid of three or six cannot be pairs that swing."""
-        first, third, second, last = (np.bincount(self.index, steps == step, self.count) > 0
-                                      for step in (1, 3, 4, 5))
+        close = np.abs(self.x - steps / grid) < 1 / 12  # to a third; a lone half is half of a pair
+        first, third, second, last = (
+            np.bincount(self.index, (steps == step) & (close | (grid != 3)), self.count) > 0
+            for step in (1, 3, 4, 5))
         return first if grid == 3 else first | second & (third | last)
+
+    def _in_sixteenths(self, grid: int, steps: np.ndarray) -> np.ndarray:
+        """Beats with notes on a grid of four or eight that are no eighths."""
+        return np.bincount(self.index, steps % (grid // 2) != 0, self.count) > 0
 
     def placement(self, fit: _Fit, swing: Swing | None) -> Placement:
         grids = fit.grids[self.index]

@@ -10,6 +10,7 @@ only read the first. A beat is a quarter note, or three eighths in compound metr
 
 from __future__ import annotations
 
+import bisect
 import io
 from dataclasses import dataclass
 
@@ -372,10 +373,16 @@ def _stretches(values: np.ndarray, weights: np.ndarray) -> list[int]:
     for a in range(n):
         if best[a] == float("inf") or (0 < a and n - a < _SHORTEST_STRETCH):
             continue
-        for b in range(min(n, a + _SHORTEST_STRETCH), min(n, a + _LONGEST_STRETCH) + 1):
-            part = values[a:b]
-            middle = np.median(part[weights[a:b] > 0] if weights[a:b].any() else part)
-            cost = best[a] + _STRETCH + float((weights[a:b] * np.abs(part - middle)).sum())
+        counted: list[float] = []  # those with a weight, in order
+        shortest = min(n, a + _SHORTEST_STRETCH)
+        for b in range(a + 1, min(n, a + _LONGEST_STRETCH) + 1):
+            if weights[b - 1] > 0:
+                bisect.insort(counted, float(values[b - 1]))
+            if b < shortest:
+                continue
+            half = len(counted) // 2
+            middle = (counted[half] + counted[~half]) / 2 if counted else 0.0
+            cost = best[a] + _STRETCH + float(weights[a:b] @ np.abs(values[a:b] - middle))
             if cost < best[b]:
                 best[b], source[b] = cost, a
     starts, b = [], n

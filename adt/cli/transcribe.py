@@ -72,7 +72,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
     if no_beats and save_beats:
         raise ConfigError("--no-beats and --save-beats exclude each other; drop one of them")
     if no_beats and plan.suffix in SHEETS:
-        raise ConfigError(f"--no-beats: {plan.suffix} needs beats; leave it out, or give --tempo")
+        raise ConfigError(f"--no-beats: {plan.suffix} needs beats; give --tempo "
+                          "in its place, or leave it out")
     batch.check(lambda job: bool(outputs.pending(
         job.source, plan.targets(job), force, skip_existing)))
     if batch.jobs:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..frames import FRAME_RATE
 from ..peaks import beats_away
+from ..ranks import ranks
 from ..vocabulary import STEM_COLUMNS, STEMS
 
 CYMBALS = STEMS.index("cymbals")
@@ -48,7 +49,7 @@ def describe_cymbals(onset: np.ndarray, frames: np.ndarray, chances: np.ndarray,
     strength, sums = np.zeros(len(onset)), np.zeros(len(onset))
     strength[frames], sums[frames] = chances, odds * chances
     strength, sums = (np.convolve(a, _NEAR, "same")[:len(onset)] for a in (strength, sums))
-    columns = [odds, odds - mean, np.argsort(np.argsort(odds)) / max(1, len(odds) - 1),
+    columns = [odds, odds - mean, ranks(odds),
                np.tile(of_song, (len(odds), 1))]
     for lag in lags:
         places, inside = beats_away(frames, lag, len(onset))

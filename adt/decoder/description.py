@@ -14,6 +14,7 @@ import numpy as np
 
 from ..frames import FRAME_RATE
 from ..peaks import beats_away, stem_peaks
+from ..ranks import ranks
 from ..vocabulary import STEM_COLUMNS, STEMS
 from .cymbals import CYMBALS, N_CYMBALS, describe_cymbals
 from .sound import N_SOUND, describe_sound
@@ -174,7 +175,7 @@ def describe(onset: np.ndarray, level: np.ndarray) -> list[Peaks]:
                  *np.eye(len(STEMS))[s]]
         columns = [
             height, pieces.max(axis=1) / np.maximum(1e-6, pieces.sum(axis=1)),
-            pieces.argmax(axis=1), np.argsort(np.argsort(height)) / max(1, n - 1), beside,
+            pieces.argmax(axis=1), ranks(height), beside,
             *_company(near[frames[s]], s, height), *_repetition(frames[s], near[:, s], lags),
             *_spacing(frames[s], height, total[:, s]), np.tile(fixed, (n, 1)), sounds[s]]
         division = describe_cymbals(onset, frames[s], chances[s], lags) if s == CYMBALS else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..levels import GROUPS, decibel, rises
+from ..ranks import ranks
 
 _DECAY = ((1, 5), (8, 13), (20, 31))  # frames after a peak that are compared
 
@@ -64,13 +65,12 @@ def describe_sound(level: np.ndarray, found: list[tuple]) -> list[np.ndarray]:
     for stem, (frames, chances) in enumerate(found):
         own, shape, before, _ = _heights(level, frames, min(stem, last))
         loud, mixture, noise, colour = mixed[stem]
-        rank = np.argsort(np.argsort(own, kind="stable")) / max(1, len(own) - 1)
         result.append(np.column_stack([
             own, shape, loud, mixture, before - own, noise - loud, colour, own - loud,
             own - _usual(chances, own), np.abs(shape - _usual(chances, shape)).mean(axis=1),
             np.abs(mixture[:, None] - shapes).mean(axis=2), loud[:, None] - height,
             np.tile(height - height[stem], (len(own), 1)),
-            *_decay(level[:, min(stem, last)], frames), rank]).astype(np.float32))
+            *_decay(level[:, min(stem, last)], frames), ranks(own)]).astype(np.float32))
     return result
 
 

@@ -216,7 +216,8 @@ def beats(midi, end: float, path: Path | str = "MIDI") -> Beats | None:
     if len(found) < 2:
         return None
     ticks = sorted(found)
-    return Beats([midi.tick_to_time(t) for t in ticks], [found[t] for t in ticks], compound)
+    whole = int(signatures[-1][1]) if signatures[-1][1] % 1 == 0 else 0
+    return Beats([midi.tick_to_time(t) for t in ticks], [found[t] for t in ticks], compound, whole)
 
 
 _note_map = note_map

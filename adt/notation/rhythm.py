@@ -19,8 +19,9 @@ __all__ = ["Stroke", "Bar", "Rhythm", "write_rhythm"]
 FLAM = 0.040  #: two hits of a drum closer than this are a flam, seconds
 _ONE_SLOT = 0.080  # and those that fall on one slot, closer than this
 _GRACES = 2  # of a stroke, at most
-GHOST = 0.5  #: a ghost note is softer than this share of the snare's upper quartile
+GHOST = 0.5  #: a ghost note is softer than this share of the snare's usual strokes
 ACCENT = 1.3  #: an accent is louder than the piece's median by this factor
+_LOUD = 120  # or as loud as this, and 10 louder than the median
 ACCENTS = 0.25  #: where more of a piece's hits than this share would be accents, none is
 SWING = 0.57  #: least share of the first of two notes that is called swing
 
@@ -139,7 +140,7 @@ def extended(beats: Beats, times: list[float]) -> Beats:
     first, last = int(beats.positions[0]), int(beats.positions[-1])
     head = [(first - 1 - k) % metre + 1 for k in range(before, 0, -1)]
     after = max(0, int(np.ceil(places.max())) + 2 - len(beats))
-    tail = [(last - 1 + k) % metre + 1 for k in range(1, after + 1)]
+    tail = [(min(last, metre) - 1 + k) % metre + 1 for k in range(1, after + 1)]
     counts = np.arange(-before, len(beats) + after)
     return Beats(beats.time_of(counts), [*head, *beats.positions.tolist(), *tail],
                  beats.compound, beats.bar)
@@ -152,9 +153,10 @@ def _dynamics(hits: list[Hit]) -> list[int]:
         members = [k for k, hit in enumerate(hits) if hit.piece == piece]
         note = class_note(piece)
         values = np.array([hits[k].velocity for k in members], dtype=float)
-        ghost = values < GHOST * np.percentile(values, 75) if note == _SNARE else values < 0
+        ghost = values < GHOST * _usual(values) if note == _SNARE else values < 0
         if note in _DRUMS and not ghost.all():
-            accent = values >= ACCENT * np.median(values[~ghost])
+            middle = np.median(values[~ghost])
+            accent = values >= min(ACCENT * middle, max(_LOUD, middle + 10))
             if accent.sum() > ACCENTS * len(values):
                 accent[:] = False
         else:
@@ -164,6 +166,12 @@ def _dynamics(hits: list[Hit]) -> list[int]:
     return marks
 
 
+def _usual(values: np.ndarray) -> float:
+    """Velocity of a snare's usual strokes: its upper quartile, unless that is of ghosts too."""
+    quartile, loud = np.percentile(values, [75, 95])
+    return loud if quartile < GHOST * loud else quartile
+
+
 def _bars(beats: Beats, slots, stroke) -> tuple[list[Bar], list[int]]:
     """Bars, and the beat that each begins with."""
     edges = [int(k) for k in np.flatnonzero(beats.positions == 1)]
@@ -171,13 +179,19 @@ def _bars(beats: Beats, slots, stroke) -> tuple[list[Bar], list[int]]:
     pickup = not edges or edges[0] > 0
     if pickup:
         edges.insert(0, 0)
+    metre = max(beats.metre, 1)
     while edges[-1] < end:
-        edges.append(edges[-1] + max(beats.metre, 1))
-    while len(edges) > 2 and edges[-2] >= end:
+        edges.append(edges[-1] + metre)
+    least = 2  # edges; a pickup alone would not tell the metre
+    if pickup and edges[1] < metre:
+        least = 3
+        if len(edges) < least:
+            edges.append(edges[-1] + metre)
+    while len(edges) > least and edges[-2] >= end:
         edges.pop()
     unit = beats.unit
     bars = [Bar((b - a) * unit, unit) for a, b in zip(edges, edges[1:], strict=False)]
-    bars[0].pickup = pickup and bars[0].length < beats.metre * unit
+    bars[0].pickup = least == 3
     opened = None  # where the hat was, unless it was closed since
     for offset in sorted(slots):
         place = int(np.searchsorted(edges, float(offset), side="right")) - 1
@@ -186,7 +200,7 @@ def _bars(beats: Beats, slots, stroke) -> tuple[list[Bar], list[int]]:
             if found.piece.startswith("hihat"):
                 closed = found.piece == "hihat_closed"
                 strokes[k] = replace(found, closing=(
-                    closed and opened is not None and offset - opened <= max(beats.metre, 1)))
+                    closed and opened is not None and offset - opened <= metre))
                 opened = None if closed else offset
         bars[place].slots[(offset - edges[place]) * unit] = strokes
     if bars[0].pickup and not bars[0].slots and len(bars) > 1:

@@ -54,8 +54,9 @@ def to_score(transcription: Transcription, *, title: str | None = None,
     """`music21.stream.Score` of the drum part.
 
     Ghost notes are snare hits softer than half the upper quartile of the song's snare
-    velocities; accents are drum hits 1.3 times as loud as the drum's median, unless they
-    are more than a quarter of its hits. Two hits of a drum within 40 ms are a flam (on one
+    velocities (or than half the loud ones, where most are ghosts); accents are drum hits 1.3
+    times as loud as the drum's median, or of 120 and more, unless they are more than a quarter
+    of its hits. Two hits of a drum within 40 ms are a flam (on one
     slot within 80 ms), three are a drag.
 
     Parameters

@@ -202,8 +202,7 @@ class _Part:
         """Of a stem with one threshold, and another for the kicks that low toms are among."""
         from mir_eval.util import match_events
         reference, estimate = self.right[stem], self._detect(stem, threshold, kick) + self.offset
-        both = len(reference) and len(estimate)
-        tp = len(match_events(reference, estimate, WINDOW)) if both else 0
+        tp = len(match_events(reference, estimate, WINDOW))
         return rates(tp, len(estimate) - tp, len(reference) - tp)["f_measure"]
 
     def _detect(self, stem: str, threshold: float, kick: float) -> np.ndarray:
@@ -241,6 +240,6 @@ def _logit(x: float) -> float:
 def _offset(right: Mapping[str, np.ndarray], heard: Mapping[str, np.ndarray]) -> float:
     """Median of corrected minus detected times of matched hits."""
     from mir_eval.util import match_events
-    differences = [right[s][i] - heard[s][j] for s in right if len(right[s]) and len(heard[s])
+    differences = [right[s][i] - heard[s][j] for s in right
                    for i, j in match_events(right[s], heard[s], 2 * WINDOW)]
     return float(np.median(differences)) if differences else 0.0

@@ -53,7 +53,7 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
         ref, est = ([h for h in t if h.piece == name] for t in (reference, estimate))
         for side, hits in zip(sides, (ref, est)):
             side[name] = np.array([h.time for h in hits])
-        matched = match_events(sides[0][name], sides[1][name], window) if ref and est else []
+        matched = match_events(sides[0][name], sides[1][name], window)
         pairs += [(ref[i], est[j]) for i, j in matched]
         found, right = {i for i, _ in matched}, {j for _, j in matched}
         missed += [h for k, h in enumerate(ref) if k not in found]

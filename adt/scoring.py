@@ -35,6 +35,7 @@ Metrics
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -93,9 +94,13 @@ def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5,
     found: dict[str, list[float]] = {name: [] for name in class_names(n_classes)}
     for time, piece in zip(times.tolist(), pieces):
         if not isinstance(piece, str):
-            if not 0 <= int(piece) < len(ARTICULATIONS):
+            try:
+                index = operator.index(piece)
+            except TypeError:
+                index = -1
+            if not 0 <= index < len(ARTICULATIONS):
                 raise ValueError(f"no piece with index {piece}")
-            piece = ARTICULATIONS[int(piece)]
+            piece = ARTICULATIONS[index]
         if piece not in ARTICULATION_TO_PIECE:
             raise ValueError(f"unknown piece {piece!r}; known are {', '.join(ARTICULATIONS)}")
         name = mapping[ARTICULATION_TO_PIECE[piece]]
@@ -163,13 +168,21 @@ def rates(tp: float, fp: float, fn: float) -> OrderedDict:
 
 def match(reference: Events, estimate: Events, n_classes: int = 5,
           window: float = WINDOW) -> OrderedDict[str, tuple[int, int, int]]:
-    """True positives, false positives and false negatives of each class."""
+    """True positives, false positives and false negatives of each class.
+
+    Raises
+    ------
+    ValueError
+        If the window is no time from 0 on.
+    """
     from mir_eval.util import match_events
+    if not 0 <= window < float("inf"):
+        raise ValueError(f"a tolerance of {window} s; give seconds from 0 on")
     counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
     for name in class_names(n_classes):
         ref = np.asarray(reference.get(name, ()), dtype=np.float64)
         est = np.asarray(estimate.get(name, ()), dtype=np.float64)
-        tp = len(match_events(ref, est, window)) if len(ref) and len(est) else 0
+        tp = len(match_events(ref, est, window))
         counts[name] = (tp, len(est) - tp, len(ref) - tp)
     return counts
 

@@ -367,7 +367,7 @@ class Transcription(Sequence):
         strange = sorted({h.piece for h in hits} - known)
         if strange and ignore_unknown and len(strange) < len({h.piece for h in hits}):
             warnings.warn(f"{path}: hits of {', '.join(strange)} are left out", stacklevel=2)
-            hits = [h for h in hits if h.piece in known]
+            hits, strange = [h for h in hits if h.piece in known], []
         classes = next((n for n in sorted(CLASS_COUNTS, reverse=True)
                         if {h.piece for h in hits} <= set(class_names(n))), None)
         if classes is None:

@@ -42,13 +42,12 @@ def confusion(reference: Mapping[str, np.ndarray], estimate: Mapping[str, np.nda
     for index, piece in enumerate(PIECES):
         ref = np.asarray(reference.get(piece, ()), dtype=float)
         est = np.asarray(estimate.get(piece, ()), dtype=float)
-        pairs = match_events(ref, est, window) if len(ref) and len(est) else []
+        pairs = match_events(ref, est, window)
         matrix[index, index] += len(pairs)
         rest["reference"] += [(t, index) for t in np.delete(ref, [i for i, _ in pairs])]
         rest["estimate"] += [(t, index) for t in np.delete(est, [j for _, j in pairs])]
     ref, est = sorted(rest["reference"]), sorted(rest["estimate"])
-    pairs = match_events(np.array([t for t, _ in ref]), np.array([t for t, _ in est]),
-                         window) if ref and est else []
+    pairs = match_events(np.array([t for t, _ in ref]), np.array([t for t, _ in est]), window)
     for i, j in pairs:
         matrix[ref[i][1], est[j][1]] += 1
     for i in set(range(len(ref))) - {i for i, _ in pairs}:

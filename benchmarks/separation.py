@@ -41,7 +41,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adt.errors import ConfigError
+from adt.errors import AudioError, ConfigError
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.vocabulary import PIECE_TO_STEM, PIECES, STEMS
 from separation import WIENER
@@ -70,9 +70,9 @@ def _energy(signal: np.ndarray) -> float:
 
 
 def _ratio(numerator: float, denominator: float) -> float:
-    """Ratio of energies in dB, within ±120 dB of the numerator."""
+    """Ratio of energies in dB, from `FLOOR` to 120."""
     least = max(denominator, 1e-12 * numerator, 1e-30)
-    return float(10 * np.log10(max(numerator, 1e-30) / least))
+    return max(FLOOR, float(10 * np.log10(max(numerator, 1e-30) / least)))
 
 
 def sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
@@ -105,7 +105,7 @@ def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
     if _energy(estimate) <= 1e-30:
         return FLOOR
     scale = float(np.sum(reference * estimate)) / max(_energy(reference), 1e-30)
-    return max(FLOOR, _ratio(_energy(scale * reference), _energy(scale * reference - estimate)))
+    return _ratio(_energy(scale * reference), _energy(scale * reference - estimate))
 
 
 def leakage(estimate: np.ndarray, mixture: np.ndarray) -> float:
@@ -484,6 +484,9 @@ def _accompaniment(path: Path, mixture: np.ndarray) -> np.ndarray:
     if audio.shape[0] != mixture.shape[0]:
         audio = np.repeat(audio.mean(axis=0, keepdims=True), mixture.shape[0], axis=0)
     audio = np.tile(audio, -(-mixture.shape[1] // audio.shape[1]))[:, :mixture.shape[1]]
+    if not _energy(audio):
+        raise AudioError(f"{path}: its first {mixture.shape[1] / SAMPLE_RATE:.0f} s are silent; "
+                         "take it away, or give another folder with --accompaniment")
     return audio * np.sqrt(_energy(mixture) / max(_energy(audio), 1e-12))
 
 

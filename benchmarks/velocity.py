@@ -60,13 +60,13 @@ class VelocityScores:
         from mir_eval.transcription_velocity import match_notes
         from mir_eval.util import match_events
         times, pieces, velocities = map(np.asarray, (times, pieces, velocities))
+        estimate = estimate.reduce(9, merge=False)
         est_times = np.array([h.time for h in estimate])
         est_pieces = np.array([PIECES.index(h.piece) for h in estimate], dtype=int)
         est_velocities = np.array([h.velocity for h in estimate], dtype=float)
         for piece in range(len(PIECES)):
             ours, theirs = np.flatnonzero(pieces == piece), np.flatnonzero(est_pieces == piece)
-            pairs = match_events(times[ours], est_times[theirs], self.window) if (
-                len(ours) and len(theirs)) else []
+            pairs = match_events(times[ours], est_times[theirs], self.window)
             self._pairs[piece] += [(int(velocities[ours[i]]), int(est_velocities[theirs[j]]))
                                    for i, j in pairs]
             found = np.zeros(len(ours), dtype=bool)

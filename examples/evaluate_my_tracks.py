@@ -24,11 +24,16 @@ def main(argv=None):
             print(f"{audio}: no annotation beside it, left out")
     if not tracks:
         parser.error(f"{args.folder}: no NAME.wav beside NAME.txt or NAME.mid")
-    transcriber, scores = adt.Transcriber(), Scores(args.classes)
+    references = {}
     for audio, truth in tracks.items():
-        reference = adt.Transcription.load(truth, ignore_unknown=True)
-        scores.update(audio.stem, reference.events(args.classes, merge=False),
-                      transcriber(audio).events(args.classes))
+        try:
+            reference = adt.Transcription.load(truth, ignore_unknown=True)
+            references[audio] = reference.events(args.classes, merge=False)
+        except (adt.AdtError, ValueError) as error:
+            parser.error(f"{truth}: {str(error).removeprefix(f'{truth}: ')}")
+    transcriber, scores = adt.Transcriber(), Scores(args.classes)
+    for audio, reference in references.items():
+        scores.update(audio.stem, reference, transcriber(audio).events(args.classes))
     for name, score in {"all": scores()[0.05]["SUM"], **scores()[0.05]["classes"]}.items():
         f = score["f_measure"]
         print(f"{name:<14}{'–' if f is None else format(f, '.3f')}")

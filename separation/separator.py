@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from adt import audio as audio_io
-from adt.errors import ConfigError, OutputError
+from adt.errors import AudioError, ConfigError, OutputError
 from adt.features import (
     N_BANDS,
     N_BINS,
@@ -42,6 +42,7 @@ _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
 _BLOCK = 64  #: frames that are transformed back at once
 _HOPS = -(-N_FFT // HOP)  #: hops that a window spans
 RESIDUAL = "residual"
+_LOUDEST = 1e12  #: sample, as times full scale; powers of more are no floats
 #: Floats in wav: a stem may swing further than the mixture, and nothing may be clipped.
 _SUBTYPE = {".wav": "FLOAT"}
 
@@ -368,7 +369,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     path, folder = Path(path), Path(folder)
     separator = separator or Separator(device=device, wiener=wiener)
     info = audio_io.probe(path)
-    level, n_inner, offset = _level(audio_io.stream(path))
+    level, n_inner, offset = _level(audio_io.stream(path), path)
     names = [*STEMS, RESIDUAL] if residual else list(STEMS)
     wanted = set(names if only is None else [only] if isinstance(only, str) else only)
     if wanted - set(names):
@@ -411,10 +412,16 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     return files
 
 
-def _level(blocks: Iterable[np.ndarray]) -> tuple[float, int, np.ndarray]:
+def _level(blocks: Iterable[np.ndarray],
+           source: Path | str = "audio") -> tuple[float, int, np.ndarray]:
     """Reference level, length and constant offset, shape (channels, 1), of streamed audio.
 
     One number a frame is kept.
+
+    Raises
+    ------
+    adt.errors.AudioError
+        If samples are far beyond full scale.
     """
     loudness, n_samples, total = [], 0, 0.0
 
@@ -422,6 +429,10 @@ def _level(blocks: Iterable[np.ndarray]) -> tuple[float, int, np.ndarray]:
         nonlocal n_samples, total
         for block in blocks:
             n_samples += block.shape[1]
+            peak = np.abs(block).max(initial=0.0)
+            if peak > _LOUDEST:
+                raise AudioError(f"{source}: its samples reach {peak:.3g}, where 1 is "
+                                 "full scale; divide them")
             total = total + block.sum(axis=1, keepdims=True, dtype=np.float64)
             yield block
 

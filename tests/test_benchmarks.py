@@ -255,6 +255,7 @@ def test_measures_by_hand():
     noise *= 0.1 * np.linalg.norm(signal) / np.linalg.norm(noise)
     assert separation.sdr(signal, signal + noise) == pytest.approx(20)
     assert separation.sdr(signal, 0 * signal) == pytest.approx(0)
+    assert separation.sdr(0 * signal, signal) == -120
     assert separation.sdr(signal, signal) == pytest.approx(120)
     assert separation.si_sdr(signal, 3 * signal) == pytest.approx(120)
     assert separation.si_sdr(signal, 0 * signal) == separation.si_sdr(signal, 0 * noise) == -120

@@ -241,6 +241,16 @@ def test_mdb_repository(tmp_path, level):
     assert [ARTICULATIONS[a] for a in track.articulations] == expected
 
 
+def test_mdb_tracks_with_either_level(tmp_path):
+    for level, name, label in (("class", "A", "TT"), ("class", "B", "toms"),
+                               ("subclass", "A", "LFT")):
+        (tmp_path / "annotations" / level).mkdir(parents=True, exist_ok=True)
+        path = tmp_path / "annotations" / level / f"MusicDelta_{name}_{level}.txt"
+        path.write_text(f"0.5\t{label}\n")
+    assert [(t.name, ARTICULATIONS[t.articulations[0]]) for t in read_mdb(tmp_path)] == [
+        ("A", "tom_floor"), ("B", "tom_mid")]
+
+
 @pytest.mark.parametrize("text, words", [
     ("0.1\n0.2\n", "line 1"), ("\n0.1 1 4\n", "line 2"), ("0.1 one\n", "line 1"),
     ("nan 1\n", "line 1"), ("0.5 1\n0.4 2\n", "line 2")])

@@ -53,6 +53,15 @@ def test_evaluate_my_tracks(folder, capsys):
     assert float(scores["all"]) > 0.6
 
 
+def test_annotations_that_cannot_be_scored(folder, tmp_path, capsys):
+    (tmp_path / "a.wav").write_bytes((folder / "demo.wav").read_bytes())
+    for text, words in (("0.5\tKD\n0.6\tSD\n", "a.txt: a transcription of 5"), ("x\n", "line 1")):
+        (tmp_path / "a.txt").write_text(text)
+        with pytest.raises(SystemExit):
+            run("evaluate_my_tracks.py", tmp_path, "--classes", "9")
+        assert words in capsys.readouterr().err
+
+
 def test_tracks_without_annotation(folder, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run("evaluate_my_tracks.py", tmp_path / "nowhere")

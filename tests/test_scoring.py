@@ -117,7 +117,8 @@ def test_events_reduce_sort_and_merge():
 @pytest.mark.parametrize("times, pieces, message", [
     ([0.0], [], "1 times but 0 pieces"),
     ([0.0], ["tambourine"], "unknown piece 'tambourine'"),
-    ([0.0], [99], "no piece with index 99"),
+    ([0.0], [99], "no piece with index 99"), ([0.0], [1.7], "no piece with index 1.7"),
+    ([0.0], [None], "no piece with index None"),
 ])
 def test_events_bad_input(times, pieces, message):
     with pytest.raises(ValueError, match=message):
@@ -215,6 +216,14 @@ def test_paired_bootstrap():
         better.compare(make_scores(3))
     with pytest.raises(ValueError, match="cannot be paired"):
         scoring.paired_bootstrap(np.zeros((2, 3)), np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("window", [-1, float("nan"), float("inf")])
+def test_windows_that_are_no_time(window):
+    with pytest.raises(ValueError, match="tolerance"):
+        scoring.evaluate({"KD": [1.0]}, {"KD": [1.0]}, window=window)
+    with pytest.raises(ValueError, match="tolerance"):
+        scoring.Scores(5, [window]).update("a", {"KD": [1.0]}, {"KD": [1.0]})
 
 
 def test_unknown_window():

@@ -160,6 +160,16 @@ def test_bad_arrays_are_refused(small):
             small(bad, 44_100)
 
 
+def test_samples_that_are_no_audio_are_refused(packaged, tmp_path):
+    loud = 1e17 * beat(5000)
+    with pytest.raises(AudioError, match="full scale"):
+        separate(loud, 44_100)
+    soundfile.write(tmp_path / "in.wav", loud.T, SAMPLE_RATE, subtype="DOUBLE")
+    with pytest.raises(AudioError, match=r"in\.wav: .*full scale"):
+        separate_file(tmp_path / "in.wav", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_progress_reaches_the_end(packaged, tmp_path, monkeypatch):
     monkeypatch.setattr(separator, "_PASS", 64)
     path = write(tmp_path / "in.wav", beat(3 * SAMPLE_RATE))

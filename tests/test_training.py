@@ -265,7 +265,9 @@ def test_resume_draws_the_same_numbers(tmp_path):
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
-def test_a_run_does_not_replace_another(data, begun, capsys):
+def test_a_run_does_not_replace_another(data, begun, capsys, monkeypatch):
+    from adt.training import dataset
+    monkeypatch.setattr(dataset, "training_maker", None)  # it is refused before data is read
     before = {path.name: path.read_bytes() for path in begun.iterdir()}
     assert train("bank", data, begun, *BANK) == 1
     assert "--resume" in _error(capsys)
@@ -1242,7 +1244,8 @@ def test_networks_of_impossible_sizes(make, settings):
 @pytest.mark.parametrize("setting, words", [
     ("train.start_share=2", "expected 0 to 1"), ("train.learning_rate=-1", "expected 0 to"),
     ("randomise.clip_seconds=0", "expected 1 to"), ("data.random_percussion=-1", "expected 0 to"),
-    ("name=null", "expected a value like 'bank'"), ("name=a/b", "name of a file"), ("name=''", "name of a file")])
+    ("name=null", "expected a value like 'bank'"),
+    ("name=a/b", "name of a file"), ("name=''", "name of a file")])
 def test_settings_out_of_range_are_named(data, tmp_path, capsys, setting, words):
     assert run_training("bank", data, tmp_path / "out", (setting,)) == 1
     assert words in _error(capsys) and not (tmp_path / "out").exists()

@@ -60,7 +60,7 @@ def _training_options(default: str, by_steps: bool = True):
 
 
 def _train(name: str, config: Path, data: Path, out: Path, device: str,
-           overrides: tuple[str, ...], resume: bool = False) -> None:
+           overrides: tuple[str, ...], resume: bool | None = None) -> None:
     from ..config import complete, lineage, load_config, save_config
     found = _find_config(config)
     settings = load_config(found, list(overrides))
@@ -74,9 +74,13 @@ def _train(name: str, config: Path, data: Path, out: Path, device: str,
     outputs.check_writable([out])
     from .. import training
     train = getattr(training, f"train_{name}")
+    going_on = {}
+    if resume is not None:
+        training.check_begun(out, resume)  # before data is read, which takes minutes
+        going_on["resume"] = resume
     before = _kept(out)
     try:
-        weights = train(settings, data, out, resume=resume, device=device)
+        weights = train(settings, data, out, device=device, **going_on)
     except BaseException:
         if _kept(out) != before:  # or else these are not the settings of what is there
             save_config(settings, out / "config.yaml")

@@ -28,7 +28,7 @@ MDB_TO_ARTICULATION: Mapping[str, str | None] = MappingProxyType({
     "HIT": "tom_high", "MHT": "tom_mid", "HFT": "tom_floor", "LFT": "tom_floor",
     "CHH": "hihat_closed", "OHH": "hihat_open", "PHH": "hihat_pedal",
     "RDC": "ride", "RDB": "ride_bell", "CRC": "crash", "CHC": "china", "SPC": "splash",
-    "TT": "tom_mid", "HH": "hihat_closed", "CY": "crash",
+    "TT": "tom_mid", "toms": "tom_mid", "HH": "hihat_closed", "CY": "crash",
     "TMB": None, "OT": None, "tambourine": None,
 })
 
@@ -122,7 +122,7 @@ def read_mdb(folder: Path | str) -> list[Track]:
     ----------
     folder : path
         The MDB Drums repository, its ``MDB Drums`` folder, or a flat folder.
-        Subclasses are preferred to classes.
+        Of a track that has subclasses and classes those are read.
 
     Returns
     -------
@@ -139,9 +139,9 @@ def read_mdb(folder: Path | str) -> list[Track]:
     tracks = []
     notes = inner / "annotations"
     if notes.is_dir():
-        level = next((x for x in ("subclass", "class") if any((notes / x).glob("*.txt"))), "class")
-        for path in sorted((notes / level).glob(f"*_{level}.txt")):
-            name = path.stem.removesuffix(f"_{level}")
+        found = {path.stem.removesuffix(f"_{level}"): path for level in ("class", "subclass")
+                 for path in sorted((notes / level).glob(f"*_{level}.txt"))}
+        for name, path in sorted(found.items()):
             beats = notes / "beats" / f"{name}_MIX.beats"
             tracks.append(Track(
                 name.removeprefix("MusicDelta_"),

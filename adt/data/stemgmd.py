@@ -138,7 +138,7 @@ def _open(path: Path):
 
 def _read_labels(path: Path) -> Performance:
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
+        with path.open(newline="", encoding="utf-8-sig") as handle:  # Excel's has a mark
             rows = [(float(r["time"]), ARTICULATIONS.index(r["articulation"]),
                      int(r["velocity"])) for r in csv.DictReader(handle)]
         for time, _, velocity in rows:
@@ -228,6 +228,7 @@ def read_stemgmd(root: Path | str, groove_root: Path | str | None = None, *,
     if not groups:
         raise DataError(f"{root}: no StemGMD clips found; expected "
                         "drummerN/sessionN/CLIP/KIT/kick.wav and the like below it")
+    kits = [kits] if isinstance(kits, str) else kits
     missing = sorted(set(kits or ()) - set(found))
     if missing:
         raise DataError(f"{root}: no kit {', '.join(missing)}; there are {', '.join(found)} "

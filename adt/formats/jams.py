@@ -11,7 +11,7 @@ from ..beats import Beats
 from ..errors import DataError, OutputError
 from ..extras import lacking
 from ..transcription import LABEL_VELOCITY, NOTE_LENGTH, Hit
-from ..vocabulary import ARTICULATION_TO_PIECE
+from .text import piece_of
 
 
 def write(song, path: Path) -> None:
@@ -84,7 +84,7 @@ def read(path: Path) -> tuple[list[Hit], float, Beats | None, dict]:
         (annotation, *_) = document.search(namespace="tag_open")
         rows = list(annotation.data)
         velocities = getattr(annotation.sandbox, "velocity", None) or [LABEL_VELOCITY] * len(rows)
-        hits = [Hit(row.time, ARTICULATION_TO_PIECE.get(row.value, row.value), int(velocity),
+        hits = [Hit(row.time, piece_of(row.value), int(velocity),
                     1.0 if row.confidence is None else float(row.confidence))
                 for row, velocity in zip(rows, velocities, strict=True)]
         own = annotation.annotation_metadata.annotation_tools == "adt"

@@ -44,7 +44,7 @@ def read_csv(path: Path) -> tuple[list[Hit], float, None]:
             for row in rows:
                 try:
                     hits.append(Hit(
-                        float(row["time"]), _piece(row["piece"].strip()),
+                        float(row["time"]), piece_of(row["piece"].strip()),
                         _velocity(row.get("velocity")), float(row.get("confidence") or 1.0)))
                 except (AttributeError, TypeError, ValueError):
                     raise DataError(f"{path}: line {rows.line_num} is not a time in seconds, a "
@@ -54,7 +54,7 @@ def read_csv(path: Path) -> tuple[list[Hit], float, None]:
     return hits, _end_of(hits), None
 
 
-def _piece(label: str) -> str:
+def piece_of(label: str) -> str:
     """The piece that a label means; labels that mean none stay as they are."""
     for name in (label, label.lower()):
         if name in ARTICULATION_TO_PIECE:
@@ -77,7 +77,7 @@ def read_mirex(path: Path) -> tuple[list[Hit], float, None]:
     for number, line in _lines(path):
         try:
             time, label, *more = line.split("\t")
-            hits.append(Hit(float(time), _piece(label.strip())))
+            hits.append(Hit(float(time), piece_of(label.strip())))
         except ValueError:
             raise DataError(f"{path}: line {number} is not time<TAB>label") from None
         if more and _is_number(label):
@@ -103,7 +103,7 @@ def read_labels(path: Path) -> tuple[list[Hit], float, None]:
         try:
             start, _, text = line.split("\t")[:3]
             label, *velocity = text.split()
-            hits.append(Hit(float(start), _piece(label), _velocity(" ".join(velocity[:1]))))
+            hits.append(Hit(float(start), piece_of(label), _velocity(" ".join(velocity[:1]))))
         except ValueError:
             raise DataError(f"{path}: line {number} is not "
                             "start<TAB>end<TAB>piece [velocity]") from None

@@ -354,18 +354,17 @@ def _attend_all(model: Decoder, heard: list[Heard], config: dict, device: torch.
             print(f"attention ({kind}), member {member + 1}: loss {loss:.4f}", flush=True)
 
 
-def train_decoder(config: dict, data: Path, out: Path, resume: bool = False,
-                  device: str = "auto") -> Path:
+def train_decoder(config: dict, data: Path, out: Path, device: str = "auto") -> Path:
     """Train on what the finished bank and detectors hear, and write weights.
+
+    What was heard is kept (``heard.npz``) and read again. Trees take minutes, a transformer ten
+    on a CPU core.
 
     Parameters
     ----------
     config : dict
         From ``configs/decoder.yaml``.
     data, out : path
-    resume : bool
-        Without meaning here: what was heard is kept in any case (``heard.npz``); trees take
-        minutes, a transformer ten on a CPU core.
     device : str
         ``auto``, ``cpu`` or ``cuda``; of bank, detectors and transformers.
 

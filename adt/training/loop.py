@@ -1,4 +1,4 @@
-"""The training loop that bank and detectors share: schedule, averaging, resume, curves."""
+"""The loop of trainings that go step by step: schedule, averaging, resume, curves."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..errors import ConfigError
 from ..output import atomic_path
 
+CHECKPOINT = "checkpoint.pt"  #: what an interrupted run goes on from
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 #: Settings that may be others when a run goes on, beside more steps.
 _MAY_CHANGE = {"train.validate_every", "data.workers", "data.real", "data.validation_clips"}
@@ -62,6 +63,13 @@ def blend(model: torch.nn.Module, others: dict[str, torch.Tensor], share: float)
             tensor.lerp_(others[name].to(tensor.device), share)
 
 
+def check_begun(out: Path, resume: bool) -> None:
+    """Raise ConfigError if a run was begun in a folder, unless it is to go on."""
+    if not resume and (checkpoint := out / CHECKPOINT).is_file():
+        raise ConfigError(f"{checkpoint}: is there already; go on with it (--resume), remove it, "
+                          "or give another --out")
+
+
 def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], Iterable],
         validate: Callable[[torch.nn.Module], dict[str, float]], config: dict, out: Path,
         device: torch.device, resume: bool) -> tuple[torch.nn.Module, dict[str, float]]:
@@ -97,6 +105,7 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
         If there is nothing to blend with, or the checkpoint is damaged or of other settings.
     """
     settings, share = config["train"], _share(config)
+    check_begun(out, resume)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     dtype = precision(settings)
@@ -106,16 +115,13 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings["learning_rate"],
                                   weight_decay=settings["weight_decay"])
     steps = settings["steps"]
-    checkpoint, log = out / "checkpoint.pt", out / "log.csv"
+    checkpoint, log = out / CHECKPOINT, out / "log.csv"
     step, figures = 0, {}
     running: dict[str, float] = {}
     parts = {"model": model, "average": average, "optimiser": optimiser}
     if resume and checkpoint.is_file():
         step = _restore(checkpoint, parts, running, config, device)
         print(f"resumed at step {step}", flush=True)
-    elif checkpoint.is_file():
-        raise ConfigError(f"{checkpoint}: is there already; go on with it (--resume), remove it, "
-                          "or give another --out")
     else:
         log.unlink(missing_ok=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(  # goes on where the optimiser stands

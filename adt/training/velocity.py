@@ -129,9 +129,8 @@ def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Heard]:
         truth = np.full(len(hits), np.nan)
         for piece in range(len(PIECES)):
             ours, theirs = np.flatnonzero(pieces == piece), np.flatnonzero(hits[:, 1] == piece)
-            if len(ours) and len(theirs):
-                for i, j in match_events(frames[ours] / FRAME_RATE, hits[theirs, 0], WINDOW):
-                    truth[theirs[j]] = velocities[ours[i]]
+            for i, j in match_events(frames[ours] / FRAME_RATE, hits[theirs, 0], WINDOW):
+                truth[theirs[j]] = velocities[ours[i]]
         result[demix] = Heard(level, hits, truth)
     return result
 
@@ -214,8 +213,7 @@ def validate(model: VelocityNet, heard: dict[bool, list[Heard]]) -> dict[str, fl
     return figures
 
 
-def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
-                   device: str = "auto") -> Path:
+def train_velocity(config: dict, data: Path, out: Path, device: str = "auto") -> Path:
     """Train on what the finished bank and detectors hear, and write weights.
 
     Parameters
@@ -223,8 +221,6 @@ def train_velocity(config: dict, data: Path, out: Path, resume: bool = False,
     config : dict
         From ``configs/velocity.yaml``.
     data, out : path
-    resume : bool
-        Without meaning here: it takes minutes.
     device : str
         ``auto``, ``cpu`` or ``cuda``; of bank and detectors.
 

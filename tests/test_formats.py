@@ -299,3 +299,13 @@ def test_a_clip_shorter_than_its_bar_keeps_the_signature(tmp_path):
     assert read.beats.metre == 4
     read.save(tmp_path / "again.mid")
     assert (tmp_path / "again.mid").read_bytes() == (tmp_path / "clip.mid").read_bytes()
+
+
+def test_a_shorter_first_bar_is_no_pickup(tmp_path):
+    places = [1, 2, 3] + [1, 2, 3, 4] * 3 + [1]
+    for start, positions in ((0.0, places), (0.02, places), (0.0, places[1:]), (1.3, places)):
+        times = start + np.arange(len(positions)) * 0.6
+        song = Transcription([Hit(t, "kick") for t in times], 11.0, beats=Beats(times, positions))
+        song.save(tmp_path / "a.mid")
+        read = Transcription.load(tmp_path / "a.mid").beats
+        np.testing.assert_allclose(read.downbeats, song.beats.downbeats, atol=0.002)

@@ -11,8 +11,7 @@ only read the first. A beat is a quarter note, or three eighths in compound metr
 from __future__ import annotations
 
 import bisect
-import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,10 +64,7 @@ class TempoMap:
             track.append(message.copy(time=tick - now))
             now = tick
         track.append(mido.MetaMessage("end_of_track", time=0))
-        buffer = io.BytesIO()
-        file.save(file=buffer)
-        buffer.seek(0)
-        midi = pretty_midi.PrettyMIDI(buffer)
+        midi = pretty_midi.PrettyMIDI(mido_object=file)
         # pretty_midi cuts off what it writes, and a microsecond less a beat adds up over hours
         midi._tick_scales = [(tick, scale * (1 + 1e-12)) for tick, scale in midi._tick_scales]
         return midi
@@ -161,7 +157,7 @@ def steady(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     click = beat * index + start
     if np.abs(click - beats.times).max() > tolerance:
         return beats
-    return Beats(click, beats.positions, beats.compound, beats.bar)
+    return replace(beats, times=click)
 
 
 def calm(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
@@ -173,7 +169,7 @@ def calm(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     times = np.where(np.abs(times - beats.times) <= tolerance, times, beats.times)
     if (np.diff(times) <= 0).any():
         return beats
-    return Beats(times, beats.positions, beats.compound, beats.bar)
+    return replace(beats, times=times)
 
 
 def even(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
@@ -187,8 +183,7 @@ def even(beats: Beats, tolerance: float = TOLERANCE) -> Beats:
     times = [start + (stop - start) * k / count
              for spans in _spans(beats, tolerance) for start, stop, count in spans
              for k in range(count)]
-    return steady(Beats(times[:len(beats)], beats.positions, beats.compound, beats.bar),
-                  tolerance)
+    return steady(replace(beats, times=times[:len(beats)]), tolerance)
 
 
 def from_zero(beats: Beats) -> Beats:
@@ -204,7 +199,7 @@ def from_zero(beats: Beats) -> Beats:
         return beats
     if kept.sum() < 2:
         raise ConfigError(f"{kept.sum()} beats from 0 s on; two at least are needed")
-    return Beats(beats.times[kept], beats.positions[kept], beats.compound, beats.metre)
+    return replace(beats, times=beats.times[kept], positions=beats.positions[kept], bar=beats.metre)
 
 
 def lead(beats: Beats) -> tuple[float, float]:
@@ -301,6 +296,8 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
         if not (number == 0 and pickup) and (
                 not signatures or signatures[-1][1:] != signature):
             signatures.append((place, *signature))
+            if number == 0 and not before and count < max(counts[:2]):
+                signatures.append((place, *signature))  # said twice, it is no pickup
         place += count * unit
     return TempoMap(tempi, signatures)
 

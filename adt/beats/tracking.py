@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -320,7 +321,7 @@ def _with_downbeat(beats: Beats, seconds: float) -> Beats:
     if 0 <= at < len(beats) and beats.positions[at] == 1:
         return beats
     positions = (np.arange(len(beats)) - at) % beats.metre + 1
-    return Beats(beats.times, positions, beats.compound, beats.metre)
+    return replace(beats, positions=positions, bar=beats.metre)
 
 
 def _off(beats: np.ndarray, seconds: float) -> float:

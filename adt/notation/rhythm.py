@@ -142,8 +142,8 @@ def extended(beats: Beats, times: list[float]) -> Beats:
     after = max(0, int(np.ceil(places.max())) + 2 - len(beats))
     tail = [(min(last, metre) - 1 + k) % metre + 1 for k in range(1, after + 1)]
     counts = np.arange(-before, len(beats) + after)
-    return Beats(beats.time_of(counts), [*head, *beats.positions.tolist(), *tail],
-                 beats.compound, beats.bar)
+    return replace(beats, times=beats.time_of(counts),
+                   positions=[*head, *beats.positions.tolist(), *tail])
 
 
 def _dynamics(hits: list[Hit]) -> list[int]:

@@ -125,9 +125,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     check_thresholds(thresholds)
     if not (math.isfinite(strength) and strength >= 0):
         raise ConfigError(f"strength {strength}: expected hits from 0")
-    if corrected.classes != len(PIECES):
-        raise ConfigError(f"the corrected hits are of {corrected.classes} classes; correct a "
-                          "transcription of all nine pieces")
+    corrected.require_pieces("a correction")
     if end is None:
         end = max([corrected.duration, *(h.time + MIN_HIT_DISTANCE for h in corrected)])
     wanted, end = float(end), min(float(end), activations.duration)

@@ -69,9 +69,7 @@ def plot(activations, transcription, path: Path | str, bands: np.ndarray | None 
         from matplotlib.figure import Figure
     except ImportError as error:
         raise OutputError(lacking("a picture", "matplotlib", "plot", error)) from error
-    if transcription.classes != len(PIECES):
-        raise ConfigError(f"a picture is of nine pieces, not of {transcription.classes} classes; "
-                          "give the hits before they are reduced")
+    transcription.require_pieces("a picture")
     end = activations.duration if end is None else end
     if not 0 <= start < min(end, activations.duration):
         raise ConfigError(f"no part from {start:g} to {end:g} s to draw of a song of "

@@ -1,8 +1,8 @@
 """What a transcription is; `adt.formats` writes and reads it.
 
 Formats, by suffix: ``.mid``/``.midi`` (drums on channel 10), ``.csv`` (time, piece,
-velocity, confidence), ``.jams``, ``.txt`` (MIREX: ``time<TAB>label``) and
-``.labels.txt`` (Audacity).
+velocity, confidence), ``.jams``, ``.txt`` (MIREX: ``time<TAB>label``),
+``.labels.txt`` (Audacity) and, written only, sheet music as ``.musicxml``, ``.svg`` or ``.pdf``.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ __all__ = ["Hit", "Transcription", "FORMATS"]
 FORMATS = SUFFIXES
 
 NOTE_LENGTH = 0.025  #: length of a written MIDI note, seconds (shorter than any two hits)
-TICKS_PER_BEAT = 960  #: at 120 beats per minute a tick is 0.52 ms
-_MOST_TICKS = 9_000_000  #: pretty_midi reads no file of more than ten millions
 COLUMNS = ("time", "piece", "velocity", "confidence")
 LABEL_VELOCITY = 100  #: of hits read from a format without velocities
 
@@ -200,15 +198,30 @@ class Transcription(Sequence):
         kept = [hit for hits in renamed.values() for hit in (_thin(hits) if merge else hits)]
         return self.replace(hits=kept, classes=n_classes)
 
-    def events(self, n_classes: int = 9, *, merge: bool = True) -> dict:
+    def require_pieces(self, what: str) -> None:
+        """Raise unless the hits are of the nine pieces, which `what` needs.
+
+        Raises
+        ------
+        ConfigError
+            That names the classes that there are.
+        """
+        if self.classes != len(PIECES):
+            raise ConfigError(f"{what} needs all nine pieces, and there are {self.classes} "
+                              "classes; give a transcription that was not reduced")
+
+    def events(self, n_classes: int | None = None, *, merge: bool = True) -> dict:
         """Onset times per class, as `adt.scoring` reads them.
 
         Parameters
         ----------
-        n_classes, merge
-            Of `reduce`; references are not merged.
+        n_classes : {3, 5, 7, 9}, optional
+            As many as there are by default.
+        merge : bool
+            As in `reduce`; references are not merged.
         """
         import numpy as np
+        n_classes = n_classes or self.classes
         found: dict[str, list[float]] = {name: [] for name in class_names(n_classes)}
         for hit in self.reduce(n_classes, merge=merge):
             found[hit.piece].append(hit.time)
@@ -236,33 +249,8 @@ class Transcription(Sequence):
         ConfigError
             If there is no such note map.
         """
-        import pretty_midi
-
-        from .note_maps import note_map as find
-        notes = find(note_map)
-        if self.beats is not None and len(self.beats) > 1:
-            from .beats.tempo import tempo_map
-            tempi = tempo_map(self.beats)
-            midi = tempi.to_midi(_ticks(tempi.quarters(self.duration)))
-        else:
-            midi = pretty_midi.PrettyMIDI(resolution=_ticks(2 * self.duration),
-                                          initial_tempo=120)
-        names = class_names(self.classes) if split_tracks else ("Drums",)
-        tracks = {name: pretty_midi.Instrument(program=0, is_drum=True, name=name)
-                  for name in names}
-        following: dict[int, float] = {}
-        for hit in reversed(self.hits):
-            note = notes.note(hit.piece)
-            # A note ends before the next one of its key begins, so that no reader
-            # takes the end of one for the end of the other.
-            length = min(NOTE_LENGTH, max(following.get(note, math.inf) - hit.time, 0.001))
-            tracks[hit.piece if split_tracks else "Drums"].notes.append(pretty_midi.Note(
-                velocity=hit.velocity, pitch=note, start=hit.time, end=hit.time + length))
-            following[note] = hit.time
-        for track in tracks.values():
-            track.notes.reverse()
-        midi.instruments += [t for t in tracks.values() if t.notes or not split_tracks]
-        return midi
+        from .formats.midi import to_midi
+        return to_midi(self, note_map=note_map, split_tracks=split_tracks)
 
     def to_dataframe(self):
         """`pandas.DataFrame` with columns time (s), piece, velocity, confidence.
@@ -392,14 +380,6 @@ def _check_options(path: Path, function, options: dict) -> None:
             options = [n for n, p in known.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
             raise ConfigError(f"{path}: {name} has no meaning for {suffix_of(path)}, which takes "
                               f"{', '.join(options) or 'no options'}; leave it out")
-
-
-def _ticks(quarters: float) -> int:
-    """Ticks a quarter note of a MIDI file of so many: as fine as can be read again."""
-    ticks = TICKS_PER_BEAT
-    while ticks * quarters > _MOST_TICKS and ticks % 2 == 0:
-        ticks //= 2
-    return ticks
 
 
 def _thin(hits: list[Hit]) -> list[Hit]:

@@ -117,7 +117,7 @@ def test_too_little_to_track(tracker):
     assert len(tracker(Transcription([], 10.0))) == 0
     assert len(tracker(Transcription([Hit(1.0, "kick")], 10.0))) == 0
     assert adt.track_beats(Transcription([], 0.0)).times.tolist() == []
-    with pytest.raises(ValueError, match="nine pieces"):
+    with pytest.raises(ConfigError, match="nine pieces"):
         tracker(groove(120, 4).reduce(5))
 
 

@@ -106,7 +106,7 @@ def test_part_without_hits(start, end):
 
 
 def test_corrections_are_of_nine_pieces():
-    with pytest.raises(ConfigError, match="of 3 classes; correct a transcription of all nine"):
+    with pytest.raises(ConfigError, match="a correction needs all nine pieces, and there are 3"):
         calibrate(song([0.9], [1.0]), kicks([1.0]).reduce(3), 0, 2)
 
 

@@ -687,7 +687,7 @@ def test_a_note_map_for_the_corrected_file_alone(stub, capsys):
 def test_a_correction_of_five_classes_is_refused_at_once(stub, capsys):
     Transcription([Hit(0.1, "KD")], 0.5, classes=5).save("five.csv")
     assert main(["transcribe", song(), "-o", "a.mid", "--calibrate", "five.csv"]) == 1
-    one_line(capsys, "has 5 classes; correct a file of all nine pieces")
+    one_line(capsys, "--calibrate", "needs all nine pieces, and there are 5 classes")
     assert not stub.made  # nothing was listened to
 
 

@@ -94,14 +94,11 @@ class BeatTracker:
 
         Raises
         ------
-        ValueError
-            If the transcription is of fewer classes.
         ConfigError
-            If the range is none or not within 30 to 400, `metre` or `first_beat` cannot be, or
-            `compound` lacks its `metre`.
+            If the transcription is of fewer classes, the range is none or not within 30 to 400,
+            `metre` or `first_beat` cannot be, or `compound` lacks its `metre`.
         """
-        if hits.classes != len(PIECES):
-            raise ValueError(f"beats are tracked from nine pieces, not from {hits.classes} classes")
+        hits.require_pieces("tracking beats")
         if compound and metre is None:
             raise ConfigError("compound=True: give metre, the beats of three eighths in a bar")
         strokes = ([h.time for h in hits], [PIECES.index(h.piece) for h in hits],

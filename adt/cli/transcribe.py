@@ -233,9 +233,7 @@ def _corrected(path: str | None, text: str | None, note_map: str | None, n_input
     from ..transcription import Transcription
     mapped = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
     corrected = Transcription.load(path, **mapped)
-    if corrected.classes != 9:
-        raise ConfigError(f"{path}: has {corrected.classes} classes; correct a file of all nine "
-                          "pieces")
+    corrected.require_pieces(f"--calibrate {path}")
     if text is None:
         return corrected, (0.0, None)
     return corrected, options.two_numbers("--calibrate-range", text,

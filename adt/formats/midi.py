@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
@@ -9,11 +10,53 @@ import numpy as np
 
 from ..beats import Beats
 from ..beats.beats import LONGEST_BAR
+from ..beats.tempo import tempo_map
 from ..errors import DataError
-from ..note_maps import NoteMap, note_map, presets
-from ..transcription import Hit
+from ..note_maps import NoteMap, presets
+from ..note_maps import note_map as find_note_map
+from ..transcription import NOTE_LENGTH, Hit
+from ..vocabulary import class_names
 
+TICKS_PER_BEAT = 960  #: at 120 beats per minute a tick is 0.52 ms
 _COARSEST = 96  # ticks a quarter note that the times of a long file are rounded to
+_SAFE = 0.9  # share of the ticks that pretty_midi reads which are written at most
+
+
+def to_midi(song, *, note_map: NoteMap | Path | str | None = None, split_tracks: bool = False):
+    """`pretty_midi.PrettyMIDI`; parameters and errors as in `Transcription.to_midi`."""
+    import pretty_midi
+
+    notes = find_note_map(note_map)
+    if song.beats is not None and len(song.beats) > 1:
+        tempi = tempo_map(song.beats)
+        midi = tempi.to_midi(_ticks(tempi.quarters(song.duration)))
+    else:
+        midi = pretty_midi.PrettyMIDI(resolution=_ticks(2 * song.duration), initial_tempo=120)
+    names = class_names(song.classes) if split_tracks else ("Drums",)
+    tracks = {name: pretty_midi.Instrument(program=0, is_drum=True, name=name) for name in names}
+    following: dict[int, float] = {}
+    for hit in reversed(song.hits):
+        note = notes.note(hit.piece)
+        # A note ends before the next one of its key begins, so that no reader
+        # takes the end of one for the end of the other.
+        length = min(NOTE_LENGTH, max(following.get(note, math.inf) - hit.time, 0.001))
+        tracks[hit.piece if split_tracks else "Drums"].notes.append(pretty_midi.Note(
+            velocity=hit.velocity, pitch=note, start=hit.time, end=hit.time + length))
+        following[note] = hit.time
+    for track in tracks.values():
+        track.notes.reverse()
+    midi.instruments += [t for t in tracks.values() if t.notes or not split_tracks]
+    return midi
+
+
+def _ticks(quarters: float) -> int:
+    """Ticks a quarter note of a MIDI file of so many: as fine as can be read again."""
+    from pretty_midi.pretty_midi import MAX_TICK
+
+    ticks = TICKS_PER_BEAT
+    while ticks * quarters > _SAFE * MAX_TICK and ticks % 2 == 0:
+        ticks //= 2
+    return ticks
 
 
 def write(song, path: Path, *, note_map: NoteMap | Path | str | None = None,
@@ -29,7 +72,7 @@ def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
     Notes that the map does not have are left out, with a warning. A file whose only track
     is not on channel 10 is taken for drums if the map has half of its notes, with a warning too.
     """
-    given = _note_map(note_map)
+    given = find_note_map(note_map)
     pieces = given.to_piece
     midi = load(path)
     drums = [i for i in midi.instruments if i.is_drum]
@@ -54,7 +97,7 @@ def _tell_unknown(path: Path, notes: list[int], given: NoteMap) -> None:
     if not unknown:
         return
     count = sum(note in unknown for note in notes)
-    fitting = [name for name in presets() if set(notes) <= set(_note_map(name).to_piece)]
+    fitting = [name for name in presets() if set(notes) <= set(find_note_map(name).to_piece)]
     remedy = f"note map {' or '.join(fitting)} has them all" if fitting else \
         "give the note map they were written with"
     warnings.warn(f"{path}: {count} of {len(notes)} notes are left out, {given.name} does not "
@@ -219,5 +262,3 @@ def beats(midi, end: float, path: Path | str = "MIDI") -> Beats | None:
     whole = int(signatures[-1][1]) if signatures[-1][1] % 1 == 0 else 0
     return Beats([midi.tick_to_time(t) for t in ticks], [found[t] for t in ticks], compound, whole)
 
-
-_note_map = note_map

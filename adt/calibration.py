@@ -24,7 +24,7 @@ from .hits import pick_hits
 from .peaks import all_thresholds, check_thresholds, pick_peaks
 from .scoring import WINDOW, rates
 from .transcription import Hit, Transcription
-from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEMS, class_names
+from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEM_TO_CLASS, STEMS
 
 __all__ = ["Calibration", "calibrate", "STRENGTH"]
 
@@ -184,8 +184,7 @@ class _Part:
     def __init__(self, activations, known: list[Hit], start: float, end: float,
                  base: Mapping[str, float]):
         self._activations, self._base, self._start, self._end = activations, base, start, end
-        stem_of = dict(zip(class_names(5), STEMS))
-        self.right = {s: np.array([h.time for h in known if stem_of[h.piece] == s])
+        self.right = {s: np.array([h.time for h in known if h.piece == STEM_TO_CLASS[s]])
                       for s in STEMS}
         first = max(0, int(time_to_frames(start)) - _BESIDE)
         rows = slice(first, math.ceil(time_to_frames(end)) + _BESIDE)

@@ -1,6 +1,6 @@
 """``adt demo``: a groove from the package's own synthesiser, transcribed and scored.
 
-Needs neither data nor a network: five bars are written down here, played on a kit
+Needs no data and no internet: five bars are written down here, played on a kit
 from `adt.synth`, transcribed like any other recording and compared with what was played.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from .data.groove import Performance
 from .errors import OutputError
 from .frames import SAMPLE_RATE
-from .vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, class_names
+from .vocabulary import ARTICULATION_INDEX, ARTICULATION_TO_PIECE, ARTICULATIONS
 
 FILES = ("demo.wav", "demo.mid", "truth.mid")  #: what `run_demo` writes
 
@@ -61,7 +61,7 @@ def groove(bpm: float = 100.0, seed: int = 0) -> Performance:
     times = 0.25 + np.array(steps) * sixteenth + 0.002 * rng.standard_normal(len(steps))
     velocities = np.array(velocities) + rng.integers(-6, 7, len(steps))
     order = np.argsort(times, kind="stable")
-    return Performance(times[order], np.array([ARTICULATIONS.index(n) for n in names])[order],
+    return Performance(times[order], np.array([ARTICULATION_INDEX[n] for n in names])[order],
                        velocities[order], name="demo", style="rock", bpm=bpm)
 
 
@@ -95,7 +95,7 @@ def run_demo(out: Path | str | None = None, *, demix: bool = True, device: str =
     """
     from .data.kits import read_kit
     from .data.render import render
-    from .scoring import evaluate, events
+    from .scoring import evaluate
     from .synth import write_kit
     from .transcription import Hit, Transcription
 
@@ -114,9 +114,8 @@ def run_demo(out: Path | str | None = None, *, demix: bool = True, device: str =
 
     scores = {}
     for n_classes in (9, 5):
-        found = heard.reduce(n_classes)
-        scores[n_classes] = evaluate(events(played.times, pieces, n_classes),
-                                     _by_class(found, class_names(n_classes)), n_classes)
+        scores[n_classes] = evaluate(truth.events(n_classes, merge=False),
+                                     heard.events(n_classes), n_classes)
     echo(f"{len(truth)} strokes in {truth.duration:.1f} s, {len(heard)} found")
     echo(f"{'':<14}{'played':>7}{'found':>7}{'right':>7}{'F':>7}")
     for name, score in scores[9].items():
@@ -128,11 +127,6 @@ def run_demo(out: Path | str | None = None, *, demix: bool = True, device: str =
         _write(Path(out), audio, heard, truth)
         echo(f"wrote demo.wav, demo.mid and truth.mid to {out}")
     return scores
-
-
-def _by_class(hits, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Ascending onset times of each class."""
-    return {name: np.array(sorted(h.time for h in hits if h.piece == name)) for name in names}
 
 
 def _row(name: str, score: dict) -> str:

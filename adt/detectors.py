@@ -17,7 +17,7 @@ from torch import nn
 from separation.bank import with_residual
 
 from .errors import ConfigError
-from .features import DB_RANGE
+from .features import DB_RANGE, DECIBEL, scaled
 from .grouped import apart, parts, patched
 from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
 
@@ -31,12 +31,6 @@ _SLOTS = [i * _MOST + STEM_TO_PIECES[s].index(p)
 
 #: What detectors can read beside each stem.
 BESIDE = ("mixture", "drums", "nothing")
-
-_DECIBEL = 2.302585093 / 10.0  #: natural logarithm of the power ratio of one dB
-
-
-def _scaled(decibel):
-    return (decibel + 40.0) / 20.0
 
 
 def _conv(inputs, outputs, groups, kernel, stride=(1, 1), padding=None, dilation=(1, 1)):
@@ -155,15 +149,15 @@ class OnsetDetectors(nn.Module):
         Tensor, shape (batch, 5 * width, 1, frames)
         """
         if not self.demix:
-            x = _scaled(mixture[:, None])
+            x = scaled(mixture[:, None])
         elif self.beside == "nothing":
-            x = _scaled(stems)
+            x = scaled(stems)
         else:
-            beside = _scaled((mixture if self.beside == "mixture" else summed(stems))[:, None])
+            beside = scaled((mixture if self.beside == "mixture" else summed(stems))[:, None])
             if self.training and self.blank:
                 seen = torch.rand(len(beside), 1, 1, 1, device=beside.device) >= self.blank
                 beside = beside * seen
-            stems = _scaled(stems)
+            stems = scaled(stems)
             x = torch.stack([stems, beside.expand_as(stems)], dim=2).flatten(1, 2)
         x = x.to(self.front[0][0].weight.dtype, memory_format=torch.channels_last)
         nets = self.nets or (self,)
@@ -199,7 +193,7 @@ def summed(stems: torch.Tensor) -> torch.Tensor:
     -------
     Tensor, shape (batch, frames, bands)
     """
-    return torch.logsumexp(stems.float() * _DECIBEL, dim=1) / _DECIBEL
+    return torch.logsumexp(stems.float() * DECIBEL, dim=1) / DECIBEL
 
 
 def stem_decibel(mixture: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
@@ -216,5 +210,5 @@ def stem_decibel(mixture: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     Tensor, shape (batch, stems, frames, bands), clipped at the floor of `DB_RANGE`.
     """
     total = torch.logsumexp(with_residual(logits), dim=1, keepdim=True)
-    masked = mixture[:, None] + (1 / _DECIBEL) * (logits.float() - total)
+    masked = mixture[:, None] + (1 / DECIBEL) * (logits.float() - total)
     return masked.clamp(min=DB_RANGE[0])

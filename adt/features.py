@@ -8,6 +8,7 @@ bands back to a mask on bins (see `band_filters`).
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from itertools import chain
 from typing import Iterable, Iterator
@@ -21,6 +22,7 @@ F_MIN, F_MAX = 30.0, 19_000.0  #: centre of first and last band, Hz
 N_BINS = N_FFT // 2 + 1
 
 DB_RANGE = (-80.0, 20.0)  #: what a model sees, dB around the reference level
+DECIBEL = math.log(10) / 10  #: natural logarithm of the power ratio of one dB
 _LEVEL_PERCENTILE = 95.0  #: loud frames of a track set its reference level
 _SILENT = 60.0  #: dB under the loudest frame: nothing plays, and does not count
 _LEVEL_FLOOR_DB = -30.0  #: reference of (near) silence, dB of band power
@@ -254,3 +256,8 @@ def to_decibel(bands: np.ndarray, level: float) -> np.ndarray:
     """
     decibel = 10 * np.log10(bands + _TINY) - level
     return np.clip(decibel, *DB_RANGE).astype(np.float32)
+
+
+def scaled(decibel):
+    """dB, an array or a tensor, as networks take them: some -2 to 3."""
+    return (decibel + 40.0) / 20.0

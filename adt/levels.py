@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .features import N_BANDS
+from .features import DECIBEL, N_BANDS
 
 GROUPS = 8  #: groups of bands whose levels are kept
 _BEFORE, _AFTER = 4, 5  #: frames around an onset in which its rise is looked for
@@ -34,7 +34,7 @@ def levels(mixture: torch.Tensor, stems: torch.Tensor | None) -> torch.Tensor:
     sources = mixture[:, None]
     if stems is not None:
         sources = torch.cat([stems, sources], dim=1)
-    power = (sources * (np.log(10) / 10)).exp()
+    power = (sources * DECIBEL).exp()
     power = power.unflatten(-1, (GROUPS, N_BANDS // GROUPS)).sum(dim=-1)
     return (10 * power.log10()).transpose(1, 2).half()
 

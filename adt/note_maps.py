@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import ConfigError
-from .vocabulary import ARTICULATION_TO_PIECE, GM_TO_PIECE, PIECE_TO_GM, PIECES
+from .vocabulary import (
+    ARTICULATION_TO_PIECE,
+    CLASS_TO_PIECE,
+    GM_TO_PIECE,
+    PIECE_TO_GM,
+    PIECES,
+)
 
 __all__ = ["NoteMap", "note_map", "presets", "GENERAL_MIDI"]
-
-#: Piece that stands for a class of a reduced set.
-_CLASS_PIECE = {"KD": "kick", "SD": "snare", "TT": "tom_mid", "toms": "tom_mid",
-                "HH": "hihat_closed", "CY": "crash"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class NoteMap:
 
     def note(self, piece: str) -> int:
         """MIDI note written for a piece or a class of a reduced set."""
-        return self.write[_CLASS_PIECE.get(piece, piece)]
+        return self.write[CLASS_TO_PIECE.get(piece, piece)]
 
     @property
     def to_piece(self) -> dict[int, str]:

@@ -79,6 +79,10 @@ def _strokes(onset: np.ndarray, columns: list[int], threshold: float,
     return found
 
 
+def _is_threshold(value) -> bool:
+    return isinstance(value, Real) and 0 <= value <= 1
+
+
 def check_thresholds(given: Mapping[str, float] | None) -> None:
     """Raise `ConfigError` if there is no such stem, or a threshold is not within 0 to 1."""
     if given is not None and not isinstance(given, Mapping):
@@ -88,7 +92,7 @@ def check_thresholds(given: Mapping[str, float] | None) -> None:
         if stem not in STEMS:
             raise ConfigError(f"no stem {stem!r} to give a threshold; there are "
                               f"{', '.join(STEMS)}")
-        if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
+        if not _is_threshold(threshold):
             raise ConfigError(f"threshold of {stem} is {threshold!r}; expected 0 to 1")
 
 
@@ -128,7 +132,8 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
         check_thresholds(thresholds)
         thresholds = all_thresholds(thresholds)
     else:
-        check_thresholds({"kick": thresholds})
+        if not _is_threshold(thresholds):
+            raise ConfigError(f"threshold {thresholds!r}; expected 0 to 1")
         thresholds = dict.fromkeys(STEMS, float(thresholds))
     last = max(0, len(onset) - 1)
     hits = []

@@ -54,9 +54,11 @@ N_RESAMPLES = 1000
 Events = Mapping[str, np.ndarray]
 
 
-def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5,
-           merge: float = 0.0) -> dict[str, np.ndarray]:
-    """Onset times per class.
+def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5) -> dict[str, np.ndarray]:
+    """Onset times per class, as annotated.
+
+    Estimates that are reduced to fewer classes have hits that come too close: theirs are from
+    `adt.Transcription.events`.
 
     Parameters
     ----------
@@ -66,10 +68,6 @@ def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5,
         Piece or articulation of each onset: its name, or its index into
         `adt.vocabulary.ARTICULATIONS` (whose first nine are the pieces).
     n_classes : {3, 5, 7, 9}
-    merge : float
-        Onsets of a class closer than this to the last one kept, in seconds, are
-        left out. Use it for estimates that were reduced to fewer classes
-        (`adt.vocabulary.MIN_HIT_DISTANCE`), not for references.
 
     Returns
     -------
@@ -106,17 +104,7 @@ def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5,
         name = mapping[ARTICULATION_TO_PIECE[piece]]
         if name is not None:
             found[name].append(time)
-    result = {}
-    for name, onsets in found.items():
-        onsets.sort()
-        if merge > 0:
-            kept: list[float] = []
-            for time in onsets:
-                if not kept or time - kept[-1] >= merge - 1e-9:
-                    kept.append(time)
-            onsets = kept
-        result[name] = np.asarray(onsets, dtype=np.float64)
-    return result
+    return {name: np.sort(np.array(onsets, dtype=np.float64)) for name, onsets in found.items()}
 
 
 def validate(reference: Events, estimate: Events, n_classes: int = 5) -> None:

@@ -28,6 +28,14 @@ ROUND_ROBINS = 2
 #: Silence before the onset in every file, samples.
 PRE_ROLL = 64
 
+#: Ratios of a circular membrane's modes to its lowest.
+MEMBRANE = (1.59, 2.14, 2.30, 2.65, 2.92, 3.50, 4.06, 4.83)
+
+
+def draw(rng: np.random.Generator, low: float, high: float) -> float:
+    """Uniform in the logarithm."""
+    return float(low * (high / low) ** rng.random())
+
 
 def time_axis(seconds: float) -> np.ndarray:
     """Times of the samples of a sound, seconds."""
@@ -37,6 +45,15 @@ def time_axis(seconds: float) -> np.ndarray:
 def fade_out(length: int) -> np.ndarray:
     """Gain of the samples of a sound that ends in 20 ms."""
     return np.minimum(1.0, np.arange(length, 0, -1) / (0.02 * SAMPLE_RATE))
+
+
+def finished(sound: np.ndarray, bright: float, level: float) -> np.ndarray:
+    """A sound dulled above `bright` Hz, faded out, with its peak at `level`."""
+    from scipy.signal import lfilter
+    pole = np.exp(-2 * np.pi * bright / SAMPLE_RATE)
+    sound = lfilter([1 - pole], [1, -pole], sound)
+    sound *= fade_out(len(sound))
+    return sound * (level / np.abs(sound).max())
 
 
 def noise_band(rng: np.random.Generator, t: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -84,9 +101,8 @@ def _side_stick(rng, tune, force):
 def _tom(frequency: float, decay: float) -> Callable:
     def stroke(rng, tune, force):
         t = time_axis(6 * decay)
-        ratios = (1.0, 1.59, 2.14, 2.30, 2.65, 2.92, 3.50, 4.06, 4.83)  # of a circular membrane
         head = sum(decaying_mode(t, ratio * frequency * tune, decay / ratio ** 1.3, 0.35, 0.04)
-                   * 0.75 ** k for k, ratio in enumerate(ratios))
+                   * 0.75 ** k for k, ratio in enumerate((1.0, *MEMBRANE)))
         skin = noise_band(rng, t, 2 * frequency, 5000) * np.exp(-t / (0.2 * decay))
         stick = noise_band(rng, t, 1500, 9000) * np.exp(-t / 0.008)
         return head + 0.30 * skin + 0.25 * force * stick
@@ -189,7 +205,6 @@ def stroke(articulation: str, velocity: int = 127, seed: int = 0, take: int = 0)
     ndarray of float32, shape (samples,)
         Mono at `SAMPLE_RATE`; the blow falls on sample 0.
     """
-    from scipy.signal import lfilter
     make, level, _ = _STROKES[articulation]
     index = list(_STROKES).index(articulation)
     tune = 2 ** (np.random.default_rng([seed, index]).uniform(-2.5, 2.5) / 12)
@@ -197,10 +212,8 @@ def stroke(articulation: str, velocity: int = 127, seed: int = 0, take: int = 0)
     force = velocity / 127
     x = make(rng, tune * (1 + 0.004 * rng.standard_normal()), force)
     bright = 2 if articulation in ("kick", "tom_high", "tom_mid", "tom_floor") else 1
-    pole = np.exp(-2 * np.pi * 18000 * force ** (1.6 * bright) / SAMPLE_RATE)
-    x = lfilter([1 - pole], [1, -pole], x)
-    x *= fade_out(len(x))
-    x *= level * force ** 2 * (1 + 0.03 * rng.standard_normal()) / np.abs(x).max()
+    x = finished(x, 18000 * force ** (1.6 * bright),
+                 level * force ** 2 * (1 + 0.03 * rng.standard_normal()))
     return np.clip(x, -1, 1).astype(np.float32)
 
 

@@ -21,9 +21,9 @@ from torch import nn
 from .frames import FRAME_RATE
 from .levels import GROUPS, decibel, rises
 from .ranks import ranks
-from .vocabulary import PIECE_TO_STEM, PIECES, STEMS
+from .vocabulary import PIECES, STEM_OF_PIECE
 
-_STEM = np.array([STEMS.index(PIECE_TO_STEM[p]) for p in PIECES])
+_STEM = np.array(STEM_OF_PIECE)
 _TOGETHER = 0.03  #: seconds; strokes closer than this are struck at once
 #: of levels, dB above the 90th percentile of their piece in the song
 _EDGES = np.array([-24, -18, -14, -11, -8.5, -6.5, -4.5, -3, -1.5, 0, 1.5, 4])

@@ -1,6 +1,8 @@
 """Drum vocabulary: pieces, stems, General MIDI, Roland TD and scoring reductions.
 
-Every mapping between names, MIDI notes and classes in this project lives here.
+Every mapping between names, MIDI notes and classes that more than one module needs lives
+here; labels of data sets, notes of drum plug-ins and places on the staff are where they are
+read or written.
 
 Nine *pieces* are what a transcription speaks of; five *stems* are what the
 separation bank isolates; *articulations* are the finer strokes that a data set
@@ -16,10 +18,11 @@ from types import MappingProxyType
 from typing import Mapping
 
 __all__ = [
-    "PIECES", "STEMS", "ARTICULATIONS", "ARTICULATION_TO_PIECE", "PIECE_TO_STEM",
-    "STEM_TO_PIECES", "STEM_COLUMNS", "PIECE_TO_GM", "GM_TO_PIECE", "GM_TO_ARTICULATION",
-    "TD11_TO_ARTICULATION", "TD11_TO_PIECE", "STEMGMD_TO_PIECE", "PIECE_TO_STEMGMD",
-    "MIN_HIT_DISTANCE", "CLASS_COUNTS", "reduction", "reduce_piece", "class_names", "class_note",
+    "PIECES", "STEMS", "ARTICULATIONS", "ARTICULATION_INDEX", "ARTICULATION_TO_PIECE",
+    "PIECE_OF_ARTICULATION", "PIECE_TO_STEM", "STEM_OF_PIECE", "STEM_TO_PIECES", "STEM_COLUMNS",
+    "PIECE_TO_GM", "GM_TO_PIECE", "GM_TO_ARTICULATION", "TD11_TO_ARTICULATION",
+    "STEMGMD_TO_PIECE", "PIECE_TO_STEMGMD", "MIN_HIT_DISTANCE", "CLASS_COUNTS", "CLASS_TO_PIECE",
+    "STEM_TO_CLASS", "reduction", "class_names", "class_note",
 ]
 
 #: The nine pieces of a transcription, in the order of every array in this project.
@@ -56,6 +59,14 @@ ARTICULATION_TO_PIECE: Mapping[str, str] = MappingProxyType({
 
 ARTICULATIONS = tuple(ARTICULATION_TO_PIECE)
 
+#: Where each articulation is among `ARTICULATIONS`.
+ARTICULATION_INDEX: Mapping[str, int] = MappingProxyType(
+    {name: index for index, name in enumerate(ARTICULATIONS)})
+
+#: Index of the piece of each articulation, and of the stem of each piece.
+PIECE_OF_ARTICULATION = tuple(PIECES.index(ARTICULATION_TO_PIECE[a]) for a in ARTICULATIONS)
+STEM_OF_PIECE = tuple(STEMS.index(PIECE_TO_STEM[p]) for p in PIECES)
+
 #: General MIDI percussion key written for each piece (channel 10).
 PIECE_TO_GM: Mapping[str, int] = MappingProxyType({
     "kick": 36, "snare": 38, "tom_high": 50, "tom_mid": 47, "tom_floor": 43,
@@ -88,10 +99,6 @@ TD11_TO_ARTICULATION: Mapping[int, str] = MappingProxyType({
     51: "ride", 59: "ride", 53: "ride_bell",
 })
 
-TD11_TO_PIECE: Mapping[int, str] = MappingProxyType({
-    note: ARTICULATION_TO_PIECE[art] for note, art in TD11_TO_ARTICULATION.items()
-})
-
 #: File stem of each piece in StemGMD (Mezza et al., 2024).
 PIECE_TO_STEMGMD: Mapping[str, str] = MappingProxyType({
     "kick": "kick", "snare": "snare", "tom_high": "hi_tom", "tom_mid": "mid_tom",
@@ -105,21 +112,27 @@ STEMGMD_TO_PIECE: Mapping[str, str] = MappingProxyType(
 #: Shortest time between two hits of one piece, in seconds.
 MIN_HIT_DISTANCE = 0.030
 
-_FIVE = {"kick": "KD", "snare": "SD", "toms": "TT", "hihat": "HH", "cymbals": "CY"}
+#: The stems as classes of the set of five.
+STEM_TO_CLASS: Mapping[str, str] = MappingProxyType(
+    {"kick": "KD", "snare": "SD", "toms": "TT", "hihat": "HH", "cymbals": "CY"})
 
 _REDUCTIONS: Mapping[int, Mapping[str, str | None]] = MappingProxyType({
     9: MappingProxyType({p: p for p in PIECES}),
     7: MappingProxyType({p: "toms" if PIECE_TO_STEM[p] == "toms" else p for p in PIECES}),
-    5: MappingProxyType({p: _FIVE[PIECE_TO_STEM[p]] for p in PIECES}),
+    5: MappingProxyType({p: STEM_TO_CLASS[PIECE_TO_STEM[p]] for p in PIECES}),
     3: MappingProxyType({
-        p: _FIVE[PIECE_TO_STEM[p]] if PIECE_TO_STEM[p] in ("kick", "snare", "hihat") else None
-        for p in PIECES}),
+        p: STEM_TO_CLASS[stem] if stem in ("kick", "snare", "hihat") else None
+        for p, stem in PIECE_TO_STEM.items()}),
 })
 
 #: Sizes of class sets that transcriptions can be reduced to.
 CLASS_COUNTS = (3, 5, 7, 9)
 
-_CLASS_NOTE = {"KD": 36, "SD": 38, "TT": 47, "HH": 42, "CY": 49, "toms": 47}
+#: Piece that stands for a class of a reduced set.
+CLASS_TO_PIECE: Mapping[str, str] = MappingProxyType({
+    "KD": "kick", "SD": "snare", "TT": "tom_mid", "toms": "tom_mid", "HH": "hihat_closed",
+    "CY": "crash",
+})
 
 
 def reduction(n_classes: int) -> Mapping[str, str | None]:
@@ -152,11 +165,6 @@ def reduction(n_classes: int) -> Mapping[str, str | None]:
             f"no set of {n_classes} classes; choose one of {CLASS_COUNTS}") from None
 
 
-def reduce_piece(piece: str, n_classes: int) -> str | None:
-    """Class of `piece` (or articulation) in a set of `n_classes`, None if dropped."""
-    return reduction(n_classes)[ARTICULATION_TO_PIECE[piece]]
-
-
 def class_names(n_classes: int) -> tuple[str, ...]:
     """Names of the classes of a set, in piece order."""
     return tuple(dict.fromkeys(c for c in reduction(n_classes).values() if c is not None))
@@ -164,4 +172,4 @@ def class_names(n_classes: int) -> tuple[str, ...]:
 
 def class_note(name: str) -> int:
     """General MIDI note written for a class or piece name."""
-    return _CLASS_NOTE[name] if name in _CLASS_NOTE else PIECE_TO_GM[name]
+    return PIECE_TO_GM[CLASS_TO_PIECE.get(name, name)]

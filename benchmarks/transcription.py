@@ -23,7 +23,11 @@ from adt.errors import ConfigError
 from adt.frames import SAMPLE_RATE
 from adt.scoring import WINDOWS, Scores, events
 from adt.transcription import Transcription
-from adt.vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECES, class_names
+from adt.vocabulary import (
+    PIECE_OF_ARTICULATION,
+    PIECES,
+    class_names,
+)
 
 from . import clips, report, tables
 from .confusion import confusion
@@ -195,7 +199,7 @@ def score_renders(chosen: Sequence[clips.Clip], transcribers: Mapping[bool, Syst
     velocity = {mode: VelocityScores() for mode in transcribers}
     matrices = {mode: np.zeros((len(PIECES) + 1,) * 2, dtype=np.int64) for mode in transcribers}
     kits: dict[tuple[bool, str], Scores] = {}
-    of_articulation = np.array([PIECES.index(ARTICULATION_TO_PIECE[a]) for a in ARTICULATIONS])
+    of_articulation = np.array(PIECE_OF_ARTICULATION)
 
     def items():
         for clip, pieces, labels in clips.rendered(chosen, "renders"):

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-__all__ = ["Separator", "UNetBank", "WIENER", "separate", "separate_file"]
+__all__ = ["RESIDUAL", "Separator", "UNetBank", "WIENER", "separate", "separate_file"]
 
 #: Exponent of the Wiener step. The bank's masks are blurred where it does not know a kit: on
 #: renders of Groove's validation split, 3 is better than 2 (no step) in the means of SDR, SI-SDR,
 #: nSDR, leakage and attacks kept.
 WIENER = 3.0
+
+RESIDUAL = "residual"  #: name of what is not drums, beside the stems
 
 
 def __getattr__(name: str):

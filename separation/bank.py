@@ -14,6 +14,7 @@ from typing import Sequence
 import torch
 from torch import nn
 
+from adt.features import scaled
 from adt.grouped import apart, parts, patched
 from adt.vocabulary import STEMS
 
@@ -113,7 +114,7 @@ class UNetBank(nn.Module):
         -------
         Tensor, shape (batch, stems, frames, bands)
         """
-        x = (decibel[:, None] + 40.0) / 20.0
+        x = scaled(decibel[:, None])
         x = x.to(self.enter[0][0].weight.dtype, memory_format=torch.channels_last)
         nets = self.nets or (self,)
         own = parts(self.enter[0](x), len(nets))

@@ -34,14 +34,13 @@ from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.network import aligned, in_parallel, load_network, pick_device
 from adt.vocabulary import STEMS
 
-from . import WIENER
+from . import RESIDUAL, WIENER
 from .bank import UNetBank, masks
 
 _PASS = 960  #: frames that are separated at once
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
 _BLOCK = 64  #: frames that are transformed back at once
 _HOPS = -(-N_FFT // HOP)  #: hops that a window spans
-RESIDUAL = "residual"
 _LOUDEST = 1e12  #: sample, as times full scale; powers of more are no floats
 #: Floats in wav: a stem may swing further than the mixture, and nothing may be clipped.
 _SUBTYPE = {".wav": "FLOAT"}

@@ -254,7 +254,7 @@ def test_one_file_for_two_inputs(stub, capsys):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["-o", "x.xyz"], ["x.xyz", ".mid, .csv"]),
+    (["-o", "x.xyz"], ["x.xyz", ".mid, .midi, .csv"]),
     (["-o", "x.mid", "--format", "csv"], ["x.mid", ".csv"]),
 ])
 def test_out_and_format(stub, capsys, arguments, words):

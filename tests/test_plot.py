@@ -58,7 +58,7 @@ def test_parts_that_are_none(tmp_path, start, end):
 
 def test_classes_have_no_picture(tmp_path):
     zeros = np.zeros((201, 9), np.float32)
-    with pytest.raises(ConfigError, match="before they are reduced"):
+    with pytest.raises(ConfigError, match="all nine pieces"):
         plot(Activations(zeros, zeros, zeros, 2.0),
              Transcription([Hit(1, "kick")], 2.0).reduce(5), tmp_path / "a.png")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from adt import scoring
-from adt.vocabulary import MIN_HIT_DISTANCE, class_names
+from adt.vocabulary import class_names
 
 
 def random_track(seed, n=60):
@@ -102,15 +102,13 @@ def test_perfect_and_empty():
         assert scoring.evaluate({}, {})["SUM"]["f_measure"] is None
 
 
-def test_events_reduce_sort_and_merge():
+def test_events_reduce_and_sort():
     times = [1.0, 0.0, 0.01, 0.02, 0.5]
     pieces = ["ride", "crash", "ride_bell", "side_stick", 5]
     five = scoring.events(times, pieces, 5)
     assert five["CY"].tolist() == [0.0, 0.01, 1.0]
     assert five["SD"].tolist() == [0.02] and five["HH"].tolist() == [0.5]
     assert five["KD"].size == 0 and set(five) == set(class_names(5))
-    merged = scoring.events(times, pieces, 5, merge=MIN_HIT_DISTANCE)
-    assert merged["CY"].tolist() == [0.0, 1.0]
     assert set(scoring.events(times, pieces, 3)) == {"KD", "SD", "HH"}
 
 

@@ -14,8 +14,7 @@ from . import options, outputs
 @click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), default=None,
               callback=options.no_pipe,
               help="Folder that gets demo.wav, demo.mid and truth.mid.  [default: none]")
-@click.option("--demix/--no-demix", default=True,
-              help="Separate the drums before detecting onsets.")
+@options.demix
 @options.device("cpu")
 @options.force
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the groove and of the kit.")

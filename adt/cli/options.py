@@ -7,6 +7,7 @@ import re
 import click
 
 from ..errors import ConfigError
+from ..vocabulary import CLASS_COUNTS
 
 #: Settings of every command: defaults are shown, ``-h`` helps.
 SETTINGS = {"show_default": True, "help_option_names": ["-h", "--help"]}
@@ -37,8 +38,17 @@ skip_existing = click.option(
 force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
 
 
-class Fraction(click.FloatRange):
-    """A number above 0 and up to 1."""
+demix = click.option("--demix/--no-demix", default=True,
+                     help="Separate the drums before detecting onsets.")
+
+
+def classes(default: int, what: str):
+    """Option ``--classes`` with a default; `what` is its help."""
+    return click.option("--classes", type=click.Choice(CLASS_COUNTS), default=default, help=what)
+
+
+class Tolerance(click.FloatRange):
+    """Seconds above 0 and up to 1."""
 
     def __init__(self):
         super().__init__(0, 1, min_open=True)

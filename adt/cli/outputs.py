@@ -5,22 +5,27 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from separation import RESIDUAL
+
 from ..errors import ConfigError, OutputError
-from ..formats import suffix_of
+from ..formats import MIDI, SUFFIXES, suffix_of
 from ..vocabulary import STEMS
 
+#: Suffix → choice of ``--format``.
+_KINDS = {suffix: "mid" if suffix in MIDI else suffix[1:] for suffix in SUFFIXES}
+
 #: Choices of ``--format``.
-FORMATS = ("mid", "csv", "jams", "txt", "labels.txt", "musicxml", "svg", "pdf")
-
-_SUFFIXES = {".mid": "mid", ".midi": "mid", ".csv": "csv", ".jams": "jams", ".txt": "txt",
-             ".labels.txt": "labels.txt", ".musicxml": "musicxml", ".svg": "svg", ".pdf": "pdf"}
+FORMATS = tuple(dict.fromkeys(_KINDS.values()))
 
 
-def as_file(out: str | None, format: str | None, n_inputs: int) -> Path | None:
+def as_file(out: str | None, format: str | None, n_inputs: int,
+            kinds: Mapping[str, str] = _KINDS) -> Path | None:
     """The file that ``-o OUT`` means, or None if it means a folder.
+
+    `kinds` are the suffixes that it may have, and the format of each.
 
     Raises
     ------
@@ -31,14 +36,14 @@ def as_file(out: str | None, format: str | None, n_inputs: int) -> Path | None:
         return None
     path = Path(out)
     suffix = suffix_of(path)
-    if not suffix or (suffix not in _SUFFIXES and n_inputs > 1):
+    if not suffix or (suffix not in kinds and n_inputs > 1):
         return None
-    if suffix not in _SUFFIXES:
-        raise ConfigError(f"{out}: cannot write '{path.suffix}'; end it in .mid, .csv, .jams,"
-                          " .txt, .musicxml, .svg or .pdf, or in / for a folder")
+    if suffix not in kinds:
+        raise ConfigError(f"{out}: cannot write '{path.suffix}'; end it in {', '.join(kinds)}, "
+                          "or in / for a folder")
     if n_inputs > 1:
         raise ConfigError(f"{out}: one file for {n_inputs} inputs; give a folder with -o")
-    if format is not None and _SUFFIXES[suffix] != format:
+    if format is not None and kinds[suffix] != format:
         raise ConfigError(f"{out}: does not end in .{format} as --format says; drop one of them")
     return path
 
@@ -101,7 +106,7 @@ def pending(source: Path, targets: Iterable[Path], force: bool,
 
 def stem_names(residual: bool) -> tuple[str, ...]:
     """Names of the files that separation writes, without suffix."""
-    return (*STEMS, "residual") if residual else STEMS
+    return (*STEMS, RESIDUAL) if residual else STEMS
 
 
 def is_stem(file: Path) -> bool:

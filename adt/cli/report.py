@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from ..errors import ConfigError, OutputError
-from ..vocabulary import CLASS_COUNTS
+from ..errors import OutputError
 from . import options, outputs, timing
 from .batch import Batch, Job
 from .console import share
 
-_SUFFIXES = (".html", ".htm")
+_SUFFIXES = {".html": "html", ".htm": "html"}
 
 
 @click.command(context_settings=options.SETTINGS)
@@ -20,15 +19,13 @@ _SUFFIXES = (".html", ".htm")
 @click.option("-o", "--out", metavar="OUT", type=options.Path(), callback=options.no_pipe,
               help="File, when there is one input, or folder that gets NAME.html."
                    "  [default: the current folder]")
-@click.option("--demix/--no-demix", default=True,
-              help="Separate the drums before detecting onsets.")
+@options.demix
 @click.option("--stems/--no-stems", default=True, help="Embed the drum stems.")
 @click.option("--audio/--no-audio", "sound", default=True,
               help="Embed the audio; without it the page still plays the hits.")
 @click.option("--notation/--no-notation", default=True,
               help="Embed the score, if the libraries for it are installed.")
-@click.option("--classes", type=click.Choice([str(n) for n in CLASS_COUNTS]), default="9",
-              help="Size of the drum vocabulary, as in adt transcribe.")
+@options.classes(9, "Size of the drum vocabulary, as in adt transcribe.")
 @timing.given
 @options.device("cpu")
 @options.skip_existing
@@ -42,7 +39,7 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
     """
     outputs.check_choice(force, skip_existing)
     batch = Batch(inputs, outputs.is_stem)
-    file = _as_file(out, len(batch))
+    file = outputs.as_file(out, None, len(batch), _SUFFIXES)
     with_beats = timing.Timing(tempo, tempo_range, time_signature, first_beat, beats,
                                no_beats, n_inputs=len(batch))
 
@@ -75,23 +72,8 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
         listened = transcriber.activations(job.source, progress=share(progress, 0.0, 0.25))
         hits = with_beats(transcriber.hits(listened), transcriber)
         write_report(job.source, page, transcription=hits, stems=stems, sound=sound,
-                     notation=notation, classes=int(classes), separator=separator,
+                     notation=notation, classes=classes, separator=separator,
                      progress=share(progress, 0.25, 1.0))
         return f"{page.stat().st_size / 1e6:.1f} MB, {page}"
 
     return batch.run(work)
-
-
-def _as_file(out: str | None, n_inputs: int) -> Path | None:
-    """The file that ``-o OUT`` means, or None if it means a folder."""
-    if out is None or out.endswith("/") or Path(out).is_dir():
-        return None
-    path = Path(out)
-    if path.suffix.lower() in _SUFFIXES:
-        if n_inputs > 1:
-            raise ConfigError(f"{out}: one file for {n_inputs} inputs; give a folder")
-        return path
-    if path.suffix and n_inputs == 1:
-        raise ConfigError(f"{out}: cannot write '{path.suffix}'; end it in .html, or in / for "
-                          "a folder")
-    return None

@@ -8,16 +8,14 @@ import click
 
 from ..errors import ConfigError
 from ..formats import MIDI, suffix_of
-from ..vocabulary import CLASS_COUNTS
 from . import options
 
 
 @click.command(context_settings=options.SETTINGS)
 @click.argument("reference", type=options.Path())
 @click.argument("estimate", type=options.Path())
-@click.option("--classes", type=click.Choice([str(n) for n in CLASS_COUNTS]), default="5",
-              help="Set of classes to score in.")
-@click.option("--window", type=options.Fraction(), default=0.05,
+@options.classes(5, "Set of classes to score in.")
+@click.option("--window", type=options.Tolerance(), default=0.05,
               help="Tolerance in seconds.")
 @click.option("--worst", type=click.IntRange(0), default=10, help="How many seconds to list.")
 @click.option("--note-map", metavar="MAP", default=None,
@@ -32,7 +30,7 @@ def command(reference, estimate, classes, window, worst, note_map, as_json):
         given = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
         loaded.append(Transcription.load(path, ignore_unknown=True, **given))
     try:
-        result = compare(*loaded, int(classes), window, worst)
+        result = compare(*loaded, classes, window, worst)
     except ValueError as error:
         raise ConfigError(f"{error}; choose fewer with --classes") from error
     if as_json:

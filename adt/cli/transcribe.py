@@ -8,7 +8,6 @@ import click
 
 from ..errors import ConfigError, DataError, OutputError
 from ..formats import MIDI, SHEETS, check, suffix_of
-from ..vocabulary import CLASS_COUNTS
 from . import console, options, outputs, timing
 from .batch import Batch, Job
 from .console import share
@@ -19,13 +18,11 @@ from .console import share
 @click.option("-o", "--out", metavar="OUT", type=options.Path(), callback=options.no_pipe,
               help="File, when there is one input, or folder that gets NAME.mid."
                    "  [default: the current folder]")
-@click.option("--demix/--no-demix", default=True,
-              help="Separate the drums before detecting onsets.")
+@options.demix
 @click.option("--stems", metavar="DIR", type=options.Path(),
               help="Also write the drum stems, to DIR/NAME/{kick,snare,...}.wav.")
-@click.option("--classes", type=click.Choice([str(n) for n in CLASS_COUNTS]), default="9",
-              help="Size of the drum vocabulary: 3 KD SD HH; 5 with TT CY; 7 with the toms as"
-                   " one; 9 all pieces.")
+@options.classes(9, "Size of the drum vocabulary: 3 KD SD HH; 5 with TT CY; 7 with the toms as"
+                    " one; 9 all pieces.")
 @click.option("--format", type=click.Choice(outputs.FORMATS), default=None,
               help="Type of the output.  [default: by OUT's suffix, else mid]")
 @click.option("--note-map", metavar="MAP", default=None,
@@ -112,8 +109,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             raise DataError(f"{job.source}: too little is struck to find beats; leave "
                             "--save-beats out, or give --tempo")
         hits = with_beats.on_grid(hits)
-        if int(classes) != 9:
-            hits = hits.reduce(int(classes))
+        if classes != hits.classes:
+            hits = hits.reduce(classes)
         if transcription in todo:  # first, for it may need beats that nobody found
             _make_folder(transcription)
             hits.save(transcription, **midi_options)

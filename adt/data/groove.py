@@ -15,7 +15,11 @@ import mido
 import numpy as np
 
 from ..errors import DataError
-from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECES, TD11_TO_ARTICULATION
+from ..vocabulary import (
+    ARTICULATION_INDEX,
+    PIECE_OF_ARTICULATION,
+    TD11_TO_ARTICULATION,
+)
 
 SPLITS = ("train", "validation", "test")
 
@@ -24,9 +28,7 @@ DUPLICATES = frozenset({"drummer2/session2/8"})
 
 _COLUMNS = ("id", "split", "midi_filename", "style", "bpm", "time_signature", "beat_type",
             "drummer")  #: of info.csv that are read
-_ARTICULATION_INDEX = {name: i for i, name in enumerate(ARTICULATIONS)}
-_PIECE_OF_ARTICULATION = np.array(
-    [PIECES.index(ARTICULATION_TO_PIECE[a]) for a in ARTICULATIONS])
+_PIECE_OF = np.array(PIECE_OF_ARTICULATION)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ class Performance:
     @property
     def pieces(self) -> np.ndarray:
         """Piece index (into `PIECES`) of each stroke, shape (n,)."""
-        return _PIECE_OF_ARTICULATION[self.articulations]
+        return _PIECE_OF[self.articulations]
 
     @property
     def duration(self) -> float:
@@ -99,7 +101,7 @@ def read_midi(path: Path | str) -> Performance:
             if message.type == "note_on" and message.velocity > 0:
                 articulation = TD11_TO_ARTICULATION.get(message.note)
                 if articulation is not None:
-                    strokes.append((now, _ARTICULATION_INDEX[articulation], message.velocity))
+                    strokes.append((now, ARTICULATION_INDEX[articulation], message.velocity))
     except (OSError, EOFError, ValueError, TypeError, IndexError, KeyError) as error:
         raise DataError(f"{path}: not a readable MIDI file "
                         f"({str(error) or repr(error)})") from error

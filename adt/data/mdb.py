@@ -17,7 +17,11 @@ from types import MappingProxyType
 import numpy as np
 
 from ..errors import DataError
-from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECES
+from ..vocabulary import (
+    ARTICULATION_INDEX,
+    ARTICULATIONS,
+    PIECE_OF_ARTICULATION,
+)
 
 #: Labels of MDB Drums → articulation, None for what is left out. The classes (TT, HH,
 #: CY) say less than the subclasses and stand for one of their pieces: score them as five.
@@ -32,7 +36,7 @@ MDB_TO_ARTICULATION: Mapping[str, str | None] = MappingProxyType({
     "TMB": None, "OT": None, "tambourine": None,
 })
 
-_PIECE_INDEX = np.array([PIECES.index(ARTICULATION_TO_PIECE[a]) for a in ARTICULATIONS])
+_PIECE_OF = np.array(PIECE_OF_ARTICULATION)
 _AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
 
 
@@ -66,7 +70,7 @@ class Track:
     @property
     def pieces(self) -> np.ndarray:
         """Piece index (into `PIECES`) of each onset, shape (n,)."""
-        return _PIECE_INDEX[self.articulations]
+        return _PIECE_OF[self.articulations]
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
@@ -88,7 +92,7 @@ def _read_onsets(path: Path) -> tuple[np.ndarray, np.ndarray]:
             if not 0 <= seconds < float("inf"):
                 raise ValueError
             if articulation is not None:
-                onsets.append((seconds, ARTICULATIONS.index(articulation)))
+                onsets.append((seconds, ARTICULATION_INDEX[articulation]))
         except (ValueError, KeyError):
             raise DataError(f"{path}: line {number} is not 'seconds<TAB>label' with seconds "
                             "from 0 and a label of MDB Drums or this project") from None

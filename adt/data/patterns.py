@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..vocabulary import ARTICULATION_INDEX as _A
 from ..vocabulary import ARTICULATIONS, MIN_HIT_DISTANCE
 from .groove import Performance
 
-_A = {name: index for index, name in enumerate(ARTICULATIONS)}
 _TOMS = np.array([_A["tom_high"], _A["tom_mid"], _A["tom_floor"]])
 
 #: (times, articulations, velocities) of some strokes; scalars are spread over the times.

@@ -17,8 +17,10 @@ import numpy as np
 
 from ..frames import SAMPLE_RATE
 from ..synth import (
+    MEMBRANE,
     decaying_mode,
-    fade_out,
+    draw,
+    finished,
     noise_band,
     partials,
     square_metal,
@@ -32,15 +34,10 @@ SYNTHETIC = "synthetic"
 #: Upper velocity of each layer, softest first.
 LAYERS = (28, 60, 95, 127)
 
-_MEMBRANE = (1.59, 2.14, 2.30, 2.65, 2.92, 3.50, 4.06)  #: ratios of a circular membrane's modes
+_MEMBRANE = MEMBRANE[:7]
 _LOW = ("kick", "tom_high", "tom_mid", "tom_floor")
 
 Stroke = Callable[[np.random.Generator, float], np.ndarray]  #: of take's generator and force 0..1
-
-
-def draw(rng: np.random.Generator, low: float, high: float) -> float:
-    """Uniform in the logarithm."""
-    return float(low * (high / low) ** rng.random())
 
 
 def burst(rng, t, low, high, decay):
@@ -272,7 +269,6 @@ def random_kit(seed: int) -> dict[str, list[list[np.ndarray]]]:
         Articulation → one list for each of `LAYERS` with a single take, float32 (samples,) at
         `SAMPLE_RATE`; amplitude grows about with velocity's square, brightness with it.
     """
-    from scipy.signal import lfilter
     rng = np.random.default_rng([seed, 0])
     drums = {"kick": _kick(rng), "snare": _snare(rng), "side_stick": _side_stick(rng),
              **_toms(rng), **_hats(rng), **_ride(rng), "crash": _crash(rng, 1.0),
@@ -287,10 +283,7 @@ def random_kit(seed: int) -> dict[str, list[list[np.ndarray]]]:
         for high in LAYERS:
             force = high / 127
             x = stroke(np.random.default_rng([seed, 2, index, high]), force)
-            pole = np.exp(-2 * np.pi * top * force ** dulls / SAMPLE_RATE)
-            x = lfilter([1 - pole], [1, -pole], x)
-            x *= fade_out(len(x))
-            x *= min(0.99, level) * force ** power / np.abs(x).max()
+            x = finished(x, top * force ** dulls, min(0.99, level) * force ** power)
             kit[name].append([x.astype(np.float32)])
     return kit
 

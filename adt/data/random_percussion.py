@@ -12,17 +12,12 @@ from collections.abc import Callable
 import numpy as np
 
 from ..frames import SAMPLE_RATE
-from ..synth import decaying_mode, noise_band, time_axis
+from ..synth import decaying_mode, draw, noise_band, time_axis
 
 #: Force of each stroke of an instrument, softest first.
 FORCES = (0.4, 0.7, 1.0)
 
 Stroke = Callable[[np.random.Generator, float], np.ndarray]  #: of take's generator and force 0..1
-
-
-def _log(rng: np.random.Generator, low: float, high: float) -> float:
-    """Uniform in the logarithm."""
-    return float(low * (high / low) ** rng.random())
 
 
 def _repeated(take: np.random.Generator, sound: np.ndarray, blows: int, seconds: float,
@@ -39,16 +34,16 @@ def _repeated(take: np.random.Generator, sound: np.ndarray, blows: int, seconds:
 def _jingles(rng: np.random.Generator, pairs: int, low: float, high: float, longest: float,
              seconds: float) -> Stroke:
     """Pairs of small plates, each a few sharp modes, all shaken by one blow."""
-    decay, modes = _log(rng, 0.03, longest), []
-    centre, spread = _log(rng, low, high), rng.uniform(0.15, 0.8)  # Hz, octaves
+    decay, modes = draw(rng, 0.03, longest), []
+    centre, spread = draw(rng, low, high), rng.uniform(0.15, 0.8)  # Hz, octaves
     for _ in range(pairs):
         first = centre * 2 ** (spread * rng.standard_normal())
         for ratio in (1.0, rng.uniform(1.02, 1.2), rng.uniform(1.3, 2.2)):
             if 1500 < first * ratio < 16000:
-                modes.append((first * ratio, rng.rayleigh() ** 2, decay * _log(rng, 0.5, 1.5)))
+                modes.append((first * ratio, rng.rayleigh() ** 2, decay * draw(rng, 0.5, 1.5)))
     modes = modes or [(centre, 1.0, decay)]
     blows, fall, rattle = int(rng.integers(2, 9)), rng.uniform(0.6, 1.0), rng.uniform(0, 0.6)
-    thump, pitch = (rng.uniform(0, 1.0) if rng.random() < 0.4 else 0.0), _log(rng, 150, 600)
+    thump, pitch = (rng.uniform(0, 1.0) if rng.random() < 0.4 else 0.0), draw(rng, 150, 600)
 
     def stroke(take, force):
         t = time_axis(min(1.2, seconds + 5 * decay))
@@ -61,17 +56,17 @@ def _jingles(rng: np.random.Generator, pairs: int, low: float, high: float, long
 
 
 def _tambourine(rng: np.random.Generator) -> Stroke:
-    return _jingles(rng, int(rng.integers(3, 13)), 3500, 9500, 0.3, _log(rng, 0.005, 0.06))
+    return _jingles(rng, int(rng.integers(3, 13)), 3500, 9500, 0.3, draw(rng, 0.005, 0.06))
 
 
 def _sleigh_bells(rng: np.random.Generator) -> Stroke:
-    return _jingles(rng, int(rng.integers(8, 25)), 3000, 7000, 0.4, _log(rng, 0.03, 0.12))
+    return _jingles(rng, int(rng.integers(8, 25)), 3000, 7000, 0.4, draw(rng, 0.03, 0.12))
 
 
 def _shaker(rng: np.random.Generator) -> Stroke:
-    low = _log(rng, 1500, 7000)
-    high, attack = low * rng.uniform(1.5, 4.0), _log(rng, 0.003, 0.05)
-    decay, grains = _log(rng, 0.015, 0.08), _log(rng, 50, 5000)  # grains a second
+    low = draw(rng, 1500, 7000)
+    high, attack = low * rng.uniform(1.5, 4.0), draw(rng, 0.003, 0.05)
+    decay, grains = draw(rng, 0.015, 0.08), draw(rng, 50, 5000)  # grains a second
 
     def stroke(take, force):
         t = time_axis(0.5)
@@ -82,10 +77,10 @@ def _shaker(rng: np.random.Generator) -> Stroke:
 
 
 def _clap(rng: np.random.Generator) -> Stroke:
-    low = _log(rng, 600, 1800)
+    low = draw(rng, 600, 1800)
     high, hands = low * rng.uniform(1.8, 5.0), int(rng.integers(1, 6))
-    seconds, short = rng.uniform(0.005, 0.035), _log(rng, 0.003, 0.012)
-    tail, decay = rng.uniform(0, 0.5), _log(rng, 0.03, 0.2)
+    seconds, short = rng.uniform(0.005, 0.035), draw(rng, 0.003, 0.012)
+    tail, decay = rng.uniform(0, 0.5), draw(rng, 0.03, 0.2)
 
     def stroke(take, force):
         t = time_axis(min(1.0, 0.1 + 5 * decay))
@@ -98,9 +93,9 @@ def _clap(rng: np.random.Generator) -> Stroke:
 def _modal(rng: np.random.Generator, low: float, high: float, count: int, shortest: float,
            longest: float, click: float) -> Stroke:
     """A few modes and a click: wood, bells."""
-    base = _log(rng, low, high)
-    modes = [(base, 1.0, _log(rng, shortest, longest))]
-    modes += [(base * rng.uniform(1.2, 5.0), rng.uniform(0.1, 1.0), _log(rng, shortest, longest))
+    base = draw(rng, low, high)
+    modes = [(base, 1.0, draw(rng, shortest, longest))]
+    modes += [(base * rng.uniform(1.2, 5.0), rng.uniform(0.1, 1.0), draw(rng, shortest, longest))
               for _ in range(rng.integers(1, count + 1))]
     longest = max(long for *_, long in modes)
 
@@ -122,8 +117,8 @@ def _bell(rng: np.random.Generator) -> Stroke:
 
 
 def _hand_drum(rng: np.random.Generator) -> Stroke:
-    pitch, decay = _log(rng, 190, 480), _log(rng, 0.03, 0.25)
-    slap, low = rng.uniform(0, 1.0), _log(rng, 700, 2500)
+    pitch, decay = draw(rng, 190, 480), draw(rng, 0.03, 0.25)
+    slap, low = rng.uniform(0, 1.0), draw(rng, 700, 2500)
 
     def stroke(take, force):
         t = time_axis(min(1.2, 0.1 + 5 * decay))

@@ -20,10 +20,9 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..frames import SAMPLE_RATE
 from ..output import atomic_path
-from ..vocabulary import ARTICULATIONS, GM_TO_ARTICULATION
+from ..vocabulary import ARTICULATION_INDEX, ARTICULATIONS, GM_TO_ARTICULATION
 from .groove import Performance
 
-_INDEX = {name: i for i, name in enumerate(ARTICULATIONS)}
 #: General MIDI programs: pianos, organs and guitars, and the guitars to play them instead.
 _REPLACED = frozenset([*range(0, 8), *range(16, 21), *range(24, 32)])
 _DISTORTED = (27, 29, 30)
@@ -47,9 +46,10 @@ class Song:
 
 def drums_of(midi, name: str = "", stop: float = np.inf) -> Performance:
     """The drum kit's strokes of a `pretty_midi.PrettyMIDI` with General MIDI drums."""
-    strokes = sorted({(note.start, _INDEX[GM_TO_ARTICULATION[note.pitch]]): note.velocity
+    known = {note: ARTICULATION_INDEX[name] for note, name in GM_TO_ARTICULATION.items()}
+    strokes = sorted({(note.start, known[note.pitch]): note.velocity
                       for i in midi.instruments if i.is_drum for note in i.notes
-                      if note.pitch in GM_TO_ARTICULATION and note.start < stop}.items())
+                      if note.pitch in known and note.start < stop}.items())
     times = np.array([t for (t, _), _ in strokes], np.float64)
     arts = np.array([a for (_, a), _ in strokes], np.int64)
     velocities = np.clip(np.array([v for _, v in strokes], np.int64), 1, 127)

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..frames import SAMPLE_RATE
-from ..vocabulary import ARTICULATIONS, PIECES, STEMGMD_TO_PIECE
+from ..vocabulary import ARTICULATION_INDEX, PIECES, STEMGMD_TO_PIECE
 from .groove import SPLITS, Performance, read_index, read_midi
 
 #: The ten kits, and the usual division: train on six, test on four.
@@ -139,7 +139,7 @@ def _open(path: Path):
 def _read_labels(path: Path) -> Performance:
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:  # Excel's has a mark
-            rows = [(float(r["time"]), ARTICULATIONS.index(r["articulation"]),
+            rows = [(float(r["time"]), ARTICULATION_INDEX[r["articulation"]],
                      int(r["velocity"])) for r in csv.DictReader(handle)]
         for time, _, velocity in rows:
             if not (0 <= time < float("inf") and 1 <= velocity <= 127):

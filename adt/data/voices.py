@@ -12,15 +12,15 @@ from typing import Mapping, Sequence
 import numpy as np
 
 from ..frames import SAMPLE_RATE
-from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM
+from ..vocabulary import ARTICULATION_INDEX, ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM
 from .groove import Performance
 from .kits import Kit, Sample
 
 #: Time constant with which a closing hi-hat damps the open one, seconds.
 CHOKE_DECAY = 0.030
 
-_CHOKES = frozenset(ARTICULATIONS.index(a) for a in ("hihat_closed", "hihat_pedal"))
-_CHOKED = frozenset(ARTICULATIONS.index(a) for a in ("hihat_open",))
+_CHOKES = frozenset(ARTICULATION_INDEX[a] for a in ("hihat_closed", "hihat_pedal"))
+_CHOKED = frozenset(ARTICULATION_INDEX[a] for a in ("hihat_open",))
 
 
 @dataclass(frozen=True, slots=True)

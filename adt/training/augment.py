@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..features import N_BANDS, band_centres, band_filters
+from ..frames import FRAME_RATE
 
 _CENTRES = band_centres()
 _OCTAVES = np.log2(_CENTRES / 1000.0)
@@ -55,7 +56,7 @@ def reverberate(sources: np.ndarray, seconds: np.ndarray, wet_db: float) -> np.n
     wet_db : float
         Level of the tail's energy against the direct sound's.
     """
-    decay = (10.0 ** (-6.0 / (100.0 * seconds))).astype(np.float32)
+    decay = (10.0 ** (-6.0 / (FRAME_RATE * seconds))).astype(np.float32)
     into = (float(db(wet_db)) * (1.0 - decay)).astype(np.float32)
     tail = np.empty_like(sources)
     state = np.zeros((sources.shape[0], sources.shape[2]), np.float32)

@@ -20,11 +20,18 @@ from ..data.voices import CHOKE_DECAY, voices
 from ..errors import DataError
 from ..features import N_BANDS, audio_to_bands, band_centres, reference_level, to_decibel
 from ..frames import FRAME_RATE, HOP, SAMPLE_RATE
-from ..vocabulary import ARTICULATION_TO_PIECE, ARTICULATIONS, PIECE_TO_STEM, PIECES, STEMS
+from ..vocabulary import (
+    ARTICULATION_INDEX,
+    ARTICULATIONS,
+    PIECE_OF_ARTICULATION,
+    PIECES,
+    STEM_OF_PIECE,
+    STEMS,
+)
 from . import augment
 from .oneshots import LEAD, POSITIONS, OneShots, one_shot, warp_matrix
 
-_STEM_OF = np.array([STEMS.index(PIECE_TO_STEM[ARTICULATION_TO_PIECE[a]]) for a in ARTICULATIONS])
+_STEM_OF = np.array(STEM_OF_PIECE)[list(PIECE_OF_ARTICULATION)]  # of an articulation
 #: A stroke is heard if in this many bands it adds this share of the power there.
 _BANDS, _AUDIBLE = 4, 0.12
 _FAINT_DB = -68.0  #: bands below this, relative to the clip's level, are as good as silent
@@ -35,7 +42,7 @@ _ABSENT = (0.05, 0.1, 0.1, 0.5, 0.25)
 #: tilt in dB an octave: cymbals duller than sampled ones, kicks with more click and room
 _TILT = {"hihat": (-7.0, 2.0), "cymbals": (-7.0, 2.0), "kick": (-2.0, 6.0)}
 #: drums that make the snare's wires rattle
-_RATTLING = frozenset(ARTICULATIONS.index(a)
+_RATTLING = frozenset(ARTICULATION_INDEX[a]
                       for a in ("kick", "tom_high", "tom_mid", "tom_floor"))
 #: width of an onset target in frames: neighbours count, the nearest frame most
 TARGET_WIDTH = 0.75
@@ -502,7 +509,7 @@ class ClipMaker:
         powers = np.zeros((len(ARTICULATIONS), self.frames, N_BANDS), np.float32)
         for piece, audio in clip.read(start, n_samples).items():
             if audio.any():
-                index = ARTICULATIONS.index(piece)
+                index = ARTICULATION_INDEX[piece]
                 sound = self._articulation(rng, index, harsh)
                 powers[index] = _coloured(audio_to_bands([audio])[: self.frames], sound)
         return powers, performance

@@ -10,8 +10,9 @@ import numpy as np
 from ..features import audio_to_bands, reference_level, to_decibel
 from ..frames import FRAME_RATE
 from ..peaks import pick_peaks
-from ..scoring import Scores, events
-from ..vocabulary import MIN_HIT_DISTANCE, PIECES
+from ..scoring import WINDOW, Scores, events, rates
+from ..transcription import Hit, Transcription
+from ..vocabulary import PIECES
 from .listener import strokes
 
 
@@ -43,23 +44,27 @@ def score(renders: Iterable[tuple], recordings: Iterable[tuple],
     """
     nine, five, by_kind = Scores(9), Scores(5), {}
     for i, (clip, activations) in enumerate(renders):
-        hits = pick_peaks(*forgiven(activations, clip), threshold)
+        found = _found(forgiven(activations, clip), threshold)
         for scores, n in ((nine, 9), (five, 5)):
-            scores.update(str(i), clip_events(clip, n),
-                          events([h[0] for h in hits], [PIECES[h[1]] for h in hits], n,
-                                 MIN_HIT_DISTANCE))
+            scores.update(str(i), clip_events(clip, n), found.events(n))
     for kind, name, truth, activations in recordings:
-        hits = pick_peaks(*activations, threshold)
-        by_kind.setdefault(kind, Scores(5)).update(name, truth, events(
-            [h[0] for h in hits], [PIECES[h[1]] for h in hits], 5, MIN_HIT_DISTANCE))
+        found = _found(activations, threshold)
+        by_kind.setdefault(kind, Scores(5)).update(name, truth, found.events(5))
     return {"f9_renders": pooled(nine), "f5_renders": pooled(five),
             **{f"f5_real_{kind}": pooled(scores) for kind, scores in by_kind.items()}}
 
 
-def pooled(scores: Scores, window: float = 0.05) -> float:
-    """Pooled F-measure over all classes and tracks."""
-    tp, fp, fn = scores.counts(window).sum(axis=0)
-    return float(2 * tp / max(1e-9, 2 * tp + fp + fn))
+def _found(activations: np.ndarray, threshold: float | None) -> Transcription:
+    """Hits of activations, shape (3, frames, 9)."""
+    return Transcription([Hit(time, PIECES[piece], max(1, round(127 * velocity)), confidence)
+                          for time, piece, velocity, confidence in
+                          pick_peaks(*activations, threshold)],
+                         activations.shape[1] / FRAME_RATE)
+
+
+def pooled(scores: Scores, window: float = WINDOW) -> float:
+    """Pooled F-measure over all classes and tracks, 0 if there is nothing."""
+    return rates(*scores.counts(window).sum(axis=0).tolist())["f_measure"] or 0.0
 
 
 def forgiven(activations: np.ndarray, clip) -> np.ndarray:

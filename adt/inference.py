@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import Callable, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Callable, Mapping, NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +38,9 @@ from .toms.low_toms import lend_levels
 from .transcription import Hit, Transcription
 from .velocity import VelocityNet, refine
 from .vocabulary import PIECES, STEMS
+
+if TYPE_CHECKING:
+    from .beats.tracking import BeatTracker
 
 Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
@@ -88,8 +91,9 @@ class Transcriber:
         `adt.peaks.DEFAULT_THRESHOLD`.
     bank, detectors, decoder, velocity : str or path, optional
         Weights, by the name of a packaged model or a file.
-    beats : bool
-        Track beats too, when called as a whole.
+    beats : bool or adt.BeatTracker
+        Track beats too, when called as a whole; with a tracker of one's own, such as one of
+        other weights.
 
     Examples
     --------
@@ -101,9 +105,9 @@ class Transcriber:
                  thresholds: Mapping[str, float] | None = None,
                  bank: Path | str | None = None, detectors: Path | str | None = None,
                  decoder: Path | str | None = None, velocity: Path | str | None = None,
-                 beats: bool = True):
-        self.demix, self.beats = demix, beats
-        self._tracker = None
+                 beats: bool | BeatTracker = True):
+        self.demix, self.beats = demix, beats is not False
+        self._tracker = None if isinstance(beats, bool) else beats
         self.device = pick_device(device)
         name = detectors or ("detectors" if demix else "detectors_mixture")
         self.network, self.description = load_network(

@@ -576,3 +576,17 @@ def test_some_training_clips_are_heard_as_stems_alone(hearing):
 def test_what_is_beside_the_stems_must_be_known():
     with pytest.raises(ConfigError, match="drums"):
         OnsetDetectors(beside="band")
+
+
+def test_beats_of_a_tracker_of_ones_own(small_bank, small_detectors):
+    from adt import Beats
+    asked = []
+
+    def tracker(hits, metre, first_beat, tempo_range, compound):
+        asked.append((metre, compound))
+        return Beats([0.0, 0.5, 1.0], [1, 2, 3])
+
+    listen = Transcriber(True, bank=small_bank, detectors=small_detectors[True], beats=tracker)
+    assert listen(beat(1.0), SAMPLE_RATE).beats.metre == 3 and asked == [(None, False)]
+    listen.beats = False
+    assert listen(beat(1.0), SAMPLE_RATE).beats is None

@@ -25,6 +25,8 @@ from .compound import track_compound
 
 if TYPE_CHECKING:
     from ..transcription import Transcription
+    from .bar_network import BarNetwork
+    from .beat_network import BeatNetwork
 
 __all__ = ["BeatTracker", "track_beats"]
 
@@ -60,8 +62,8 @@ class BeatTracker:
     119.8
     """
 
-    def __init__(self, device: str = "cpu", *, beats: Path | str | None = None,
-                 bars: Path | str | None = None):
+    def __init__(self, device: str = "cpu", *, beats: Path | str | BeatNetwork | None = None,
+                 bars: Path | str | BarNetwork | None = None):
         from ..network import load_network, pick_device
         from .bar_network import BarNetwork
         from .beat_network import BeatNetwork

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from ..errors import ConfigError, DataError
@@ -49,44 +51,21 @@ class Timing:
                  time_signature: str | None, first_beat: float | None, beats: str | None,
                  no_beats: bool = False, quantize: str | None = None, swing: str | None = None,
                  *, n_inputs: int):
-        from ..beats.tempo import regular_beats, tempo_map
+        _check_together({
+            "--tempo": tempo, "--tempo-range": tempo_range, "--beats": beats,
+            "--time-signature": time_signature, "--first-beat": first_beat,
+            "--quantize": quantize, "--swing": swing}, no_beats, n_inputs)
+        from ..beats.tempo import regular_beats
         from ..beats.tempo import time_signature as read
-        given = {"--tempo": tempo, "--tempo-range": tempo_range, "--beats": beats,
-                 "--time-signature": time_signature, "--first-beat": first_beat,
-                 "--quantize": quantize, "--swing": swing}
-        given = [name for name, value in given.items() if value is not None]
-        if no_beats and given:
-            raise ConfigError(f"--no-beats and {given[0]} exclude each other; drop one of them")
-        if tempo is not None and beats is not None:
-            raise ConfigError("--tempo and --beats exclude each other; drop one of them")
-        if tempo_range is not None and not (tempo is None and beats is None):
-            raise ConfigError("--tempo-range is for beats that are tracked; drop it, or "
-                              + ("--tempo" if beats is None else "--beats"))
         self._range = None if tempo_range is None else _range(tempo_range)
         self._metre, self._compound = read(time_signature) if time_signature else (None, False)
-        if beats is not None and ((time_signature and not self._compound)
-                                  or first_beat is not None):
-            raise ConfigError("--time-signature and --first-beat do not go with --beats, whose "
-                              "file says where the bars are; leave them out")
-        if beats is not None and n_inputs > 1:
-            raise ConfigError(f"--beats is of one song, not of {n_inputs}; give one input")
-        if first_beat is not None and not 0 <= first_beat < float("inf"):
-            raise ConfigError(f"first beat {first_beat}: expected seconds from 0")
+        if beats is not None and time_signature and not self._compound:
+            raise ConfigError(_OF_FILE)
         self._beats, self._regular = None, None
         self.tracked = not no_beats and tempo is None and beats is None
         self._first = first_beat
         if beats is not None:
-            from ..beats import Beats
-            from ..beats.compound import in_compound
-            self._beats = Beats.load(beats)
-            if len(self._beats) < 2:
-                raise ConfigError(f"{beats}: {len(self._beats)} beats; two at least are needed")
-            try:
-                if self._compound:
-                    self._beats = in_compound(self._beats, self._metre)
-                tempo_map(self._beats)
-            except ConfigError as error:
-                raise ConfigError(f"{beats}: {error}") from None
+            self._beats = _beats_of_file(beats, self._metre if self._compound else None)
         if tempo is not None:
             self._regular = lambda duration: regular_beats(
                 tempo, duration, first_beat=first_beat or 0.0, metre=self._metre or 4,
@@ -97,8 +76,6 @@ class Timing:
             from ..beats.quantize import check_grid
             check_grid(quantize, swing, self._compound or bool(self._beats
                                                                and self._beats.compound))
-        elif swing is not None:
-            raise ConfigError("--swing goes with --quantize, such as --quantize auto; add it")
 
     def __call__(self, hits, transcriber):
         """The hits with beats."""
@@ -134,6 +111,47 @@ class Timing:
                             "--quantize needs; give --tempo or --beats")
         from ..beats.quantize import quantize
         return quantize(hits, self._grid, self._swing)
+
+
+_OF_FILE = ("--time-signature and --first-beat do not go with --beats, whose file says where the "
+            "bars are; leave them out")
+
+
+def _check_together(values: Mapping[str, object], no_beats: bool, n_inputs: int) -> None:
+    """Raise ConfigError if options exclude each other, or need another."""
+    given = [name for name, value in values.items() if value is not None]
+    if no_beats and given:
+        raise ConfigError(f"--no-beats and {given[0]} exclude each other; drop one of them")
+    if {"--tempo", "--beats"} <= set(given):
+        raise ConfigError("--tempo and --beats exclude each other; drop one of them")
+    known = next((name for name in ("--tempo", "--beats") if name in given), None)
+    if known and "--tempo-range" in given:
+        raise ConfigError(f"--tempo-range is for beats that are tracked; drop it, or {known}")
+    if {"--beats", "--first-beat"} <= set(given):
+        raise ConfigError(_OF_FILE)
+    if "--beats" in given and n_inputs > 1:
+        raise ConfigError(f"--beats is of one song, not of {n_inputs}; give one input")
+    first = values["--first-beat"]
+    if first is not None and not 0 <= first < float("inf"):
+        raise ConfigError(f"first beat {first}: expected seconds from 0")
+    if "--swing" in given and "--quantize" not in given:
+        raise ConfigError("--swing goes with --quantize, such as --quantize auto; add it")
+
+
+def _beats_of_file(path: str, metre: int | None):
+    """Beats of a file, in bars of `metre` beats of three eighths if that is given."""
+    from ..beats import Beats
+    from ..beats.compound import in_compound
+    from ..beats.tempo import tempo_map
+    beats = Beats.load(path)
+    if len(beats) < 2:
+        raise ConfigError(f"{path}: {len(beats)} beats; two at least are needed")
+    try:
+        beats = beats if metre is None else in_compound(beats, metre)
+        tempo_map(beats)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return beats
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -91,19 +91,10 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         stems_todo = {path.stem for path in plan.stems(job) if path in todo}
         listening = share(progress, 0.0, 0.4 if stems_todo else 1.0)
         result = transcriber.activations(job.source, progress=listening)
-        if corrected is None:
-            hits = transcriber.hits(result)
-        else:
-            from ..calibration import calibrate as fit
-            fitted = fit(result, corrected, *part, thresholds=transcriber.thresholds)
-            hits = fitted.transcribe(transcriber, result, corrected)
-            console.say(f"{job.source}: {fitted.describe()}")
-        if not len(hits):
-            console.say(f"warning: {job.source}: no drums are heard in it")
-        heard = hits
+        heard = _heard(job, transcriber, result, corrected, part)
         if not {npz, plan.picture} & set(todo):
             result = None  # of a long song they are large
-        hits = with_beats(hits, transcriber)
+        hits = with_beats(heard, transcriber)
         found = hits.beats
         if plan.beats in todo and found is None:
             raise DataError(f"{job.source}: too little is struck to find beats; leave "
@@ -136,6 +127,20 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         return f"{len(hits)} hits, {transcription}"
 
     return batch.run(work)
+
+
+def _heard(job: Job, transcriber, activations, corrected, part):
+    """Hits of a song, those of a corrected part as they are; tells what was calibrated."""
+    if corrected is None:
+        hits = transcriber.hits(activations)
+    else:
+        from ..calibration import calibrate
+        fitted = calibrate(activations, corrected, *part, thresholds=transcriber.thresholds)
+        hits = fitted.transcribe(transcriber, activations, corrected)
+        console.say(f"{job.source}: {fitted.describe()}")
+    if not len(hits):
+        console.say(f"warning: {job.source}: no drums are heard in it")
+    return hits
 
 
 class _Plan:

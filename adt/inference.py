@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Mapping, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from .hits import pick_hits
 from .listening import Ear, Heard
 from .network import aligned, load_network, pick_device
 from .peaks import check_thresholds
+from .progress import Progress, share
 from .toms.low_end import LowEnd
 from .toms.low_toms import lend_levels
 from .transcription import Hit, Transcription
@@ -42,7 +43,6 @@ from .vocabulary import PIECES, STEMS
 if TYPE_CHECKING:
     from .beats.tracking import BeatTracker
 
-Progress = Callable[[float], None]
 #: Share of the work that decoding and the STFT are, for progress.
 _LISTENING = 0.35
 _LOUDEST = 100.0  #: sample, as times full scale: bands are kept as short floats
@@ -224,11 +224,9 @@ class Transcriber:
         adt.errors.AudioError
             If the input cannot be used as audio.
         """
-        listening = (lambda x: progress(x * _LISTENING)) if progress else None
-        thinking = (lambda x: progress(_LISTENING + x * (1 - _LISTENING))) if progress else None
-        power, *rest = self.bands(path_or_array, sr, listening)
+        power, *rest = self.bands(path_or_array, sr, share(progress, 0.0, _LISTENING))
         level, power = reference_level(power), pack(power, LEAD)  # the largest of all
-        heard = self._ear(power, level, thinking)
+        heard = self._ear(power, level, share(progress, _LISTENING, 1.0))
         del power
         return self._judge(heard, *rest)
 

@@ -8,7 +8,7 @@ blocks and chunks are cut leaves no more trace than the rounding of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from .features import to_decibel, unpack
 from .levels import GROUPS
 from .levels import levels as group_levels
 from .network import aligned, chunks, in_batches, in_parallel, rounded, workers
+from .progress import Progress
 from .toms.naming import BANDS as TOM_BANDS
 from .toms.naming import tom_bands
 from .vocabulary import PIECES, STEMS
@@ -71,7 +72,7 @@ class Ear:
         self.bank, self.network, self.device = bank, network, device
 
     def __call__(self, bands: np.ndarray, level: float,
-                 progress: Callable[[float], None] | None = None) -> Heard:
+                 progress: Progress | None = None) -> Heard:
         """Bands → what the networks say.
 
         Parameters

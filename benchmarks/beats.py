@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,47 @@ def annotated_beats(track: Track) -> Beats:
         raise DataError(f"{track.name}.beats: {error}; correct it") from error
 
 
+def measure(tracks: list[Track], systems: Mapping[str, Callable[[Path], Beats]]) -> dict[str, dict]:
+    """Figures of systems on the drums and on the songs of tracks with beats.
+
+    Returns
+    -------
+    dict
+        ``INPUT, SYSTEM`` → ``mean`` of the `FIGURES`, those of each of the ``tracks``, and
+        ``seconds`` that it took.
+    """
+    truth = {t.name: annotated_beats(t) for t in tracks}
+    figures: dict[str, dict] = {}
+    for kind, audio in (("drums alone", "drums"), ("songs", "mix")):
+        paths = {t.name: getattr(t, audio) for t in tracks if getattr(t, audio) is not None}
+        for name, track_beats in systems.items() if paths else ():
+            begun = time.monotonic()
+            scores = {n: score(truth[n], track_beats(path)) for n, path in paths.items()}
+            figures[f"{kind}, {name}"] = {
+                "mean": np.mean(list(scores.values()), axis=0), "tracks": scores,
+                "seconds": time.monotonic() - begun}
+    return figures
+
+
+def of_annotated_strokes(tracks: list[Track], tracker: BeatTracker) -> dict:
+    """Figures, as of `measure`, of beats that are tracked from the annotated strokes."""
+    scores = {t.name: score(annotated_beats(t), tracker(recordings.annotated(t)))
+              for t in tracks}
+    return {"mean": np.mean(list(scores.values()), axis=0), "tracks": scores}
+
+
+def table(figures: Mapping[str, Mapping]) -> str:
+    """Markdown table of the means."""
+    rows = []
+    for name, figure in figures.items():
+        kind, system = name.split(", ", 1)
+        barless = system == "librosa"
+        rows.append((kind, system, *(
+            tables.ABSENT if barless and f == FIGURES[3] else tables.number(x)
+            for f, x in zip(FIGURES, figure["mean"], strict=True))))
+    return tables.markdown(("input", "system", *FIGURES), rows, left=2)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the benchmark from the command line."""
     parser = report.parser("benchmarks.beats", __doc__, ["beats"])
@@ -97,9 +138,9 @@ def main(argv: list[str] | None = None) -> None:
     tracks = [t for t in read_mdb(args.data) if len(t.beats)]
     if not tracks:
         raise ConfigError(f"{args.data}: no track has beats (NAME.beats)")
-    truth = {t.name: annotated_beats(t) for t in tracks}
+    for track in tracks:  # before anything is listened to
+        annotated_beats(track)
     transcriber = {demix: Transcriber(demix, args.device) for demix in (True, False)}
-    tracker = BeatTracker(device=args.device)
     systems: dict[str, Callable[[Path], Beats]] = {
         "adt": lambda path: transcriber[True](path).beats or Beats([], []),
         "adt, no demixing": lambda path: transcriber[False](path).beats or Beats([], []),
@@ -107,28 +148,11 @@ def main(argv: list[str] | None = None) -> None:
     madmom = madmom_beats()
     if madmom:
         systems["madmom RNN"] = madmom
-    figures: dict[str, dict] = {}
-    rows = []
-    for kind, audio in (("drums alone", "drums"), ("songs", "mix")):
-        paths = {t.name: getattr(t, audio) for t in tracks if getattr(t, audio) is not None}
-        for name, track_beats in systems.items() if paths else ():
-            begun = time.monotonic()
-            scores = {n: score(truth[n], track_beats(path)) for n, path in paths.items()}
-            figures[f"{kind}, {name}"] = {
-                "mean": np.mean(list(scores.values()), axis=0), "tracks": scores,
-                "seconds": time.monotonic() - begun}
-            rows.append((kind, name))
-    oracle = {t.name: score(truth[t.name], tracker(recordings.annotated(t))) for t in tracks}
-    figures["annotated strokes, adt"] = {"mean": np.mean(list(oracle.values()), axis=0),
-                                         "tracks": oracle}
-    rows.append(("annotated strokes", "adt"))
-    table = tables.markdown(("input", "system", *FIGURES), [
-        (kind, name, *(tables.number(x) if not (name == "librosa" and f == FIGURES[3])
-                       else tables.ABSENT
-                       for f, x in zip(FIGURES, figures[f"{kind}, {name}"]["mean"], strict=True)))
-        for kind, name in rows], left=2)
+    figures = measure(tracks, systems)
+    figures["annotated strokes, adt"] = of_annotated_strokes(
+        tracks, BeatTracker(device=args.device))
     report.deliver(args, {"benchmark": "beats", "environment": report.environment(args.device),
-                          "figures": figures}, {"beats": table})
+                          "figures": figures}, {"beats": table(figures)})
 
 
 if __name__ == "__main__":

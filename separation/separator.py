@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Callable, Collection, Iterable, Iterator
+from typing import Collection, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from adt.features import (
 )
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.network import aligned, in_parallel, load_network, pick_device
+from adt.progress import Progress
 from adt.vocabulary import STEMS
 
 from . import RESIDUAL, WIENER
@@ -215,7 +216,7 @@ class Separator:
             yield samples[..., low:high]
 
     def __call__(self, audio: np.ndarray, sr: int,
-                 progress: Callable[[float], None] | None = None) -> dict[str, np.ndarray]:
+                 progress: Progress | None = None) -> dict[str, np.ndarray]:
         """Separate audio in memory.
 
         Parameters
@@ -294,7 +295,7 @@ def _fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
 
 def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residual: bool = False,
              wiener: float = WIENER, device: str = "cpu",
-             progress: Callable[[float], None] | None = None) -> dict[str, np.ndarray]:
+             progress: Progress | None = None) -> dict[str, np.ndarray]:
     """Separate a file or an array into stems, in memory.
 
     Parameters
@@ -332,7 +333,7 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
 
 def separate_file(path: Path | str, folder: Path | str, *, residual: bool = False,
                   wiener: float = WIENER, device: str = "cpu", suffix: str = ".wav",
-                  progress: Callable[[float], None] | None = None,
+                  progress: Progress | None = None,
                   separator: Separator | None = None,
                   only: Collection[str] | None = None) -> dict[str, Path]:
     """Separate a file into files of the same rate, length and channels, in constant memory.

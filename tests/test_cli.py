@@ -16,8 +16,9 @@ import soundfile
 
 from adt import audio, weights
 from adt.beats import Beats
-from adt.cli import batch, console, main
+from adt.cli import batch, main
 from adt.errors import OutputError
+from adt.progress import share
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import PIECES, STEMS
 
@@ -585,10 +586,10 @@ def test_progress_on_a_terminal(stub, monkeypatch):
 
 def test_share_of_progress():
     seen = []
-    part = console.share(seen.append, 0.4, 1.0)
+    part = share(seen.append, 0.4, 1.0)
     part(0.0), part(0.5), part(1.0)
     assert seen == pytest.approx([0.4, 0.7, 1.0])
-    assert console.share(None, 0, 1) is None
+    assert share(None, 0, 1) is None
 
 
 # ---- separate ----------------------------------------------------------------------------

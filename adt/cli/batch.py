@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..audio import find_audio
 from ..errors import AdtError, AudioError
+from ..progress import Progress
 from . import console
 
 
@@ -120,7 +121,7 @@ class Batch:
                 self._fail(job.source, problem)
         self.jobs = kept
 
-    def run(self, work: Callable[[Job, Callable[[float], None] | None], str]) -> int:
+    def run(self, work: Callable[[Job, Progress | None], str]) -> int:
         """Call ``work(job, progress)`` for every job; it returns a line for the terminal.
 
         Returns

@@ -7,11 +7,12 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import AdtError
+from ..progress import Progress
 
 
 def debug() -> bool:
@@ -69,7 +70,7 @@ def describe(problem: Exception, source: Path | None = None) -> str:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[float], None] | None]:
+def progress(label: str) -> Iterator[Progress | None]:
     """Progress bar on a terminal; gives a callable of the fraction done, else None."""
     if not on_terminal():
         yield None
@@ -78,14 +79,6 @@ def progress(label: str) -> Iterator[Callable[[float], None] | None]:
     with tqdm(total=1.0, desc=label, leave=False, file=sys.stderr,
               bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}") as bar:
         yield lambda fraction: bar.update(min(fraction, 1.0) - bar.n)
-
-
-def share(progress: Callable[[float], None] | None, first: float,
-          last: float) -> Callable[[float], None] | None:
-    """The part of a progress callable from fraction `first` to `last`."""
-    if progress is None:
-        return None
-    return lambda fraction: progress(first + (last - first) * fraction)
 
 
 @contextmanager

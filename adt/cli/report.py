@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from ..errors import OutputError
+from ..progress import share
 from . import options, outputs, timing
 from .batch import Batch, Job
-from .console import share
 
 _SUFFIXES = {".html": "html", ".htm": "html"}
 

@@ -8,9 +8,9 @@ import click
 
 from ..errors import ConfigError, DataError, OutputError
 from ..formats import MIDI, SHEETS, check, suffix_of
+from ..progress import share
 from . import console, options, outputs, timing
 from .batch import Batch, Job
-from .console import share
 
 
 @click.command(context_settings=options.SETTINGS)

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from ..frames import SAMPLE_RATE
 from ..notation import engrave_musicxml, stack, to_musicxml, to_pdf
 from ..notation.rhythm import extended
 from ..output import atomic_path, plain
+from ..progress import Progress, share
 from ..vocabulary import STEMS, class_names
 from .pictures import spectrogram, waveform
 from .tracks import MARK, START, encode_track
@@ -101,7 +102,7 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
                   stems: Mapping[str, np.ndarray] | None = None, *, title: str = "",
                   sound: bool = True, notation: bool = True, max_size: int = MAX_SIZE,
                   notes: Sequence[str] = (),
-                  progress: Callable[[float], None] | None = None) -> str:
+                  progress: Progress | None = None) -> str:
     """Text of a self-contained page on a transcription.
 
     Parameters
@@ -149,25 +150,12 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
     if score.problem:
         notes.append(f"There is no score, or not all of it: {score.problem}.")
     say(0.1)
-    data = {
-        "title": title, "file": _file_name(title), "duration": transcription.duration,
-        "pieces": list(class_names(transcription.classes)),
-        "hits": [[hit.time, class_names(transcription.classes).index(hit.piece), hit.velocity,
-                  round(hit.confidence, 3)] for hit in transcription],
-        "beats": _beats(transcription), "mark": MARK, "start": START,
-        "outline": None, "spectrogram": None, "tracks": [],
-    }
+    data = _of_hits(transcription, title)
     tracks: dict[str, np.ndarray] = {}
     if audio is not None:
-        audio, sr = audio_io.as_audio(audio, sr)
-        mono = audio.mean(axis=0) if len(audio) > 1 else audio[0]
-        data["duration"] = len(mono) / sr  # a file of hits may not know it
-        columns = min(60_000, int(_OUTLINE * len(mono) / sr) + 1)
-        data["outline"] = _text(waveform(mono, columns).tobytes())
-        picture = mono if sr == SAMPLE_RATE else audio_io.resample(mono[None], sr, SAMPLE_RATE)[0]
-        data["spectrogram"] = _text(spectrogram(picture))
-        if sound:
-            tracks = _mono_tracks(mono, stems)
+        mono, sr = _mono(audio, sr)
+        data.update(_of_audio(mono, sr))
+        tracks = _mono_tracks(mono, stems) if sound else {}
     say(0.25)
     size = sum(map(len, pages)) + len(data["outline"] or "") + len(data["spectrogram"] or "") \
         + 24 * len(transcription) + 60_000
@@ -175,35 +163,71 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
         notes.append("The score is too long to be shown here; adt transcribe writes it.")
         size -= sum(map(len, pages))
         pages = []
-    packed = {suffix: _pack(content) for suffix, content in sorted(
-        kept.items(), key=lambda item: (item[0] == ".pdf", len(item[1])))}
-    for suffix in list(packed):
-        if size + len(packed[suffix]) > max_size * (0.35 if tracks else 1):
-            notes.append(f"The {suffix[1:].upper()} file is too large to be embedded here; "
-                         f"adt transcribe writes it.")
-            del packed[suffix]
-        else:
-            size += len(packed[suffix])
+    room = max_size * (0.35 if tracks else 1) - size
+    data["downloads"], taken = _of_files(kept, room, notes)
+    size += taken
     if tracks:
         tracks, rate = _fit_tracks(tracks, data["duration"], max_size - size, notes)
         for number, (name, samples) in enumerate(tracks.items()):
             data["tracks"].append(
                 {"name": name, "mp3": _text(encode_track(samples, sr, rate))})
             say(0.25 + 0.7 * (number + 1) / len(tracks))
-    order = list(dict.fromkeys([*(s for s in _MIME if s in packed), *packed]))
-    data["downloads"] = [{"suffix": s, "type": _MIME.get(s, "application/octet-stream"),
-                          "gz": packed[s]} for s in order]
     data["score"] = pages
     data["notes"] = notes
     say(1.0)
     return _fill(title, data)
 
 
+def _of_hits(transcription, title: str) -> dict:
+    """What the page carries of a transcription, and its parts that are empty yet."""
+    names = class_names(transcription.classes)
+    return {
+        "title": title, "file": _file_name(title), "duration": transcription.duration,
+        "pieces": list(names),
+        "hits": [[hit.time, names.index(hit.piece), hit.velocity, round(hit.confidence, 3)]
+                 for hit in transcription],
+        "beats": _beats(transcription), "mark": MARK, "start": START,
+        "outline": None, "spectrogram": None, "tracks": [],
+    }
+
+
+def _mono(audio: np.ndarray, sr: int | None) -> tuple[np.ndarray, int]:
+    """The mean of the channels, and the sample rate."""
+    audio, sr = audio_io.as_audio(audio, sr)
+    return (audio.mean(axis=0) if len(audio) > 1 else audio[0]), sr
+
+
+def _of_audio(mono: np.ndarray, sr: int) -> dict:
+    """Duration (a file of hits may not know it) and pictures of a recording."""
+    columns = min(60_000, int(_OUTLINE * len(mono) / sr) + 1)
+    heard = mono if sr == SAMPLE_RATE else audio_io.resample(mono[None], sr, SAMPLE_RATE)[0]
+    return {"duration": len(mono) / sr, "outline": _text(waveform(mono, columns).tobytes()),
+            "spectrogram": _text(spectrogram(heard))}
+
+
+def _of_files(contents: Mapping[str, bytes], room: float,
+              notes: list[str]) -> tuple[list[dict], int]:
+    """Files to download that there is room for, the small ones first, and the bytes they take."""
+    packed, taken = {}, 0
+    for suffix, content in sorted(contents.items(),
+                                  key=lambda item: (item[0] == ".pdf", len(item[1]))):
+        text = _pack(content)
+        if taken + len(text) > room:
+            notes.append(f"The {suffix[1:].upper()} file is too large to be embedded here; "
+                         f"adt transcribe writes it.")
+            continue
+        packed[suffix] = text
+        taken += len(text)
+    order = dict.fromkeys([*(s for s in _MIME if s in packed), *packed])
+    return [{"suffix": s, "type": _MIME.get(s, "application/octet-stream"), "gz": packed[s]}
+            for s in order], taken
+
+
 def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: bool = True, *,
                  transcription=None, stems: bool = True, sound: bool = True,
                  notation: bool = True, title: str = "", max_size: int = MAX_SIZE,
                  classes: int = 9, device: str = "cpu", transcriber=None, separator=None,
-                 progress: Callable[[float], None] | None = None) -> Path:
+                 progress: Progress | None = None) -> Path:
     """Transcribe and separate a recording and write the page on it.
 
     Parameters
@@ -247,9 +271,6 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
     --------
     >>> adt.report.write_report("song.mp3", "song.html")        # doctest: +SKIP
     """
-    def part(first, last):
-        return None if progress is None else lambda x: progress(first + (last - first) * x)
-
     if isinstance(path_or_array, (str, os.PathLike)):
         audio = np.concatenate([b.mean(axis=0) for b in audio_io.stream(path_or_array)])[None]
         sr, title = SAMPLE_RATE, title or Path(path_or_array).stem
@@ -260,7 +281,7 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
         if transcriber is None:
             from ..inference import Transcriber
             transcriber = Transcriber(demix, device)
-        transcription = transcriber(path_or_array, sr, progress=part(0.0, 0.25))
+        transcription = transcriber(path_or_array, sr, progress=share(progress, 0.0, 0.25))
     if classes < transcription.classes:
         transcription = transcription.reduce(classes)
     separated, notes = None, []
@@ -270,10 +291,10 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
         if separator is None:
             from separation import Separator
             separator = Separator(device=device)
-        separated = separator(audio, sr, progress=part(0.25, 0.7))
+        separated = separator(audio, sr, progress=share(progress, 0.25, 0.7))
     text = render_report(transcription, audio, sr, separated, title=title, sound=sound,
                          notation=notation, max_size=max_size, notes=notes,
-                         progress=part(0.7, 1.0))
+                         progress=share(progress, 0.7, 1.0))
     with atomic_path(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(out)

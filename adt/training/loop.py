@@ -131,10 +131,7 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     model.train()
     batches = iter(make_batches(step * settings["batch"])) if step < steps else iter(())
     while step < steps:
-        batch = {k: v.to(device, torch.float32, non_blocking=True)
-                 for k, v in next(batches).items()}
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            losses = loss(model, batch)
+        losses = _losses(model, loss, next(batches), device, dtype)
         if not math.isfinite(losses["total"].detach()):
             raise ConfigError(f"the loss is {float(losses['total'].detach())} after {step} steps; "
                               "start anew with a lower train.learning_rate")
@@ -155,9 +152,7 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
             figures = validate(average.module)
             _set_random_state(drawn, device)  # as when the run goes on from the checkpoint
             speed = (step - began) / (time.monotonic() - started)
-            row = {"step": step, "lr": schedule.get_last_lr()[0], "steps_per_s": round(speed, 3),
-                   **{f"loss_{k}": round(v, 5) for k, v in running.items()},
-                   **{k: round(v, 5) for k, v in figures.items()}}
+            row = _row(step, schedule.get_last_lr()[0], speed, running, figures)
             print(json.dumps(row), flush=True)
             _log(log, row)
             plot_curves(log, out / "curves.png")
@@ -165,6 +160,21 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     if share:
         blend(average.module, before, share)
     return average.module, figures if figures and not share else validate(average.module)
+
+
+def _losses(model, loss: Callable, batch: dict, device: torch.device,
+            dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Losses of a batch, computed in `dtype`."""
+    batch = {k: v.to(device, torch.float32, non_blocking=True) for k, v in batch.items()}
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        return loss(model, batch)
+
+
+def _row(step: int, rate: float, speed: float, running: dict, figures: dict) -> dict:
+    """What the log says of a step."""
+    return {"step": step, "lr": rate, "steps_per_s": round(speed, 3),
+            **{f"loss_{k}": round(v, 5) for k, v in running.items()},
+            **{k: round(v, 5) for k, v in figures.items()}}
 
 
 def _share(config: dict) -> float:

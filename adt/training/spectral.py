@@ -517,19 +517,45 @@ class ClipMaker:
     def __call__(self, rng: np.random.Generator) -> Clip:
         s = self.settings
         harsh = rng.uniform(*s["harsh"])
-        own, performance = None, None
+        own, performance = None, None  # a band of the same song, and what it plays to
         if self.songs and rng.random() < s["song"]:
             own, performance = self._song(rng)
         powers, performance = self._play(rng, harsh, performance)
 
+        stems = self._in_room(powers, rng)
+        level = reference_level(stems.sum(axis=0)) if stems.any() else 0.0
+        sources = np.concatenate([stems, self._rest(own, performance, level, harsh, rng)])
+        colour = self._recording(sources, harsh, rng)
+        total = sources.sum(axis=0)
+        mixture = augment.interfere(sources, rng)
+
+        if rng.random() < s["band_limit"]:  # lossy coding or a low sample rate
+            lost = band_centres() > rng.uniform(7000, 17000)
+            mixture[:, lost] = 0.0
+            powers[..., lost] = 0.0  # nothing of a stroke is heard there
+
+        level = reference_level(mixture)
+        heard_level = level + rng.normal(0, s["gain_db"])
+        onset_frames = performance.times * FRAME_RATE
+        audible = self._audible(powers, colour, sources, performance, level)
+        return Clip(to_decibel(mixture, heard_level), stems_share(sources, total),
+                    *labels(onset_frames, performance.pieces, performance.velocities, audible,
+                            self.frames))
+
+    def _in_room(self, powers: np.ndarray, rng) -> np.ndarray:
+        """Stems of the articulations' powers, some of them in a room."""
         stems = np.zeros((len(STEMS), self.frames, N_BANDS), np.float32)
         for a in np.nonzero(powers.any(axis=(1, 2)))[0]:
             stems[_STEM_OF[a]] += powers[a]
-        if rng.random() < s["room"]:
+        if rng.random() < self.settings["room"]:
             times = rng.uniform(0.15, 1.4) * augment.tilt(rng.uniform(-1.0, 0.0))
             stems = augment.reverberate(stems, np.clip(times, 0.05, 2.0), rng.uniform(-22, -3))
-        level = reference_level(stems.sum(axis=0)) if stems.any() else 0.0
+        return stems
 
+    def _rest(self, own, performance: Performance, level: float, harsh: float,
+              rng) -> np.ndarray:
+        """What is not drums, shape (1, frames, bands); `level` is that of the drums in dB."""
+        s = self.settings
         rest = np.zeros((1, self.frames, N_BANDS), np.float32)
         if own is not None or self.accompaniment and rng.random() < s["accompaniment"]:
             low, high = s["accompaniment_db"]
@@ -541,9 +567,11 @@ class ClipMaker:
                 level + rng.uniform(-30, -3))
         if s["rumble"] and rng.random() < s["rumble"]:
             rest[0] += augment.rumble(rng, self.frames) * augment.db(level + rng.uniform(-30, 3))
-        sources = np.concatenate([stems, rest])
+        return rest
 
-        # the whole recording: equaliser, band limits, compression, noise
+    def _recording(self, sources: np.ndarray, harsh: float, rng) -> np.ndarray:
+        """Equalise, compress and add noise to all sources, in place; gains of the bands."""
+        s = self.settings
         colour = augment.random_eq(rng, rng.uniform(0, 4 * harsh))
         colour = colour * augment.tilt(rng.normal(0, 1.5 * harsh))
         if rng.random() < s["low_pass"] * harsh:
@@ -560,21 +588,7 @@ class ClipMaker:
         level = reference_level(sources.sum(axis=0))
         noise = level + rng.uniform(-80, -65 + 30 * harsh)
         sources[-1] += augment.noise_floor(rng, self.frames, noise)
-        total = sources.sum(axis=0)
-        mixture = augment.interfere(sources, rng)
-
-        if rng.random() < s["band_limit"]:  # lossy coding or a low sample rate
-            lost = band_centres() > rng.uniform(7000, 17000)
-            mixture[:, lost] = 0.0
-            powers[..., lost] = 0.0  # nothing of a stroke is heard there
-
-        level = reference_level(mixture)
-        heard_level = level + rng.normal(0, s["gain_db"])
-        onset_frames = performance.times * FRAME_RATE
-        audible = self._audible(powers, colour, sources, performance, level)
-        return Clip(to_decibel(mixture, heard_level), stems_share(sources, total),
-                    *labels(onset_frames, performance.pieces, performance.velocities, audible,
-                            self.frames))
+        return colour
 
     def _audible(self, powers, colour, sources, performance, level) -> np.ndarray:
         """Which strokes stand out of everything else in a few bands at least."""

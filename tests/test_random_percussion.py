@@ -6,7 +6,8 @@ import pytest
 from adt.data.random_percussion import FORCES, INSTRUMENTS, random_percussion
 from adt.features import N_BANDS
 from adt.frames import SAMPLE_RATE
-from adt.training.spectral import POSITIONS, load_percussion
+from adt.training.material import load_percussion
+from adt.training.oneshots import POSITIONS
 
 
 @pytest.fixture(scope="module")

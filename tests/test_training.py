@@ -25,14 +25,14 @@ from adt.features import DB_RANGE, N_BANDS
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.inference import Transcriber
 from adt.synth import write_kit
-from adt.training import augment, dataset, endless, loop, oneshots, spectral
+from adt.training import augment, dataset, endless, loop, material, oneshots, spectral, targets
 from adt.training.widening import widen
 from adt.vocabulary import ARTICULATIONS, STEMS
 from separation import Separator, UNetBank
 
 CONFIGS = Path(config.__file__).parents[1] / "configs"
 
-QUIET = spectral.INAUDIBLE_WEIGHT
+QUIET = targets.INAUDIBLE_WEIGHT
 SMALL = [
     "data.accompaniment=[band]", "data.real=none", "data.workers=0", "data.validation_clips=2",
     "randomise.clip_seconds=1.0", "train.steps=2", "train.batch=2", "train.precision=fp32",
@@ -838,12 +838,12 @@ def test_percussion_is_heard_and_in_no_stem(data, settings_of_clips, percussion)
     for content in (b"fLaC", b""):
         (percussion / "54_60.flac").write_bytes(content)
         with pytest.raises(DataError, match=r"54_60\.flac: stroke cannot be read"):
-            spectral.load_percussion(percussion)
+            material.load_percussion(percussion)
     soundfile.write(percussion / "54_60.flac", np.zeros(100), SAMPLE_RATE)
     with pytest.raises(DataError, match=r"54_60\.flac: .* without a sound"):
-        spectral.load_percussion(percussion)
+        material.load_percussion(percussion)
     (percussion / "54_60.flac").unlink()
-    more = spectral.load_percussion(percussion, 3)
+    more = material.load_percussion(percussion, 3)
     assert [chance for chance, _ in more] == pytest.approx([6, 1, 14 / 3, 14 / 3, 14 / 3])
     for n in range(8):
         rng = np.random.default_rng(n)
@@ -1008,7 +1008,7 @@ def test_toms_are_tuned_together(data, settings_of_clips):
                           st.booleans()), max_size=12))
 def test_labels_peak_at_the_nearest_frame(strokes):
     columns = [np.array(c) for c in zip(*strokes)] or [np.zeros(0)] * 4
-    onset, velocity, offset, weight = spectral.labels(*columns, 50)
+    onset, velocity, offset, weight = targets.labels(*columns, 50)
     for array in (onset, velocity, offset, weight):
         assert array.shape == (50, 9) and array.dtype == np.float32
     assert 0 <= onset.min() and onset.max() <= 1
@@ -1016,7 +1016,7 @@ def test_labels_peak_at_the_nearest_frame(strokes):
         frame = round(time)
         if frame >= 50:
             continue
-        assert onset[frame, piece] >= np.exp(-0.5 * (0.5 / spectral.TARGET_WIDTH) ** 2) - 1e-6
+        assert onset[frame, piece] >= np.exp(-0.5 * (0.5 / targets.TARGET_WIDTH) ** 2) - 1e-6
         if not heard:
             assert (weight[max(0, frame - 2):frame + 3, piece] == np.float32(QUIET)).all()
         alone = [t for t, p, _, _ in strokes if p == piece and abs(t - time) < 6] == [time]
@@ -1028,7 +1028,7 @@ def test_labels_peak_at_the_nearest_frame(strokes):
 
 
 def test_labels_between_two_near_strokes_belong_to_the_nearer():
-    onset, velocity, offset, _ = spectral.labels(
+    onset, velocity, offset, _ = targets.labels(
         np.array([10.0, 13.0]), np.array([2, 2]), np.array([127, 64]), np.array([True, True]), 30)
     assert onset[[10, 13], 2].tolist() == [1, 1]
     np.testing.assert_allclose(velocity[[11, 12], 2], [1.0, 64 / 127])
@@ -1038,8 +1038,8 @@ def test_labels_between_two_near_strokes_belong_to_the_nearer():
 def test_labels_become_the_events_again():
     from adt.training.validation import clip_events
     times = np.array([3.2, 20.6, 40.49, 60.0])
-    targets = spectral.labels(times, np.array([0, 1, 0, 8]), np.full(4, 90), np.ones(4, bool), 80)
-    events = clip_events(spectral.Clip(None, None, *targets), 9)
+    wanted = targets.labels(times, np.array([0, 1, 0, 8]), np.full(4, 90), np.ones(4, bool), 80)
+    events = clip_events(spectral.Clip(None, None, *wanted), 9)
     np.testing.assert_allclose(events["kick"], [0.032, 0.4049], atol=1e-6)
     np.testing.assert_allclose(events["snare"], [0.206], atol=1e-6)
     np.testing.assert_allclose(events["crash"], [0.6], atol=1e-6)

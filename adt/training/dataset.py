@@ -14,8 +14,9 @@ from ..data.stemgmd import TEST_KITS, read_stemgmd
 from ..data.stemgmd import Clip as StemClip
 from ..errors import ConfigError, DataError
 from . import endless
+from .material import load_accompaniment, load_percussion, load_songs
 from .oneshots import OneShots
-from .spectral import Clip, ClipMaker, load_accompaniment, load_percussion, load_songs
+from .spectral import Clip, ClipMaker
 
 
 def loader(maker: ClipMaker, config: dict, first: int = 0) -> torch.utils.data.DataLoader:

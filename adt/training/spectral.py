@@ -7,7 +7,6 @@ seed, so clip number n is the same on every run.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Sequence
 
 import numpy as np
@@ -24,19 +23,17 @@ from ..vocabulary import (
     ARTICULATION_INDEX,
     ARTICULATIONS,
     PIECE_OF_ARTICULATION,
-    PIECES,
     STEM_OF_PIECE,
     STEMS,
 )
 from . import augment
-from .oneshots import LEAD, POSITIONS, OneShots, one_shot, warp_matrix
+from .oneshots import LEAD, POSITIONS, OneShots, warp_matrix
+from .targets import labels
 
 _STEM_OF = np.array(STEM_OF_PIECE)[list(PIECE_OF_ARTICULATION)]  # of an articulation
 #: A stroke is heard if in this many bands it adds this share of the power there.
 _BANDS, _AUDIBLE = 4, 0.12
 _FAINT_DB = -68.0  #: bands below this, relative to the clip's level, are as good as silent
-#: weight of frames around a hit that nobody could hear: context may still tell of it
-INAUDIBLE_WEIGHT = 0.8
 #: which stem is missing where one is (`randomise.absent`): most often the hi-hat
 _ABSENT = (0.05, 0.1, 0.1, 0.5, 0.25)
 #: tilt in dB an octave: cymbals duller than sampled ones, kicks with more click and room
@@ -44,8 +41,6 @@ _TILT = {"hihat": (-7.0, 2.0), "cymbals": (-7.0, 2.0), "kick": (-2.0, 6.0)}
 #: drums that make the snare's wires rattle
 _RATTLING = frozenset(ARTICULATION_INDEX[a]
                       for a in ("kick", "tom_high", "tom_mid", "tom_floor"))
-#: width of an onset target in frames: neighbours count, the nearest frame most
-TARGET_WIDTH = 0.75
 
 
 @dataclass
@@ -63,7 +58,7 @@ class Clip:
     velocity, offset : ndarray, shape (frames, 9)
         Velocity (0..1) and offset in frames of the nearest onset.
     weight : ndarray, shape (frames, 9)
-        `INAUDIBLE_WEIGHT` around hits that nobody could hear, else 1.
+        `adt.training.targets.INAUDIBLE_WEIGHT` around hits that nobody could hear, else 1.
     """
 
     mixture: np.ndarray
@@ -72,122 +67,6 @@ class Clip:
     velocity: np.ndarray
     offset: np.ndarray
     weight: np.ndarray
-
-
-def labels(times, pieces, velocities, audible, frames: int):
-    """Frame-wise targets of onsets.
-
-    Parameters
-    ----------
-    times : ndarray, shape (n,)
-        Fractional frames.
-    pieces : ndarray of int, shape (n,)
-    velocities : ndarray, shape (n,)
-        1..127.
-    audible : ndarray of bool, shape (n,)
-
-    Returns
-    -------
-    onset, velocity, offset, weight : ndarray of float32, shape (frames, 9)
-    """
-    onset = np.zeros((frames, len(PIECES)), np.float32)
-    velocity, offset = np.zeros_like(onset), np.zeros_like(onset)
-    weight = np.ones_like(onset)
-    for time, piece, vel, heard in zip(times, pieces, velocities, audible):
-        nearest = int(round(time))
-        low, high = max(0, nearest - 2), min(frames, nearest + 3)
-        if low >= high:
-            continue
-        distance = time - np.arange(low, high)
-        target = np.exp(-0.5 * (distance / TARGET_WIDTH) ** 2)
-        span = slice(low, high)
-        better = target > onset[span, piece]
-        onset[span, piece] = np.where(better, target, onset[span, piece])
-        velocity[span, piece] = np.where(better, vel / 127.0, velocity[span, piece])
-        offset[span, piece] = np.where(better, distance, offset[span, piece])
-        if not heard:
-            weight[span, piece] = INAUDIBLE_WEIGHT
-    return onset, velocity, offset, weight
-
-
-def load_accompaniment(folders: Sequence[Path | str], progress: bool = False) -> list[np.ndarray]:
-    """Band powers (float16 magnitudes) of drumless recordings, unit loudness each."""
-    from ..audio import find_audio, stream
-
-    files = [f for folder in folders for f in find_audio([folder])]
-    if progress:
-        from tqdm import tqdm
-        files = tqdm(files, desc="accompaniment", unit="file", disable=None)
-    result = []
-    for path in files:
-        bands = audio_to_bands(stream(path))
-        if len(bands) < 200:
-            continue
-        result.append(_unit_loudness(bands))
-    if files and not result:
-        raise DataError(f"{folders[0]}: no recording of two seconds or more; give longer ones, or "
-                        "set data.accompaniment=null")
-    return result
-
-
-def load_songs(folder: Path | str, progress: bool = False) -> list[tuple[np.ndarray, Performance]]:
-    """Band powers (as `load_accompaniment`) and drums of the songs in a folder."""
-    from ..audio import stream
-    from ..data.songs import read_songs
-
-    songs = read_songs(folder)
-    if progress:
-        from tqdm import tqdm
-        songs = tqdm(songs, desc="songs", unit="song", disable=None)
-    result = []
-    for song in songs:
-        bands = audio_to_bands(stream(song.audio))
-        if len(bands) >= 200:
-            result.append((_unit_loudness(bands), song.performance))
-    return result
-
-
-def load_percussion(folder: Path | str | None, random: int = 0) -> list[tuple[float, list]]:
-    """Hand percussion: how often each instrument plays, and its strokes soft to loud.
-
-    Parameters
-    ----------
-    folder : path or None
-        From `adt.data.percussion.render_percussion`, if any.
-    random : int
-        So many instruments drawn at random beside them; two of three then play.
-
-    Returns
-    -------
-    list of (float, list)
-        A stroke is a list of one-shots at `POSITIONS`, the loudest frame of each at 0 dB.
-
-    Raises
-    ------
-    DataError
-        If there are no strokes in the folder, or one cannot be used.
-    """
-    from ..data.percussion import NOTES, read_percussion, read_stroke
-    from ..data.random_percussion import random_percussion
-
-    def shots(audio):
-        loud = np.abs(audio).max(axis=0)
-        onset = int(np.argmax(loud > 0.1 * loud.max()))
-        found = [one_shot(audio, onset, p) for p in range(POSITIONS)]
-        return [s / s.sum(axis=1).max() for s in found]
-
-    result = []
-    for note, paths in (read_percussion(folder) if folder else {}).items():
-        result.append((float(NOTES[note]), [shots(read_stroke(path)) for path in paths]))
-    chance = 2.0 * (sum(chance for chance, _ in result) or 1.0) / max(1, random)
-    result += [(chance, [shots(audio[None]) for audio in random_percussion(seed)[1]])
-               for seed in range(random)]
-    return result
-
-
-def _unit_loudness(bands: np.ndarray) -> np.ndarray:
-    bands /= augment.db(reference_level(bands))
-    return np.sqrt(np.minimum(bands, 6e4)).astype(np.float16)
 
 
 def _coloured(power: np.ndarray, sound: dict) -> np.ndarray:

@@ -201,7 +201,7 @@ def test_midi_songs(tmp_path):
     beats = adt.Beats(0.4 + 0.6 * np.arange(48), np.arange(48) % 4 + 1)
     Transcription(song.hits, song.duration, beats=beats).save(tmp_path / "song.mid")
     (tmp_path / "broken.mid").write_bytes(b"MThd")
-    with pytest.warns(UserWarning, match=r"broken\.mid: is left out, .* \(EOFError\)"):
+    with pytest.warns(UserWarning, match=r"broken\.mid: is left out, .*EOFError"):
         (rhythm,) = read_midi_songs(tmp_path)
     assert len(rhythm.times) == len(song)
     near = np.abs(rhythm.beats.downbeats[:, None] - beats.downbeats[:8]).min(axis=0)

@@ -241,16 +241,16 @@ def read_midi_songs(folder: Path | str) -> list[Rhythm]:
     DataError
         If no file in the folder can be used.
     """
-    import pretty_midi
+    from ..formats.midi import load
 
     songs = []
     for path in sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in (".mid", ".midi")):
         try:
-            midi = pretty_midi.PrettyMIDI(str(path))
+            midi = load(path)
             beats, bars = midi.get_beats(), midi.get_downbeats()
         except Exception as error:  # damaged files fail in mido in many ways
-            warnings.warn(f"{path}: is left out, it cannot be read "
-                          f"({str(error) or type(error).__name__})", stacklevel=2)
+            why = str(error).removeprefix(f"{path}: ") or type(error).__name__
+            warnings.warn(f"{path}: is left out, it cannot be read ({why})", stacklevel=2)
             continue
         drums = drums_of(midi, path.stem)
         if len(drums) < 32 or len(beats) < 16 or len(bars) < 2 or (np.diff(beats) <= 1e-3).any():

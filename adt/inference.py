@@ -125,7 +125,8 @@ class Transcriber:
         self.thresholds = {s: float(t) for s, t in (thresholds or {}).items()}
 
     @property
-    def _ear(self) -> Ear:
+    def ear(self) -> Ear:
+        """Bank and detectors, see `adt.listening`."""
         return Ear(self.bank, self.network, self.device)
 
     def bands(self, path_or_array: audio_io.AudioLike, sr: int | None = None,
@@ -182,7 +183,7 @@ class Transcriber:
         _check_bands(decibel)
         if not len(decibel):
             return np.zeros((len(STEMS), 0, N_BANDS), np.float32)
-        _, stems = self._ear.stems(aligned(decibel)[None])
+        _, stems = self.ear.stems(aligned(decibel)[None])
         return stems[0, :, : len(decibel)].cpu().numpy()
 
     def bands_to_activations(self, bands: Bands, progress: Progress | None = None) -> Activations:
@@ -196,7 +197,7 @@ class Transcriber:
             If the bands are none.
         """
         _check_bands(bands.power)
-        heard = self._ear(pack(bands.power, LEAD), reference_level(bands.power), progress)
+        heard = self.ear(pack(bands.power, LEAD), reference_level(bands.power), progress)
         return self._judge(heard, *bands[1:])
 
     def _judge(self, heard: Heard, duration: float, source: str,
@@ -226,7 +227,7 @@ class Transcriber:
         """
         power, *rest = self.bands(path_or_array, sr, share(progress, 0.0, _LISTENING))
         level, power = reference_level(power), pack(power, LEAD)  # the largest of all
-        heard = self._ear(power, level, share(progress, _LISTENING, 1.0))
+        heard = self.ear(power, level, share(progress, _LISTENING, 1.0))
         del power
         return self._judge(heard, *rest)
 

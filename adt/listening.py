@@ -9,7 +9,6 @@ blocks and chunks are cut leaves no more trace than the rounding of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from .detectors import OnsetDetectors, stem_decibel
 from .features import to_decibel, unpack
 from .levels import GROUPS
 from .levels import levels as group_levels
-from .network import aligned, chunks, in_batches, in_parallel, rounded, workers
+from .network import Pool, aligned, chunks, in_batches, in_parallel, rounded, workers
 from .progress import Progress
 from .toms.naming import BANDS as TOM_BANDS
 from .toms.naming import tom_bands
@@ -89,7 +88,7 @@ class Ear:
         kept = Heard(np.zeros((3, n, len(PIECES)), np.float32),
                      np.zeros((n, sources, GROUPS), np.float16),
                      None if self.bank is None else np.zeros((n, TOM_BANDS), np.float16))
-        with workers() as pool:
+        with workers(self.device) as pool:
             windows = self.windows(n, self._seen(bands, level, kept, pool))
             for batch, heard in in_parallel(
                     lambda window: (window[0], self.listen(window[1])), windows, pool):
@@ -125,7 +124,7 @@ class Ear:
         return heard.cpu().numpy()
 
     def _seen(self, bands: np.ndarray, level: float, kept: Heard,
-              pool: ThreadPoolExecutor) -> Iterator[torch.Tensor]:
+              pool: Pool) -> Iterator[torch.Tensor]:
         """What was seen, block after block; keeps levels and toms."""
         def look(batch):
             mixture, stems = self.stems(decibel(bands, level, batch))

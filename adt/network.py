@@ -6,9 +6,10 @@ one: they need not wait for each other after each layer. On a GPU chunks run in 
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
 from threading import Barrier, Lock
@@ -28,7 +29,7 @@ MULTIPLE = 8  #: frames that chunks are aligned to (the bank's deepest stride)
 
 
 def pick_device(name: str | torch.device) -> torch.device:
-    """Device by name: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto`` (a GPU if any).
+    """Device by name: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto`` (an NVIDIA GPU if any).
 
     Raises
     ------
@@ -157,15 +158,31 @@ def in_batches(pieces: Iterable[tuple[slice, slice]],
 _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 _STARTING = Lock()  #: while a pool starts, torch's number of threads is not what it should be
 
+if hasattr(os, "register_at_fork"):  # the other threads of a process are not in its child
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+
+class Pool(ThreadPoolExecutor):
+    """Threads, each with one thread of torch's own.
+
+    Attributes
+    ----------
+    threads : int
+    """
+
+    def __init__(self, threads: int):
+        super().__init__(threads, "adt", torch.set_num_threads, (1,))
+        self.threads = threads
+
 
 @contextmanager
-def workers() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as torch uses, each with one thread of torch's own."""
+def workers(device: torch.device) -> Iterator[Pool]:
+    """As many threads as torch uses on a CPU; one for another device, which is kept busy by it."""
     with _STARTING:
         threads = torch.get_num_threads()
-        pool = ThreadPoolExecutor(threads, "adt", torch.set_num_threads, (1,))
-        everyone = Barrier(threads)
-        list(pool.map(lambda _: everyone.wait(), range(threads)))
+        pool = Pool(threads if device.type == "cpu" else 1)
+        everyone = Barrier(pool.threads)
+        list(pool.map(lambda _: everyone.wait(), range(pool.threads)))
         torch.set_num_threads(threads)  # what the pool set is the default of new threads too
     try:
         yield pool
@@ -174,18 +191,16 @@ def workers() -> Iterator[ThreadPoolExecutor]:
 
 
 def in_parallel(function: Callable[[_Item], _Result], items: Iterable[_Item],
-                pool: ThreadPoolExecutor | None = None) -> Iterator[_Result]:
-    """Results of a function in the order of the items, several at work at a time.
+                pool: Pool) -> Iterator[_Result]:
+    """Results of a function in the order of the items, several at work at a time (`workers`).
 
-    By default in a pool of its own (`workers`). Items are taken only a few ahead of the
-    results, so that memory does not grow with their number; they may be results of another
-    function in the same pool.
+    Items are taken only a few ahead of the results, so that memory does not grow with their
+    number; they may be results of another function in the same pool.
     """
-    with workers() if pool is None else nullcontext(pool) as pool:
-        waiting = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > torch.get_num_threads() + 1:
-                yield waiting.popleft().result()
-        while waiting:
+    waiting = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > pool.threads + 1:
             yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

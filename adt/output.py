@@ -21,6 +21,14 @@ def plain(text: str) -> str:
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
 
 
+def same_file(first: Path | str, second: Path | str) -> bool:
+    """Whether two paths are of one file that exists, also where case does not count."""
+    try:
+        return os.path.samefile(first, second)
+    except OSError:
+        return False
+
+
 def check_place(path: Path | str) -> None:
     """Raise `OutputError` if `path` is a folder, or its folder does not exist."""
     path = Path(path)

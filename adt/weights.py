@@ -85,7 +85,12 @@ def _open(path: Path, tensors: bool = False) -> tuple[dict, dict[str, Any]]:
             raise ValueError("no description")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WeightsError(f"{path}: not weights of this package ({error}); {REMEDY}") from error
-    return {k: v.float() if v.is_floating_point() else v for k, v in loaded.items()}, description
+    return {k: _copied(v) for k, v in loaded.items()}, description
+
+
+def _copied(tensor):
+    """A tensor (float32 if it is of floats) that is no view of its file, which may be replaced."""
+    return tensor.float().clone() if tensor.is_floating_point() else tensor.clone()
 
 
 def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -> None:

@@ -163,9 +163,9 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     from adt.decoder import decode
     from adt.features import LEAD, audio_to_bands, pack, reference_level
     from adt.inference import Bands
-    from adt.listening import Ear, decibel
+    from adt.listening import decibel
     from adt.network import in_parallel, rounded, workers
-    ear = Ear(transcriber.bank, transcriber.network, transcriber.device)
+    ear = transcriber.ear
     times = {}
     times["decode"], blocks = median_time(lambda: list(stream(path)), runs)
     audio = torch.from_numpy(np.concatenate(blocks, axis=1))
@@ -189,12 +189,14 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         return [seen[..., keep] for seen, (_, keep) in zip(ear.look(mixture, stems), batch)]
 
     def detect():
-        with workers() as pool:
+        with workers(ear.device) as pool:
             seen = (part for parts in in_parallel(look, found, pool) for part in parts)
             return list(in_parallel(lambda window: ear.listen(window[1]),
                                     ear.windows(n, seen), pool))
 
-    times["bank"], found = median_time(lambda: list(in_parallel(separate, batches)), runs)
+    with workers(ear.device) as pool:
+        times["bank"], found = median_time(
+            lambda: list(in_parallel(separate, batches, pool)), runs)
     times["detectors"], _ = median_time(detect, runs)
     activations = transcriber.bands_to_activations(Bands(bands, 0.0))
     times["decoder"], _ = median_time(lambda: decode(

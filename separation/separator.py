@@ -31,7 +31,8 @@ from adt.features import (
     without_offset,
 )
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
-from adt.network import aligned, in_parallel, load_network, pick_device
+from adt.network import aligned, in_parallel, load_network, pick_device, workers
+from adt.output import same_file
 from adt.progress import Progress
 from adt.vocabulary import STEMS
 
@@ -193,15 +194,17 @@ class Separator:
         jobs = ((channel, keep, first) for spectra, keep, first
                 in _windows(stream_spectra(counted())) for channel in spectra)
         tail, given = None, 0
-        for first, channels in groupby(in_parallel(work, jobs), key=lambda done: done[0]):
-            added = np.array([stems for _, stems in channels]).swapaxes(0, 1)
-            if tail is not None:
-                added[..., : tail.shape[-1]] += tail
-            frames = 1 + (added.shape[-1] - N_FFT) // HOP
-            ready, tail = added[..., :frames * HOP], added[..., frames * HOP:]
-            ready /= _normaliser(first, first + frames)
-            yield from self._trim(ready, first * HOP, total)
-            given = (first + frames) * HOP
+        with workers(self.device) as pool:
+            for first, channels in groupby(in_parallel(work, jobs, pool),
+                                           key=lambda done: done[0]):
+                added = np.array([stems for _, stems in channels]).swapaxes(0, 1)
+                if tail is not None:
+                    added[..., : tail.shape[-1]] += tail
+                frames = 1 + (added.shape[-1] - N_FFT) // HOP
+                ready, tail = added[..., :frames * HOP], added[..., frames * HOP:]
+                ready /= _normaliser(first, first + frames)
+                yield from self._trim(ready, first * HOP, total)
+                given = (first + frames) * HOP
         if tail is not None:
             frames = given // HOP
             tail /= _normaliser(frames, frames + _HOPS, frames)[: tail.shape[-1]]
@@ -377,7 +380,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
                           f"choose of {', '.join(names)}")
     files = {name: folder / f"{name}{suffix}" for name in names if name in wanted}
     for file in files.values():
-        if file.resolve() == path.resolve():
+        if same_file(file, path):
             raise OutputError(f"{file}: is the input itself; choose another folder")
     with ExitStack() as stack:
         writers = {name: stack.enter_context(

@@ -7,6 +7,7 @@ from pathlib import Path
 import mir_eval
 import numpy as np
 import pytest
+import torch
 
 import adt
 import adt.weights
@@ -231,3 +232,16 @@ def test_training(tmp_path):
     assert BeatNetwork(4, (1, 2)).margin == 8
     assert isinstance(BeatTracker(beats=beats, bars=bars)(groove(100, 4)), adt.Beats)
     assert adt.weights.describe(bars)["training_data"]["songs"].startswith("0 MIDI songs")
+
+
+def test_what_follows_a_song_does_not_change_its_bars():
+    from adt.beats.bar_network import FEATURES, BarNetwork
+    torch.manual_seed(0)
+    network = BarNetwork(width=8).eval()
+    features = torch.rand(1, FEATURES, 24)
+    padded = torch.nn.functional.pad(features, (0, 40))
+    inside = (torch.arange(64) < 24)[None].float()
+    with torch.inference_mode():
+        alone, before = network(features)[0], network(padded, inside)[0, :24]
+    np.testing.assert_allclose(before, alone, atol=1e-6)
+    assert np.abs(alone - network(padded)[0, :24].detach()).max() > 1e-3  # silence is heard

@@ -1,6 +1,7 @@
 """Benchmarks on made-up material with stub systems."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -788,7 +789,7 @@ def test_picture_of_confusions_with_demixing(tmp_path):
     (["--clip", "-1"], "below zero"),
     (["--seconds", "0"], "above it"),
     (["--figures", "nowhere.json"], "nowhere.json"),
-    (["--images", "/dev/null"], "cannot be made"),
+    (["--images", os.devnull], "cannot be made"),
 ])
 def test_pictures_bad_options(material, argv, message, capsys):
     assert report.run(pictures.main, [
@@ -921,7 +922,7 @@ def test_quantize_bad_options(material, argv, message, capsys):
 
 
 @pytest.mark.parametrize("module, needed", [
-    (everything, "--results /dev/null"), (speed, "no.wav"), (transcription, "--data no"),
+    (everything, f"--results {os.devnull}"), (speed, "no.wav"), (transcription, "--data no"),
     (beats, "--data no"), (calibration, "--data no"), (quantize, "--groove no"),
     (separation, "--kits no --groove no"), (pictures, "--kits no --groove no --song no"),
 ])

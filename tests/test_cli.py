@@ -969,3 +969,30 @@ def test_info_names_what_a_model_is():
     assert result.returncode == 0
     for description in json.loads(result.stdout).values():
         assert {"kind", "training_data", "licence", "metrics"} <= set(description)
+
+
+def test_names_of_two_drives_and_of_two_ways_to_write_an_accent():
+    from pathlib import PureWindowsPath
+
+    from adt.cli.batch import _names
+    drives = [PureWindowsPath(f"{drive}:/Music/one.wav") for drive in "CD"]
+    assert _names(drives) == ["C/Music/one", "D/Music/one"]
+    assert _names([PureWindowsPath("C:/one.wav"), PureWindowsPath("D:/one.wav")]) == [
+        "C/one", "D/one"]
+    assert _names([Path("/a/\u00e9.wav"), Path("/b/e\u0301.wav")]) == ["a/\u00e9", "b/e\u0301"]
+    assert _names([Path("/a/Song .wav"), Path("/a/Wait...wav"), Path("/a/.wav")]) == [
+        "Song", "Wait", ".wav"]
+
+
+def test_output_in_a_narrow_encoding(tmp_path):
+    (tmp_path / "a.txt").write_text("0.5\tkick\n")
+    done = subprocess.run([sys.executable, "-m", "adt", "score", "a.txt", "a.txt"], cwd=tmp_path,
+                          capture_output=True, env={**os.environ, "PYTHONIOENCODING": "cp437"})
+    assert done.returncode == 0 and b"KD" in done.stdout and b"?" in done.stdout
+
+
+def test_a_drive_that_is_not_there(monkeypatch):
+    from adt.cli import outputs
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    with pytest.raises(OutputError, match="there is no"):
+        outputs.check_writable([Path("/nowhere/at/all")])

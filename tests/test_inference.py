@@ -1,6 +1,7 @@
 """From audio to hits with small untrained models: chunks, files, weights, timing."""
 
 import dataclasses
+import os
 import warnings
 import zipfile
 
@@ -590,3 +591,19 @@ def test_beats_of_a_tracker_of_ones_own(small_bank, small_detectors):
     assert listen(beat(1.0), SAMPLE_RATE).beats.metre == 3 and asked == [(None, False)]
     listen.beats = False
     assert listen(beat(1.0), SAMPLE_RATE).beats is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked there")
+def test_a_forked_process_transcribes_too(transcriber):
+    import multiprocessing
+    audio = beat(1.0)
+    here = [hit.time for hit in transcriber(audio, SAMPLE_RATE)]
+    context = multiprocessing.get_context("fork")
+    there = context.SimpleQueue()
+    child = context.Process(target=lambda: there.put(
+        [hit.time for hit in transcriber(audio, SAMPLE_RATE)]), daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of newer Pythons, of threads in the parent
+        child.start()
+    child.join(120)
+    assert child.exitcode == 0 and there.get() == pytest.approx(here)

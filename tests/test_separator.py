@@ -389,3 +389,10 @@ def test_nothing_is_said_on_the_way(packaged, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         separate_file(path, tmp_path / "out", residual=True)
+
+
+def test_the_input_by_another_name_is_not_replaced(packaged, tmp_path):
+    path = write(tmp_path / "in.wav", beat(2000))
+    (tmp_path / "kick.wav").hardlink_to(path)  # as kick.wav is Kick.wav on a Mac
+    with pytest.raises(OutputError, match="is the input itself"):
+        separate_file(path, tmp_path)

@@ -17,7 +17,6 @@ from .layers import GatedLayer
 
 PLACES = 12  #: between a beat and the next
 FEATURES = PLACES * 2 * len(PIECES)
-SILENT = 64  #: silent beats after the last, for clips that were learned from ended so
 
 
 def by_beat(times, pieces, velocities, confidences, beats) -> np.ndarray:
@@ -81,11 +80,25 @@ class BarNetwork(nn.Module):
             GatedLayer(width, d, nn.Dropout(dropout), kernel=3) for d in dilations])
         self.last = nn.Conv1d(width, 1, 1)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits, shape (batch, beats), of features of shape (batch, 216, beats)."""
-        inside = torch.ones_like(features[:, :1])  # so that padding differs from silence
-        x = torch.relu(self.first(torch.cat([features, inside], dim=1)))
-        return self.last(torch.relu(self.layers(x)))[:, 0]
+    def forward(self, features: torch.Tensor, inside: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits of downbeats.
+
+        Parameters
+        ----------
+        features : Tensor, shape (batch, 216, beats)
+        inside : Tensor, shape (batch, beats), optional
+            1 for the beats of each song and 0 for what follows them, as if nothing did; by
+            default all are of the song.
+
+        Returns
+        -------
+        Tensor, shape (batch, beats)
+        """
+        inside = torch.ones_like(features[:, :1]) if inside is None else inside[:, None]
+        x = torch.relu(self.first(torch.cat([features, inside], dim=1))) * inside
+        for layer in self.layers:
+            x = layer(x) * inside
+        return self.last(torch.relu(x))[:, 0]
 
     @torch.inference_mode()
     def downbeats(self, features: np.ndarray) -> np.ndarray:
@@ -100,6 +113,5 @@ class BarNetwork(nn.Module):
         -------
         ndarray of float64, shape (beats,)
         """
-        padded = nn.functional.pad(torch.from_numpy(features), (0, SILENT))
-        logits = self(padded[None].to(self.last.weight.device))[0, : features.shape[1]]
-        return logits.double().sigmoid().cpu().numpy()
+        logits = self(torch.from_numpy(features)[None].to(self.last.weight.device))[0]
+        return logits.cpu().double().sigmoid().numpy()  # Apple's GPUs have no float64

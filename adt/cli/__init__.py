@@ -60,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         Exit status: 0 done; 1 failed, said in one line on stderr; 2 wrong usage;
         130 interrupted.
     """
+    console.lossy_output()
     with console.plain_warnings(), console.exit_on_termination():
         try:
             status = cli.main(argv, prog_name="adt", standalone_mode=False)

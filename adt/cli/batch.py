@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..audio import find_audio
 from ..errors import AdtError, AudioError
@@ -45,8 +47,12 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     >>> unique_names([Path("...wav")])  # whose stem is the folder above
     ['...wav']
     """
-    paths = [Path(os.path.abspath(file)) for file in files]
-    leaves = [path.stem if path.stem.strip(".") else path.name for path in paths]
+    return _names([Path(os.path.abspath(file)) for file in files])
+
+
+def _names(paths: Sequence[PurePath]) -> list[str]:
+    """The same for absolute paths of any system."""
+    leaves = [path.stem.rstrip(" .") or path.name for path in paths]  # Windows ends no name so
     for _ in range(2):  # a suffix put back may meet a stem of that name
         for i in _clashes([str(path.parent / leaf) for path, leaf in zip(paths, leaves)]):
             leaves[i] = paths[i].name
@@ -54,13 +60,16 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     for depth in range(1, max((len(path.parts) for path in paths), default=0)):
         for i in _clashes(names):
             names[i] = "/".join((*paths[i].parts[1:-1][-depth:], leaves[i]))
+    for i in _clashes(names):  # on different drives
+        names[i] = "/".join((*re.findall(r"\w+", paths[i].drive), names[i]))
     return names
 
 
 def _clashes(names: Sequence[str]) -> list[int]:
-    """Indices of names that occur more than once, whatever their case."""
-    count = Counter(name.casefold() for name in names)
-    return [i for i, name in enumerate(names) if count[name.casefold()] > 1]
+    """Indices of names that are one for some file systems, whatever their case and accents."""
+    same = [unicodedata.normalize("NFC", name).casefold() for name in names]
+    count = Counter(same)
+    return [i for i, name in enumerate(same) if count[name] > 1]
 
 
 class Batch:

@@ -25,6 +25,12 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
+def lossy_output() -> None:
+    """Let stdout replace what its encoding lacks: no result is lost for a letter of its name."""
+    if getattr(sys.stdout, "errors", None) == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def say(text: str) -> None:
     """Print one line on stderr, above a progress bar if there is one."""
     line = " ".join(str(text).split())

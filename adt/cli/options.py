@@ -74,7 +74,7 @@ class _Device(click.ParamType):
 def device(default: str):
     """Option ``--device`` with a default."""
     return click.option("--device", metavar="DEVICE", type=_Device(), default=default,
-                        help="auto (a GPU if there is one), cpu, cuda, cuda:N or mps.")
+                        help="auto (an NVIDIA GPU if there is one), cpu, cuda, cuda:N or mps.")
 
 
 def two_numbers(option: str, text: str, form: str) -> tuple[float, float]:

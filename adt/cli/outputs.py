@@ -12,6 +12,7 @@ from separation import RESIDUAL
 
 from ..errors import ConfigError, OutputError
 from ..formats import MIDI, SUFFIXES, suffix_of
+from ..output import same_file
 from ..vocabulary import STEMS
 
 #: Suffix → choice of ``--format``.
@@ -53,8 +54,10 @@ def check_writable(folders: Iterable[Path]) -> None:
     for folder in dict.fromkeys(folders):
         existing = folder.absolute()
         try:
-            while not existing.exists():
+            while not existing.exists() and existing != existing.parent:
                 existing = existing.parent
+            if not existing.exists():
+                raise FileNotFoundError(errno.ENOENT, f"there is no {existing}")
             if not existing.is_dir():
                 raise NotADirectoryError(
                     errno.ENOTDIR, f"{existing} is a file")
@@ -92,7 +95,7 @@ def pending(source: Path, targets: Iterable[Path], force: bool,
         if not os.path.exists(target):
             todo.append(target)
             continue
-        if target.resolve() == source.resolve():
+        if same_file(target, source):
             raise OutputError(f"{target}: is the input itself; choose another place")
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; choose another name")

@@ -8,6 +8,7 @@ import click
 
 from ..errors import ConfigError, DataError, OutputError
 from ..formats import MIDI, SHEETS, check, suffix_of
+from ..output import same_file
 from ..progress import share
 from . import console, options, outputs, timing
 from .batch import Batch, Job
@@ -161,7 +162,7 @@ class _Plan:
         check(f"file{suffix}")
         self.suffix = suffix
         self._stems, self._activations = stems, activations
-        self._reads = [Path(path).resolve() for path in reads if path]
+        self._reads = [Path(path) for path in reads if path]
         self.picture = Path(picture) if picture else None
         self.beats = Path(beats) if beats else None
         for option, given in (("--plot", picture), ("--save-beats", beats)):
@@ -219,7 +220,7 @@ class _Plan:
         for path in found:
             if places & set(path.resolve().parents):
                 raise ConfigError(f"{path}: lies in another output's file; give another place")
-            if path.resolve() in self._reads:
+            if any(same_file(path, read) for read in self._reads):
                 raise ConfigError(f"{path}: is a file that is read; give the output another name")
         return found
 

@@ -126,7 +126,7 @@ def train_bars(config: dict, data: Path, out: Path, resume: bool = False,
     make = BarClips(groove, songs, config)
 
     def loss(model, batch):
-        each = bce(model(batch["features"]), batch["target"], reduction="none")
+        each = bce(model(batch["features"], batch["inside"]), batch["target"], reduction="none")
         return {"total": (each * batch["inside"]).sum() / batch["inside"].sum()}
 
     averaged, figures = fit(

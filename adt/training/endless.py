@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -46,7 +47,7 @@ class Endless(torch.utils.data.IterableDataset):
 
 def loader(make: Maker, config: dict, first: int = 0, stop: int | None = None,
            batch: bool = True) -> torch.utils.data.DataLoader:
-    """Clips or batches of them, made by as many processes as the configuration says.
+    """Clips or batches of them, made by as many processes as the configuration says on Linux.
 
     Parameters
     ----------
@@ -58,7 +59,8 @@ def loader(make: Maker, config: dict, first: int = 0, stop: int | None = None,
     batch : bool
         Batches of ``train.batch``, or one clip after the other.
     """
-    workers = config["data"]["workers"]
+    # elsewhere processes cannot be forked, at least not safely
+    workers = config["data"]["workers"] if sys.platform == "linux" else 0
     size = config["train"]["batch"] if batch else None
     return torch.utils.data.DataLoader(
         Endless(make, config["train"]["seed"], first, stop, size or 1),

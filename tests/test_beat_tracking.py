@@ -244,4 +244,35 @@ def test_what_follows_a_song_does_not_change_its_bars():
     with torch.inference_mode():
         alone, before = network(features)[0], network(padded, inside)[0, :24]
     np.testing.assert_allclose(before, alone, atol=1e-6)
-    assert np.abs(alone - network(padded)[0, :24].detach()).max() > 1e-3  # silence is heard
+    assert (alone - network(padded)[0, :24].detach()).abs().max() > 1e-3  # silence is heard
+
+
+@pytest.mark.parametrize("bars", [16, 96, 300])
+def test_a_long_song_keeps_its_metre(tracker, bars):
+    beat, hits = 60 / 124, []
+    for k in range(4 * bars):
+        time = 0.5 + k * beat
+        hits += [Hit(time, "snare" if k % 2 else "kick", 114, 0.9),
+                 Hit(time, "hihat_closed", 89, 0.9), Hit(time + beat / 2, "hihat_closed", 64, 0.9)]
+    found = tracker(Transcription(hits, 0.5 + 4 * bars * beat + 2))
+    assert found.metre == 4 and set(np.diff(np.flatnonzero(found.positions == 1))) == {4}
+
+
+@pytest.mark.parametrize("tempo", [40, 60, 65, 100])
+def test_three_eighths_are_not_two(tracker, tempo):
+    eighth, hits = 20 / tempo, []
+    for k in range(12 * 24):
+        hits.append(Hit(0.5 + k * eighth, "hihat_closed", 90 if k % 3 == 0 else 60))
+        if k % 3 == 0:
+            hits.append(Hit(0.5 + k * eighth, "snare" if k % 6 else "kick", 110))
+    song = Transcription(hits, 0.5 + 12 * 24 * eighth + 1)
+    assert tracker(song, metre=4, compound=True).tempo == pytest.approx(tempo, rel=0.02)
+
+
+def test_a_range_of_a_tenth(tracker):
+    for low in (60.0, 100.0, 120.0, 180.0):
+        adt.beats.tracking.check_tempo_range((low, low + low / 10))
+    hits = groove(100, 8)
+    assert tracker(hits, tempo_range=[80, 120]) == tracker(hits, tempo_range=(80, 120))
+    with pytest.raises(ValueError, match="two are needed"):
+        adt.Beats([], []).bars(3.0)

@@ -41,6 +41,22 @@ def test_a_kit_that_cannot_be_played_is_named(tmp_path, files, words):
         read_kit(tmp_path)
 
 
+@pytest.mark.parametrize("name", ['5', '"a/b"', '""', '".."', 'null', '"x", "family": ["a"]'])
+def test_a_kit_has_a_name_that_a_folder_may_have(tmp_path, name):
+    (tmp_path / "kit.json").write_text(
+        f'{{"name": {name}, "pieces": {{"kick": [{{"file": "a.wav", "velocity_hi": 127}}]}}}}')
+    with pytest.raises(DataError, match=r"kit\.json: name .*; expected texts"):
+        read_kit(tmp_path)
+
+
+def test_samples_that_are_no_numbers(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.array([0.0, np.nan, 0.5]), 44_100, subtype="FLOAT")
+    (tmp_path / "kit.json").write_text(
+        '{"name": "x", "pieces": {"kick": [{"file": "a.wav", "velocity_hi": 127}]}}')
+    with pytest.raises(DataError, match=r"a\.wav: has samples that are no numbers"):
+        read_kit(tmp_path).pick("kick", 100, 0)[0].audio
+
+
 def test_what_a_kit_need_not_say(tmp_path):
     (tmp_path / "kit.json").write_text(
         '{"name": "x", "pieces": {"kick": [{"file": "a.wav", "velocity_hi": 127}], "gong": []}}')
@@ -378,3 +394,14 @@ def test_demo_scores_against_the_truth(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "demo.mid", "demo.wav", "truth.mid"]
     assert len(Transcription.load(tmp_path / "out" / "truth.mid")) == len(played)
+
+
+def test_the_louder_of_two_notes_at_once_counts():
+    import pretty_midi
+
+    from adt.data.songs import drums_of
+    midi = pretty_midi.PrettyMIDI()
+    midi.instruments.append(pretty_midi.Instrument(0, is_drum=True))
+    midi.instruments[0].notes = [pretty_midi.Note(v, n, 0.5, 0.6) for v, n in (
+        (100, 38), (30, 40), (20, 35), (90, 36))]
+    assert drums_of(midi).velocities.tolist() == [90, 100]

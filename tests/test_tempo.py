@@ -430,3 +430,9 @@ def test_compound_beats_behind_a_pickup_come_back(bpm, metre, first, tmp_path):
     nearest = np.abs(back.times[:, None] - beats.times).argmin(axis=0)
     assert back.times[nearest] == pytest.approx(beats.times, abs=0.01)
     assert back.positions[nearest].tolist() == beats.positions.tolist()
+
+
+@pytest.mark.parametrize("first, start", [(1.2, 0.0), (1.2001, 0.0001), (0.4, 0.4), (2.4, 0.0)])
+def test_a_first_beat_a_bar_later_is_that_of_the_first_bar(first, start):
+    beats = regular_beats(150, 10, first_beat=first, metre=3)
+    assert beats.times[0] == pytest.approx(start, abs=1e-6) and beats.positions[0] == 1

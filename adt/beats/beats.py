@@ -150,6 +150,7 @@ class Beats:
         ValueError
             With fewer than two beats.
         """
+        self._counts()  # or there is no tempo
         edges = [int(k) for k in np.flatnonzero(self.positions == 1)]
         if not edges or edges[0] > 0:
             edges.insert(0, 0)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..transcription import Transcription
 
 _FASTEST = 130.0  #: beats a minute: faster ones are eighths unless they are divided by three
+_SLOWEST = 33.0  # beats a minute that are looked for in place of others
+_AROUND = 1.08  # factor, either way, by which those may be off
 
 
 def in_compound(beats: Beats, metre: int) -> Beats:
@@ -44,13 +46,13 @@ def in_compound(beats: Beats, metre: int) -> Beats:
                       f"or {3 * metre} (eighths)")
 
 
-def track_compound(track: Callable[[int], Beats], hits: Transcription, metre: int) -> Beats:
+def track_compound(track: Callable[..., Beats], hits: Transcription, metre: int) -> Beats:
     """Beats of three eighths, whether a tracker finds them or the eighths.
 
     Parameters
     ----------
     track : callable
-        Beats a bar → beats.
+        Beats a bar and, if wanted, slowest and fastest tempo → beats.
     hits : Transcription
         Those that are tracked.
     metre : int
@@ -64,6 +66,18 @@ def track_compound(track: Callable[[int], Beats], hits: Transcription, metre: in
     found = track(metre)
     if len(found) < 2:
         return found
-    if found.tempo > _FASTEST and not divided_by_three(hits.replace(beats=found)):
-        found = track(3 * metre)
+    if not divided_by_three(hits.replace(beats=found)):
+        if found.tempo > _FASTEST or not _divided(hits, found):  # the eighths themselves
+            found = track(3 * metre)
+        elif 2 / 3 * found.tempo > _SLOWEST:  # or two of them
+            slower = 2 / 3 * found.tempo
+            other = track(metre, (slower / _AROUND, slower * _AROUND))
+            if len(other) > 1 and divided_by_three(hits.replace(beats=other)):
+                found = other
     return in_compound(found, metre)
+
+
+def _divided(hits: Transcription, beats: Beats) -> bool:
+    """Whether more than a few hits lie between the beats."""
+    places = beats.position_of([hit.time for hit in hits]) % 1
+    return bool(((places > 0.15) & (places < 0.85)).mean() > 0.05)

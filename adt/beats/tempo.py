@@ -115,6 +115,8 @@ def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
         raise ConfigError(f"first beat {first_beat}: expected seconds from 0")
     beat = 60.0 / tempo
     start = first_beat % (beat * metre)
+    if beat * metre - start < 1e-6:  # beats are kept to the microsecond
+        start = 0.0
     count = max(2, int(np.ceil((duration - start) / beat - 1e-9)))
     return Beats(start + beat * np.arange(count), np.arange(count) % metre + 1, compound, metre)
 

@@ -39,6 +39,7 @@ _CHANGE = 0.01   # chance that the metre changes at a bar line
 _BREAK = 0.002   # chance that a bar is cut short, or a beat was lost or doubled
 _START = 0.5     # chance that the first beat begins a bar
 _NEUTRAL = 0.3   # activation at a beat that speaks neither for nor against a downbeat
+_OFFERED = 0.9   # quantile of the activations that is neutral at most
 _TEMPER = 0.25   # weight of one beat's evidence: bars that are alike do not count as many
 _STROKES = 8     # with fewer strokes there is nothing to track
 _NEAR = 0.25     # beats that a beat may be from a time that is known to be one
@@ -106,7 +107,7 @@ class BeatTracker:
         strokes = ([h.time for h in hits], [PIECES.index(h.piece) for h in hits],
                    [h.velocity / 127 for h in hits], [h.confidence for h in hits])
 
-        def track(metre: int | None) -> Beats:
+        def track(metre: int | None, tempo_range: tuple[float, float] = tempo_range) -> Beats:
             return self.track(*strokes, hits.duration, metre, first_beat, tempo_range)
 
         return track_compound(track, hits, metre) if compound else track(metre)
@@ -232,6 +233,7 @@ class BeatTracker:
 
         from .search import BeatModel
 
+        tempo_range = tuple(tempo_range)
         if tempo_range not in self._beat_decoders:  # a bar of one beat: beats alone
             decoder = DBNDownBeatTrackingProcessor(
                 beats_per_bar=[1], min_bpm=tempo_range[0], max_bpm=tempo_range[1],
@@ -260,7 +262,8 @@ class BeatTracker:
 def check_tempo_range(tempo_range: tuple[float, float]) -> None:
     """Raise ConfigError if beats cannot be looked for in a range of tempi."""
     low, high = tempo_range
-    if not _TEMPO_LIMITS[0] <= low <= high / 1.1 <= _TEMPO_LIMITS[1] / 1.1:
+    least, most = _TEMPO_LIMITS
+    if not (least <= low and low * 1.1 <= high + 1e-9 and high <= most):
         raise ConfigError(f"tempo range {low:g} to {high:g}: expected two tempi from "
                           f"{_TEMPO_LIMITS[0]:g} to {_TEMPO_LIMITS[1]:g} beats per minute, the "
                           "second a tenth above the first or more")
@@ -282,10 +285,14 @@ def bar_positions(downbeat: np.ndarray, metres: Sequence[int] = METRES) -> np.nd
     """
     from madmom_infer.ml.hmm import HiddenMarkovModel, ObservationModel, TransitionModel
 
+    # where nothing is sure, few downbeats must not be cheaper than many: long bars in long songs
+    offered = np.quantile(downbeat, _OFFERED) if len(downbeat) else _NEUTRAL
+    neutral = min(_NEUTRAL, max(0.02, float(offered)))
+
     class Downbeats(ObservationModel):
         def log_densities(self, observations):
             p = np.clip(observations, 0.01, 0.99)
-            odds = _TEMPER * np.log(p / (1 - p) * (1 - _NEUTRAL) / _NEUTRAL)
+            odds = _TEMPER * np.log(p / (1 - p) * (1 - neutral) / neutral)
             return np.stack([np.zeros_like(odds), odds], axis=1)
 
     share = np.array([_METRE_SHARES[METRES.index(m)] if m in METRES else 0.01 for m in metres])

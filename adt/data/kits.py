@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +79,8 @@ class Sample:
         if rate != SAMPLE_RATE:
             import soxr
             audio = soxr.resample(audio, rate, SAMPLE_RATE)
+        if not np.isfinite(audio).all():
+            raise DataError(f"{self.path}: has samples that are no numbers; write it again")
         return np.ascontiguousarray(audio.T)
 
 
@@ -173,7 +176,12 @@ def read_kit(folder: Path | str) -> Kit:
         if not layers or not all(map(math.isfinite, gain_db.values())):
             raise DataError(f"{folder / 'kit.json'}: no articulation of {', '.join(ARTICULATIONS)}"
                             ", or a gain that is no number")
-        return Kit(meta["name"], meta.get("family", meta["name"]), meta.get("licence", "unknown"),
+        name, family = meta["name"], meta.get("family", meta["name"])
+        if not (isinstance(name, str) and isinstance(family, str)
+                and re.fullmatch(r"[^/\\]*[^/\\.][^/\\]*", name)):
+            raise DataError(f"{folder / 'kit.json'}: name {name!r} and family {family!r}; expected "
+                            "texts, and a name that a folder may have")
+        return Kit(name, family, meta.get("licence", "unknown"),
                    meta.get("attribution", ""), meta.get("kind", ""), layers,
                    gain_db)
     except OSError as error:

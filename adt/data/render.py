@@ -242,7 +242,7 @@ def _choose_kits(kits_root: Path | str, names: Iterable[str] | None) -> list[Kit
     if unknown:
         raise DataError(f"{kits_root}: no kit {', '.join(unknown)}; "
                         f"choose from {', '.join(sorted(found))}")
-    return [found[name] for name in names]
+    return [found[name] for name in dict.fromkeys(names)]
 
 
 def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | str, *,

@@ -47,9 +47,10 @@ class Song:
 def drums_of(midi, name: str = "", stop: float = np.inf) -> Performance:
     """The drum kit's strokes of a `pretty_midi.PrettyMIDI` with General MIDI drums."""
     known = {note: ARTICULATION_INDEX[name] for note, name in GM_TO_ARTICULATION.items()}
-    strokes = sorted({(note.start, known[note.pitch]): note.velocity
-                      for i in midi.instruments if i.is_drum for note in i.notes
-                      if note.pitch in known and note.start < stop}.items())
+    notes = [note for i in midi.instruments if i.is_drum for note in i.notes
+             if note.pitch in known and note.start < stop]
+    notes.sort(key=lambda note: note.velocity)  # of two at once on one drum the louder counts
+    strokes = sorted({(note.start, known[note.pitch]): note.velocity for note in notes}.items())
     times = np.array([t for (t, _), _ in strokes], np.float64)
     arts = np.array([a for (_, a), _ in strokes], np.int64)
     velocities = np.clip(np.array([v for _, v in strokes], np.int64), 1, 127)

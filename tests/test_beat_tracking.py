@@ -247,13 +247,17 @@ def test_what_follows_a_song_does_not_change_its_bars():
     assert (alone - network(padded)[0, :24].detach()).abs().max() > 1e-3  # silence is heard
 
 
-@pytest.mark.parametrize("bars", [16, 96, 300])
-def test_a_long_song_keeps_its_metre(tracker, bars):
+@pytest.mark.parametrize("bars", [16, 96, 150, 300])
+@pytest.mark.parametrize("four", [False, True])
+def test_a_long_song_keeps_its_metre(tracker, bars, four):
+    """A backbeat, or four on the floor, that nothing but its length makes sure of."""
     beat, hits = 60 / 124, []
     for k in range(4 * bars):
         time = 0.5 + k * beat
-        hits += [Hit(time, "snare" if k % 2 else "kick", 114, 0.9),
-                 Hit(time, "hihat_closed", 89, 0.9), Hit(time + beat / 2, "hihat_closed", 64, 0.9)]
+        hits += [Hit(time + beat / 2, "hihat_open" if four else "hihat_closed", 70, 0.9)]
+        hits += [Hit(time, "kick", 110, 0.9)] if four or k % 2 == 0 else []
+        hits += [Hit(time, "snare", 105, 0.9)] if k % 2 else []
+        hits += [] if four else [Hit(time, "hihat_closed", 89, 0.9)]
     found = tracker(Transcription(hits, 0.5 + 4 * bars * beat + 2))
     assert found.metre == 4 and set(np.diff(np.flatnonzero(found.positions == 1))) == {4}
 

@@ -54,7 +54,7 @@ def test_samples_that_are_no_numbers(tmp_path):
     (tmp_path / "kit.json").write_text(
         '{"name": "x", "pieces": {"kick": [{"file": "a.wav", "velocity_hi": 127}]}}')
     with pytest.raises(DataError, match=r"a\.wav: has samples that are no numbers"):
-        read_kit(tmp_path).pick("kick", 100, 0)[0].audio
+        _ = read_kit(tmp_path).pick("kick", 100, 0)[0].audio
 
 
 def test_what_a_kit_need_not_say(tmp_path):

@@ -38,9 +38,9 @@ _METRE_SHARES = (0.03, 0.14, 0.71, 0.03, 0.06, 0.03)
 _CHANGE = 0.01   # chance that the metre changes at a bar line
 _BREAK = 0.002   # chance that a bar is cut short, or a beat was lost or doubled
 _START = 0.5     # chance that the first beat begins a bar
-_NEUTRAL = 0.3   # activation at a beat that speaks neither for nor against a downbeat
-_OFFERED = 0.9   # quantile of the activations that is neutral at most
+_NEUTRAL = 0.3   # activation that speaks neither for nor against a downbeat, in most songs
 _TEMPER = 0.25   # weight of one beat's evidence: bars that are alike do not count as many
+_ENOUGH = 96     # beats that may tell where the bars are if none of them is sure
 _STROKES = 8     # with fewer strokes there is nothing to track
 _NEAR = 0.25     # beats that a beat may be from a time that is known to be one
 _LEFT_OUT, _KNOWN = 0.01, 0.999  # activation near beats that are known to be none, and on one
@@ -285,14 +285,12 @@ def bar_positions(downbeat: np.ndarray, metres: Sequence[int] = METRES) -> np.nd
     """
     from madmom_infer.ml.hmm import HiddenMarkovModel, ObservationModel, TransitionModel
 
-    # where nothing is sure, few downbeats must not be cheaper than many: long bars in long songs
-    offered = np.quantile(downbeat, _OFFERED) if len(downbeat) else _NEUTRAL
-    neutral = min(_NEUTRAL, max(0.02, float(offered)))
+    neutral, temper = _weighed(np.asarray(downbeat, np.float64))
 
     class Downbeats(ObservationModel):
         def log_densities(self, observations):
             p = np.clip(observations, 0.01, 0.99)
-            odds = _TEMPER * np.log(p / (1 - p) * (1 - neutral) / neutral)
+            odds = temper * np.log(p / (1 - p) * (1 - neutral) / neutral)
             return np.stack([np.zeros_like(odds), odds], axis=1)
 
     share = np.array([_METRE_SHARES[METRES.index(m)] if m in METRES else 0.01 for m in metres])
@@ -319,6 +317,19 @@ def bar_positions(downbeat: np.ndarray, metres: Sequence[int] = METRES) -> np.nd
                               Downbeats((place == 0).astype(np.uint32)), initial)
     path, _ = model.viterbi(np.asarray(downbeat, np.float64))
     return place[path.astype(int)] + 1
+
+
+def _weighed(downbeat: np.ndarray) -> tuple[float, float]:
+    """Activation that speaks neither for nor against a downbeat, and the weight of one beat.
+
+    In a song that is sure of hardly any downbeat the first is that of the beats which may be one,
+    and all beats together weigh as much as `_ENOUGH`: if each gained or lost a little, long songs
+    would take to short or to long bars.
+    """
+    usual, best = np.quantile(downbeat, [0.75, 0.9]) if len(downbeat) else (_NEUTRAL, 1.0)
+    if best >= 0.5:
+        return _NEUTRAL, _TEMPER
+    return max(0.02, float(usual)), _TEMPER * min(1.0, _ENOUGH / len(downbeat))
 
 
 def _with_downbeat(beats: Beats, seconds: float) -> Beats:

@@ -221,7 +221,7 @@ class Transcription(Sequence):
             As in `reduce`; references are not merged.
         """
         import numpy as np
-        n_classes = n_classes or self.classes
+        n_classes = self.classes if n_classes is None else n_classes
         found: dict[str, list[float]] = {name: [] for name in class_names(n_classes)}
         for hit in self.reduce(n_classes, merge=merge):
             found[hit.piece].append(hit.time)

@@ -9,6 +9,7 @@ mixture's alone.
 
 from __future__ import annotations
 
+import copy
 from typing import Sequence
 
 import torch
@@ -18,7 +19,8 @@ from separation.bank import with_residual
 
 from .errors import ConfigError
 from .features import DB_RANGE, DECIBEL, scaled
-from .grouped import apart, parts, patched
+from .grouped import Heads, Shared, Taps, apart
+from .streaming import Streamed, through
 from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
 
 _MOST = max(len(p) for p in STEM_TO_PIECES.values())
@@ -52,7 +54,9 @@ class _Residual(nn.Module):
         nn.init.zeros_(self.body[-1].weight)  # begins as nothing: more layers do no harm
 
     def forward(self, x):
-        return torch.relu(x + self.body(x))
+        found = self.body(x)
+        reach = (x.shape[-1] - found.shape[-1]) // 2  # without padding frames are lost
+        return torch.relu(x[..., reach: x.shape[-1] - reach] + found)
 
 
 def _dilated(width, groups, dilation):
@@ -114,14 +118,20 @@ class OnsetDetectors(nn.Module):
         self.tcn = nn.Sequential(*[_dilated(width * g, g, d) for d in dilations])
         self.exchange = nn.ModuleDict({str(i): _exchange(width * g) for i in exchange})
         self.heads = nn.Conv2d(width * g, 3 * _MOST * g, 1, groups=g)
+        self.dilations = tuple(dilations)
         self.nets: Sequence[nn.Module] = ()
+        self.products: Sequence[nn.Module] = ()
 
     def take_apart(self) -> None:
         """Run one detector after the other from now on; for inference."""
-        self.nets = apart(self, ("front", "flatten", "tcn", "heads"), len(STEMS))
-        patched(self.exchange)
-        if not self.demix:
-            patched(self.front)
+        self.nets = apart(self, ("front", "flatten"), len(STEMS))
+        products = []
+        for i, layer in enumerate(self.tcn):
+            products.append(Taps(layer.body[0][0], layer.body[1], len(STEMS)))
+            if str(i) in self.exchange:
+                body = self.exchange[str(i)].body
+                products.append(Shared(body[0][0], body[1], len(STEMS)))
+        self.products = nn.ModuleList([*products, Heads(self.heads, len(STEMS))])
 
     def forward(self, mixture: torch.Tensor, stems: torch.Tensor | None = None):
         """Activations of a batch.
@@ -148,37 +158,66 @@ class OnsetDetectors(nn.Module):
         -------
         Tensor, shape (batch, 5 * width, 1, frames)
         """
+        x = self._inputs(mixture, stems).to(
+            self.front[0][0].weight.dtype, memory_format=torch.channels_last)
+        if not self.nets:
+            return self.flatten(self.front(x).transpose(2, 3))
+        own = x.chunk(len(self.nets), dim=1) if self.demix else [x] * len(self.nets)
+        return torch.cat([net.flatten(net.front(part).transpose(2, 3))
+                          for net, part in zip(self.nets, own)], dim=1)
+
+    def _inputs(self, mixture, stems):
+        """What the first layer reads."""
         if not self.demix:
-            x = scaled(mixture[:, None])
-        elif self.beside == "nothing":
-            x = scaled(stems)
-        else:
-            beside = scaled((mixture if self.beside == "mixture" else summed(stems))[:, None])
-            if self.training and self.blank:
-                seen = torch.rand(len(beside), 1, 1, 1, device=beside.device) >= self.blank
-                beside = beside * seen
-            stems = scaled(stems)
-            x = torch.stack([stems, beside.expand_as(stems)], dim=2).flatten(1, 2)
-        x = x.to(self.front[0][0].weight.dtype, memory_format=torch.channels_last)
-        nets = self.nets or (self,)
-        shared = 0 if self.demix else 1  # layers whose input is that of all detectors
-        own = parts(self.front[:shared](x), len(nets))
-        return torch.cat([net.flatten(net.front[shared:](part).transpose(2, 3))
-                          for net, part in zip(nets, own)], dim=1)
+            return scaled(mixture[:, None])
+        if self.beside == "nothing":
+            return scaled(stems)
+        beside = scaled((mixture if self.beside == "mixture" else summed(stems))[:, None])
+        if self.training and self.blank:
+            seen = torch.rand(len(beside), 1, 1, 1, device=beside.device) >= self.blank
+            beside = beside * seen
+        stems = scaled(stems)
+        return torch.stack([stems, beside.expand_as(stems)], dim=2).flatten(1, 2)
 
     def listen(self, x: torch.Tensor) -> torch.Tensor:
         """What `forward` ends with: activations from what `look` saw."""
-        nets = self.nets or (self,)
-        own = parts(x, len(nets))
-        for i in range(len(self.tcn)):
-            own = [net.tcn[i](part) for net, part in zip(nets, own)]
+        if self.products:
+            return torch.cat([through(self.streamed(), song[None], last=True) for song in x])
+        for i, layer in enumerate(self.tcn):
+            x = layer(x)
             if str(i) in self.exchange:
-                own = parts(self.exchange[str(i)](torch.cat(own, dim=1)), len(nets))
-        x = torch.cat([net.heads(part.to(net.heads.weight.dtype))
-                       for net, part in zip(nets, own)], dim=1)
-        batch, _, _, frames = x.shape
-        x = x.reshape(batch, len(STEMS), 3, _MOST, frames).transpose(1, 2)
-        return x.flatten(2, 3)[:, :, _SLOTS].transpose(2, 3).float()
+                x = self.exchange[str(i)](x)
+        return self._told(x)
+
+    def streamed(self) -> list[Streamed]:
+        """The layers of `listen` for one song that comes in parts, one after the other.
+
+        The first takes what `look` saw, shape (1, 5 * width, 1, frames); the last gives
+        activations, shape (1, 3, frames, 9).
+        """
+        if self.products:
+            nets = len(STEMS)
+            return [Streamed(lambda x: x[0, :, 0].unflatten(0, (nets, -1)).transpose(1, 2)),
+                    *(Streamed(layer, layer.reach, axis=1) for layer in self.products),
+                    Streamed(lambda x: _activations(x.transpose(1, 2)[None]))]
+        layers = []
+        for i, layer in enumerate(self.tcn):
+            layer = copy.deepcopy(layer)
+            layer.body[0][0].padding = (0, 0)
+            layers.append(Streamed(layer, self.dilations[i]))
+            if str(i) in self.exchange:
+                layers.append(Streamed(self.exchange[str(i)]))
+        return [*layers, Streamed(self._told)]
+
+    def _told(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.heads(x.to(self.heads.weight.dtype))
+        return _activations(x[:, :, 0].unflatten(1, (len(STEMS), -1)))
+
+
+def _activations(x: torch.Tensor) -> torch.Tensor:
+    """Outputs (batch, nets, 3 * slots, frames) of the heads → (batch, 3, frames, 9)."""
+    x = x.unflatten(2, (3, _MOST)).transpose(1, 2)
+    return x.flatten(2, 3)[:, :, _SLOTS].transpose(2, 3).float()
 
 
 def summed(stems: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import chain
-from typing import Iterable, Iterator
+from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -30,6 +30,7 @@ LEAD = 48  #: frames of silence that are put before a signal, see `lead_in`
 _TINY = 1e-12
 _OFFSET_HZ = 5.0  #: what is slower is no sound but the offset of a converter
 _OFFSET_FROM = SAMPLE_RATE // 2  # samples whose mean is the offset to begin with
+_BLOCK = 64  # frames that are transformed at once
 _GROWTH = 30_000  # frames that are made room for, or converted, at a time
 
 
@@ -81,9 +82,11 @@ def spectrum(padded: np.ndarray) -> np.ndarray:
 
 def band_power(spectra: np.ndarray) -> np.ndarray:
     """Band powers of STFT frames, shape (..., frames, N_BANDS) float32."""
+    import torch  # whose products leave other threads alone
+
     power = spectra.real ** 2
     power += spectra.imag ** 2
-    return power @ band_filters()
+    return (torch.from_numpy(power) @ torch.from_numpy(band_filters().copy())).numpy()
 
 
 def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -118,8 +121,8 @@ def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield block
 
 
-def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """STFT of audio that arrives in blocks, in constant memory.
+def windows(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Audio that arrives in blocks → the same as `spectrum` takes it, in constant memory.
 
     Parameters
     ----------
@@ -128,7 +131,7 @@ def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
     Yields
     ------
-    ndarray of complex64, shape (channels, frames, N_BINS)
+    ndarray of float32, shape (channels, N_FFT + HOP * (frames - 1))
         All together the ``n_frames(total)`` centred frames of the signal, the same
         however it is cut into blocks.
     """
@@ -140,7 +143,7 @@ def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         held = np.concatenate([held, block], axis=1)
         ready = (held.shape[1] - N_FFT) // HOP + 1
         if ready > 0:
-            yield spectrum(held[:, : N_FFT + (ready - 1) * HOP])
+            yield held[:, : N_FFT + (ready - 1) * HOP]
             held = held[:, ready * HOP:]
             done += ready
     if held is None or total == 0:
@@ -148,11 +151,26 @@ def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     left = n_frames(total) - done
     if left > 0:
         need = N_FFT + (left - 1) * HOP
-        held = np.pad(held, ((0, 0), (0, max(0, need - held.shape[1]))))[:, :need]
-        yield spectrum(held)
+        yield np.pad(held, ((0, 0), (0, max(0, need - held.shape[1]))))[:, :need]
 
 
-def audio_to_bands(blocks: Iterable[np.ndarray]) -> np.ndarray:
+def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """STFT of audio that arrives in blocks, in constant memory: `spectrum` of its `windows`."""
+    return map(spectrum, windows(blocks))
+
+
+def _mean_power(padded: np.ndarray) -> np.ndarray:
+    """Band powers of what `windows` yields, mean over its channels, shape (frames, N_BANDS)."""
+    frames = (padded.shape[1] - N_FFT) // HOP + 1
+    parts = []
+    for start in range(0, frames, _BLOCK):  # blocks that stay in the processor's cache
+        stop = min(frames, start + _BLOCK)
+        part = padded[:, start * HOP: N_FFT + (stop - 1) * HOP]
+        parts.append(band_power(spectrum(part)).mean(axis=0))
+    return np.concatenate(parts)
+
+
+def audio_to_bands(blocks: Iterable[np.ndarray], mapped: Callable = map) -> np.ndarray:
     """Band powers of a signal, mean over its channels.
 
     The mean of powers, not the power of the mean: instruments out of phase between
@@ -161,14 +179,15 @@ def audio_to_bands(blocks: Iterable[np.ndarray]) -> np.ndarray:
     Parameters
     ----------
     blocks : iterable of ndarray of float32, shape (channels, n)
+    mapped : callable
+        In place of ``map``, such as one of several threads.
 
     Returns
     -------
     ndarray of float32, shape (frames, N_BANDS)
     """
     bands, frames = np.zeros((0, N_BANDS), np.float32), 0
-    for spectra in stream_spectra(without_offset(blocks)):
-        part = band_power(spectra).mean(axis=0)
+    for part in mapped(_mean_power, windows(without_offset(blocks))):
         if frames + len(part) > len(bands):  # grows in place: no second copy of a long song
             bands.resize((frames + max(len(part), _GROWTH), N_BANDS), refcheck=False)
         bands[frames:frames + len(part)] = part

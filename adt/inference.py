@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
@@ -31,7 +32,7 @@ from .features import LEAD, N_BANDS, audio_to_bands, pack, reference_level
 from .frames import SAMPLE_RATE
 from .hits import pick_hits
 from .listening import Ear, Heard
-from .network import aligned, load_network, pick_device
+from .network import aligned, in_parallel, load_network, pick_device, workers
 from .peaks import check_thresholds
 from .progress import Progress, share
 from .toms.low_end import LowEnd
@@ -166,7 +167,8 @@ class Transcriber:
                 if progress and expected:
                     progress(min(1.0, n_samples / expected))
 
-        power = audio_to_bands(counted())
+        with workers(torch.device("cpu")) as pool:
+            power = audio_to_bands(counted(), partial(in_parallel, pool=pool))
         return Bands(power, n_samples / SAMPLE_RATE, source, low and low.finish())
 
     @torch.inference_mode()

@@ -1,14 +1,14 @@
 """Bank and detectors over a whole song.
 
-Every frame is looked at once, in blocks (bank, and the detectors' layers over frames and
-bands); then the detectors listen in chunks that overlap by all that they can hear. Where
-blocks and chunks are cut leaves no more trace than the rounding of
-`adt.network.short_floats`.
+Frames are looked at in blocks that overlap (bank, and the detectors' layers over frames and
+bands); the detectors listen to what was seen block after block (`adt.streaming`). Where
+blocks are cut leaves no more trace than the rounding of `adt.network.short_floats`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,13 +20,23 @@ from .detectors import OnsetDetectors, stem_decibel
 from .features import to_decibel, unpack
 from .levels import GROUPS
 from .levels import levels as group_levels
-from .network import Pool, aligned, chunks, in_batches, in_parallel, rounded, workers
+from .network import (
+    Pool,
+    aligned,
+    chunks,
+    in_batches,
+    in_parallel,
+    in_turn,
+    rounded,
+    workers,
+)
 from .progress import Progress
+from .streaming import Streamed, through
 from .toms.naming import BANDS as TOM_BANDS
 from .toms.naming import tom_bands
 from .vocabulary import PIECES, STEMS
 
-_BLOCK = 1024  #: frames looked at at once: layers over frames and bands are large
+_HANDS = 3  #: groups of the layers that listen; each may be at work on a part of its own
 
 
 class Heard(NamedTuple):
@@ -89,21 +99,19 @@ class Ear:
                      np.zeros((n, sources, GROUPS), np.float16),
                      None if self.bank is None else np.zeros((n, TOM_BANDS), np.float16))
         with workers(self.device) as pool:
-            windows = self.windows(n, self._seen(bands, level, kept, pool))
-            for batch, heard in in_parallel(
-                    lambda window: (window[0], self.listen(window[1])), windows, pool):
-                for (read, keep), own in zip(batch, heard):
-                    place = _place(read, keep)
-                    kept.out[:, place] = own[:, keep]
+            done = 0
+            for heard in self.listen(self._seen(bands, level, kept, pool), n, pool):
+                kept.out[:, done: done + heard.shape[1]] = heard
+                done += heard.shape[1]
                 if progress:
-                    progress(place.stop / n)
+                    progress(done / n)
         return Heard(kept.out[:, : len(bands)], kept.levels[: len(bands)],
                      None if kept.toms is None else kept.toms[: len(bands)])
 
     def blocks(self, n: int) -> Iterator[list[tuple[slice, slice]]]:
         """Batches of blocks of so many frames, see `adt.network.chunks`."""
         margin = rounded(self.network.look_margin + (self.bank.margin if self.bank else 0))
-        return in_batches(chunks(n, margin, most=_BLOCK), self.device)
+        return in_batches(chunks(n, margin), self.device)
 
     @torch.inference_mode()
     def stems(self, decibel: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -113,19 +121,45 @@ class Ear:
 
     @torch.inference_mode()
     def look(self, mixture: torch.Tensor, stems: torch.Tensor | None) -> torch.Tensor:
-        """Blocks and stems → what `listen` hears, shape (blocks, channels, 1, frames)."""
+        """Blocks and stems → what `listen` takes, shape (blocks, channels, 1, frames)."""
         return self.network.look(mixture, stems)
 
-    @torch.inference_mode()
-    def listen(self, seen: torch.Tensor) -> np.ndarray:
-        """What was seen of chunks → onset, velocity and offset, (chunks, 3, frames, 9)."""
-        heard = self.network.listen(seen)
-        heard[:, :2] = heard[:, :2].sigmoid()
-        return heard.cpu().numpy()
+    def listen(self, seen: Iterable[torch.Tensor], n: int, pool: Pool) -> Iterator[np.ndarray]:
+        """What was seen of a song, part after part → what is heard in it.
+
+        Parameters
+        ----------
+        seen : iterable of Tensor, shape (1, channels, 1, frames)
+            From `look`, without margins.
+        n : int
+            Frames of all parts.
+        pool : adt.network.Pool
+
+        Yields
+        ------
+        ndarray of float32, shape (3, frames, 9)
+            Onset and velocity, 0..1, and offset in frames.
+        """
+        layers = [*self.network.streamed(), Streamed(_chances)]
+        size = -(-len(layers) // _HANDS)
+        passed = self._counted(seen, n)
+        for first in range(0, len(layers), size):  # each hand has its own part at work
+            passed = in_turn(partial(_pass_on, layers[first: first + size]), passed, pool)
+        for heard, _ in passed:
+            if heard is not None:
+                yield heard[0].cpu().numpy()
+
+    @staticmethod
+    def _counted(seen: Iterable[torch.Tensor], n: int) -> Iterator[tuple[torch.Tensor, bool]]:
+        """Parts, and whether they are the last."""
+        done = 0
+        for part in seen:
+            done += part.shape[-1]
+            yield part, done == n
 
     def _seen(self, bands: np.ndarray, level: float, kept: Heard,
               pool: Pool) -> Iterator[torch.Tensor]:
-        """What was seen, block after block; keeps levels and toms."""
+        """What was seen, part after part; keeps levels and toms."""
         def look(batch):
             mixture, stems = self.stems(decibel(bands, level, batch))
             loud = group_levels(mixture, stems).cpu().numpy()
@@ -139,20 +173,22 @@ class Ear:
                 kept.levels[place] = loud[i, keep]
                 if kept.toms is not None:
                     kept.toms[place] = pitched[i, keep]
-                yield seen[i, ..., keep]
+            yield joined(seen, batch)
 
-    def windows(self, n: int, seen: Iterator[torch.Tensor]
-                ) -> Iterator[tuple[list, torch.Tensor]]:
-        """Batches of chunks that overlap: where they lie, and what was seen of them."""
-        margin = self.network.listen_margin
-        first, parts = 0, []
-        for batch in in_batches(chunks(n, margin), self.device):
-            stop = first + sum(part.shape[-1] for part in parts)
-            while stop < batch[-1][0].stop:
-                parts.append(next(seen))
-                stop += parts[-1].shape[-1]
-            whole = torch.cat(parts, dim=-1)
-            yield batch, torch.stack([whole[..., read.start - first: read.stop - first]
-                                      for read, _ in batch])
-            begin = max(first, _place(*batch[-1]).stop - margin)  # of what the next chunk reads
-            first, parts = begin, [whole[..., begin - first:]]
+
+def _chances(heard: torch.Tensor) -> torch.Tensor:
+    """Onset and velocity as 0..1 instead of logits, in place."""
+    heard[:, :2] = heard[:, :2].sigmoid()
+    return heard
+
+
+@torch.inference_mode()
+def _pass_on(layers: list[Streamed], passed: tuple[torch.Tensor | None, bool]
+             ) -> tuple[torch.Tensor | None, bool]:
+    part, last = passed
+    return through(layers, part, last), last
+
+
+def joined(seen: torch.Tensor, batch: list[tuple[slice, slice]]) -> torch.Tensor:
+    """What was seen of blocks that follow each other, without their margins, as one part."""
+    return torch.cat([seen[i: i + 1, ..., keep] for i, (_, keep) in enumerate(batch)], dim=-1)

@@ -22,7 +22,7 @@ from torch import nn
 from .errors import ConfigError, WeightsError
 from .weights import REMEDY, load_weights
 
-CHUNK = 3072  #: frames kept of a chunk, at most
+CHUNK = 1536  #: frames kept of a chunk, at most: layers over frames and bands are large
 _SHORT_CHUNK = 512  #: signals are not shared out among threads in smaller pieces
 BATCH = 16  #: chunks that a GPU takes at once
 MULTIPLE = 8  #: frames that chunks are aligned to (the bank's deepest stride)
@@ -105,8 +105,8 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
     return model.requires_grad_(False), description
 
 
-def chunks(n_frames: int, margin: int, chunk: int | None = None, *,
-           most: int = CHUNK) -> Iterator[tuple[slice, slice]]:
+def chunks(n_frames: int, margin: int,
+           chunk: int | None = None) -> Iterator[tuple[slice, slice]]:
     """Cut frames into chunks with margins.
 
     Parameters
@@ -117,9 +117,8 @@ def chunks(n_frames: int, margin: int, chunk: int | None = None, *,
         chunk does not depend on where it was cut (with `short_floats` it does by some 1e-3, so
         that another number of threads is as good as another machine).
     chunk : int, optional
-        Frames to keep of each; by default `most`, or less where that gives every
+        Frames to keep of each; by default `CHUNK`, or less where that gives every
         thread a share of a short signal.
-    most : int
 
     Yields
     ------
@@ -128,7 +127,7 @@ def chunks(n_frames: int, margin: int, chunk: int | None = None, *,
     """
     if chunk is None:
         share = -(-n_frames // (MULTIPLE * torch.get_num_threads())) * MULTIPLE
-        chunk = min(most, max(_SHORT_CHUNK, share))
+        chunk = min(CHUNK, max(_SHORT_CHUNK, share))
     for start in range(0, n_frames, chunk):
         stop = min(n_frames, start + chunk)
         low, high = max(0, start - margin), min(n_frames, stop + margin)
@@ -204,3 +203,19 @@ def in_parallel(function: Callable[[_Item], _Result], items: Iterable[_Item],
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def in_turn(function: Callable[[_Item], _Result], items: Iterable[_Item],
+            pool: Pool) -> Iterator[_Result]:
+    """Results of a function that takes the items in order, one at a time.
+
+    While it is at work on one, whatever makes the items goes on in the same pool.
+    """
+    running = None
+    for item in items:
+        result = running and running.result()
+        done, running = running, pool.submit(function, item)
+        if done:
+            yield result
+    if running:
+        yield running.result()

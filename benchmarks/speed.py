@@ -163,7 +163,7 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
     from adt.decoder import decode
     from adt.features import LEAD, audio_to_bands, pack, reference_level
     from adt.inference import Bands
-    from adt.listening import decibel
+    from adt.listening import decibel, joined
     from adt.network import in_parallel, rounded, workers
     ear = transcriber.ear
     times = {}
@@ -186,13 +186,11 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
 
     def look(job):
         batch, mixture, stems = job
-        return [seen[..., keep] for seen, (_, keep) in zip(ear.look(mixture, stems), batch)]
+        return joined(ear.look(mixture, stems), batch)
 
     def detect():
         with workers(ear.device) as pool:
-            seen = (part for parts in in_parallel(look, found, pool) for part in parts)
-            return list(in_parallel(lambda window: ear.listen(window[1]),
-                                    ear.windows(n, seen), pool))
+            return list(ear.listen(in_parallel(look, found, pool), n, pool))
 
     with workers(ear.device) as pool:
         times["bank"], found = median_time(

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from adt.features import scaled
-from adt.grouped import apart, parts, patched
+from adt.grouped import apart, parts
 from adt.vocabulary import STEMS
 
 
@@ -100,7 +100,6 @@ class UNetBank(nn.Module):
         """Run one net after the other from now on; for inference."""
         self.nets = apart(self, ("enter", "down", "deep", "narrow", "up", "leave"),
                           len(self.stems))
-        patched(self.enter)
 
     def forward(self, decibel: torch.Tensor) -> torch.Tensor:
         """Mask logits.
@@ -117,15 +116,13 @@ class UNetBank(nn.Module):
         x = scaled(decibel[:, None])
         x = x.to(self.enter[0][0].weight.dtype, memory_format=torch.channels_last)
         nets = self.nets or (self,)
-        own = parts(self.enter[0](x), len(nets))
         if isinstance(self.exchange, _Exchange):
-            passed = [_descend(net, part) for net, part in zip(nets, own)]
+            passed = [_descend(net, x) for net in nets]
             x = self.exchange(torch.cat([skips.pop() for skips in passed], dim=1))
             found = [_ascend(net, part, skips)
                      for net, part, skips in zip(nets, parts(x, len(nets)), passed)]
         else:  # net after net keeps the skips of one alone
-            found = [_ascend(net, (skips := _descend(net, part)).pop(), skips)
-                     for net, part in zip(nets, own)]
+            found = [_ascend(net, (skips := _descend(net, x)).pop(), skips) for net in nets]
         x = torch.cat(found, dim=1)  # (batch, stems * 2, frames, bands / 2)
         batch, _, frames, half = x.shape
         x = x.reshape(batch, len(self.stems), 2, frames, half)
@@ -133,8 +130,8 @@ class UNetBank(nn.Module):
 
 
 def _descend(net: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
-    """What a net, or all of them, makes of the first layer's output at every level."""
-    found = [net.enter[1](x)]
+    """What a net, or all of them, makes of the mixture at every level."""
+    found = [net.enter(x)]
     for down in net.down:
         found.append(down(found[-1]))
     found[-1] = found[-1] + net.deep(found[-1])

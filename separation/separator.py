@@ -1,9 +1,9 @@
 """Separation of audio into stems: masks of the bank on the STFT, mixture phase, overlap-add.
 
-Each channel of the input gets masks of its own, widened from bands to bins, so that
-the stereo image is kept. Audio passes through in chunks: memory does not grow with
-its length. The residual is what the stems leave of the input, so that stems and
-residual sum to the input exactly.
+All channels get the same masks, made of the mean of their powers and widened from bands to
+bins, so that the stereo image is kept; where they have little in common, each gets masks of
+its own. Audio passes through in chunks: memory does not grow with its length. The residual is
+what the stems leave of the input, so that stems and residual sum to the input exactly.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from adt.features import (
     band_power,
     lead_in,
     reference_level,
+    spectrum,
     stream_spectra,
     to_decibel,
     window,
+    windows,
     without_offset,
 )
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
@@ -39,10 +41,11 @@ from adt.vocabulary import STEMS
 from . import RESIDUAL, WIENER
 from .bank import UNetBank, masks
 
-_PASS = 960  #: frames that are separated at once
+_PASS = 1440  #: frames that are separated at once
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
 _BLOCK = 64  #: frames that are transformed back at once
 _HOPS = -(-N_FFT // HOP)  #: hops that a window spans
+_APART = 0.5  #: share of the power that is on one side: channels with little in common have more
 _LOUDEST = 1e12  #: sample, as times full scale; powers of more are no floats
 #: Floats in wav: a stem may swing further than the mixture, and nothing may be clipped.
 _SUBTYPE = {".wav": "FLOAT"}
@@ -83,34 +86,36 @@ def _widen(shares: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def overlap_add(shares: np.ndarray, spectra: np.ndarray) -> np.ndarray:
-    """Masked spectra of one channel, transformed back and summed, not yet normalised.
+    """Masked spectra of channels, transformed back and summed, not yet normalised.
 
     Parameters
     ----------
     shares : ndarray of float32, shape (frames, N_BANDS)
         Mask on bands.
-    spectra : ndarray of complex64, shape (frames, N_BINS)
+    spectra : ndarray of complex64, shape (channels, frames, N_BINS)
 
     Returns
     -------
-    ndarray of float32, shape (N_FFT + HOP * (frames - 1),)
+    ndarray of float32, shape (channels, N_FFT + HOP * (frames - 1))
     """
     from scipy.fft import irfft
 
     n = len(shares)
-    rows = np.zeros((n + _HOPS - 1, HOP), np.float32)
+    rows = np.zeros((len(spectra), n + _HOPS - 1, HOP), np.float32)
     gains = np.empty((_BLOCK, N_BINS), np.float32)
     masked = np.empty((_BLOCK, N_BINS), np.complex64)
     for start in range(0, n, _BLOCK):  # blocks that stay in the processor's cache
         part = slice(start, min(n, start + _BLOCK))
         size = part.stop - start
-        np.multiply(spectra[part], _widen(shares[part], gains[:size]), out=masked[:size])
-        pieces = irfft(masked[:size], n=N_FFT, axis=-1)
-        pieces *= window()
-        for k in range(_HOPS):
-            piece = pieces[:, k * HOP: (k + 1) * HOP]
-            rows[start + k: part.stop + k, : piece.shape[1]] += piece
-    return rows.reshape(-1)[: N_FFT + HOP * (n - 1)]
+        _widen(shares[part], gains[:size])
+        for channel, own in zip(spectra, rows):
+            np.multiply(channel[part], gains[:size], out=masked[:size])
+            pieces = irfft(masked[:size], n=N_FFT, axis=-1)
+            pieces *= window()
+            for k in range(_HOPS):
+                piece = pieces[:, k * HOP: (k + 1) * HOP]
+                own[start + k: part.stop + k, : piece.shape[1]] += piece
+    return rows.reshape(len(spectra), -1)[:, : N_FFT + HOP * (n - 1)]
 
 
 class Separator:
@@ -159,7 +164,8 @@ class Separator:
         shares = masks(torch.from_numpy(self.logits(decibel))[None])[0].numpy()
         return shares if self.wiener == 2.0 else wiener(shares, self.wiener)
 
-    def stream(self, blocks: Iterable[np.ndarray], level: float) -> Iterator[np.ndarray]:
+    def stream(self, blocks: Iterable[np.ndarray], level: float,
+               joint: bool = True) -> Iterator[np.ndarray]:
         """Separate audio that arrives in blocks, in constant memory.
 
         Parameters
@@ -168,6 +174,9 @@ class Separator:
             At `SAMPLE_RATE`.
         level : float
             From `adt.features.reference_level` of the whole signal.
+        joint : bool
+            One mask for all channels; otherwise each gets its own, which takes longer and
+            suits channels with little in common.
 
         Yields
         ------
@@ -183,21 +192,22 @@ class Separator:
                 yield block
 
         def work(job):
-            channel, keep, first = job
-            power = band_power(channel)
+            channels, keep, first = job
+            power = band_power(channels).mean(axis=0)
             begins = first == keep.start  # it is what the signal begins with
             shares = self.shares(to_decibel(
                 np.concatenate([lead_in(power[0]), power]) if begins else power, level))
             shares = shares[:-1, -len(power):][:, keep]
-            return first, [overlap_add(share, channel[keep]) for share in shares]
+            return first, np.array([overlap_add(share, channels[:, keep]) for share in shares])
 
-        jobs = ((channel, keep, first) for spectra, keep, first
-                in _windows(stream_spectra(counted())) for channel in spectra)
+        jobs = ((part, keep, first) for spectra, keep, first
+                in _windows(stream_spectra(counted()))
+                for part in ([spectra] if joint else spectra[:, None]))
         tail, given = None, 0
         with workers(self.device) as pool:
-            for first, channels in groupby(in_parallel(work, jobs, pool),
-                                           key=lambda done: done[0]):
-                added = np.array([stems for _, stems in channels]).swapaxes(0, 1)
+            for first, parts in groupby(in_parallel(work, jobs, pool),
+                                        key=lambda done: done[0]):
+                added = np.concatenate([stems for _, stems in parts], axis=1)
                 if tail is not None:
                     added[..., : tail.shape[-1]] += tail
                 frames = 1 + (added.shape[-1] - N_FFT) // HOP
@@ -240,10 +250,10 @@ class Separator:
         inner = audio_io.resample(audio, sr, SAMPLE_RATE)
         if not inner.shape[1]:  # less than a sample at the models' rate
             inner = np.zeros((len(audio), 1), np.float32)
-        level, _, offset = _level([inner])
+        level, _, offset, joint = _level([inner])
         inner = inner - offset  # which is no drum
         parts, done = [], 0
-        for part in self.stream([inner], level):
+        for part in self.stream([inner], level, joint):
             parts.append(part)
             done += part.shape[-1]
             if progress is not None:
@@ -372,7 +382,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     path, folder = Path(path), Path(folder)
     separator = separator or Separator(device=device, wiener=wiener)
     info = audio_io.probe(path)
-    level, n_inner, offset = _level(audio_io.stream(path), path)
+    level, n_inner, offset, joint = _level(audio_io.stream(path), path)
     names = [*STEMS, RESIDUAL] if residual else list(STEMS)
     wanted = set(names if only is None else [only] if isinstance(only, str) else only)
     if wanted - set(names):
@@ -402,7 +412,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
                     parts = [np.clip(part, -1.0, 1.0) for part in parts]
                 writers[RESIDUAL].write(mixture - sum(part[:, :n] for part in parts))
 
-        for stems in separator.stream((b - offset for b in audio_io.stream(path)), level):
+        for stems in separator.stream((b - offset for b in audio_io.stream(path)), level, joint):
             done += stems.shape[-1]
             write([out(stem) for out, stem in zip(outwards, stems)])
             if progress is not None:
@@ -416,10 +426,18 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
 
 
 def _level(blocks: Iterable[np.ndarray],
-           source: Path | str = "audio") -> tuple[float, int, np.ndarray]:
-    """Reference level, length and constant offset, shape (channels, 1), of streamed audio.
+           source: Path | str = "audio") -> tuple[float, int, np.ndarray, bool]:
+    """What there is to know of streamed audio beforehand.
 
-    One number a frame is kept.
+    Returns
+    -------
+    level : float
+        From `adt.features.reference_level`.
+    n_samples : int
+    offset : ndarray, shape (channels, 1)
+        Constant offset.
+    joint : bool
+        Whether the channels have so much in common that one mask is for all.
 
     Raises
     ------
@@ -427,6 +445,7 @@ def _level(blocks: Iterable[np.ndarray],
         If samples are far beyond full scale.
     """
     loudness, n_samples, total = [], 0, 0.0
+    aside = everywhere = 0.0
 
     def counted():
         nonlocal n_samples, total
@@ -439,11 +458,20 @@ def _level(blocks: Iterable[np.ndarray],
             total = total + block.sum(axis=1, keepdims=True, dtype=np.float64)
             yield block
 
-    for spectra in stream_spectra(without_offset(counted())):
-        loudness.append(band_power(spectra).mean(axis=0).sum(axis=-1, keepdims=True))
+    def listen(padded):
+        power = band_power(spectrum(padded))
+        mean = power.mean(axis=0)
+        return (mean.sum(axis=-1, keepdims=True), np.abs(power - mean).sum(dtype=np.float64),
+                power.sum(dtype=np.float64))
+
+    with workers(torch.device("cpu")) as pool:
+        for loud, beside, every in in_parallel(listen, windows(without_offset(counted())), pool):
+            loudness.append(loud)
+            aside, everywhere = aside + beside, everywhere + every
     known = n_samples >= SAMPLE_RATE  # the mean of less may be that of a stroke
     offset = np.float32(total / n_samples if known else 0 * total)
-    return reference_level(np.concatenate(loudness)), n_samples, offset
+    return (reference_level(np.concatenate(loudness)), n_samples, offset,
+            aside <= _APART * everywhere)
 
 
 class _Outwards:

@@ -578,12 +578,13 @@ def test_speed_command(untrained, tmp_path, capsys):
 
 
 def test_stages_are_timed_on_what_a_transcription_reads(untrained, tmp_path, monkeypatch):
-    from adt import inference, listening
+    from adt import inference, network
     from adt.audio import stream
     from adt.features import audio_to_bands
     from adt.inference import Bands
 
-    monkeypatch.setattr(listening, "_BLOCK", 64)
+    monkeypatch.setattr(network, "CHUNK", 64)
+    monkeypatch.setattr(network, "_SHORT_CHUNK", 64)
     path = tmp_path / "song.wav"
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, (2 * SAMPLE_RATE, 2)),
                     SAMPLE_RATE)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import time
 import warnings
 import zipfile
 
@@ -12,13 +13,14 @@ import torch
 from conftest import SMALL_BANK
 
 import adt
-from adt import inference, listening, network, peaks, weights
+from adt import inference, network, peaks, weights
 from adt.activations import Activations
 from adt.detectors import OnsetDetectors, stem_decibel, summed
 from adt.errors import AudioError, ConfigError, DataError, WeightsError
 from adt.features import N_BANDS
 from adt.frames import HOP, SAMPLE_RATE, n_frames
 from adt.inference import Transcriber
+from adt.streaming import Streamed, through
 from adt.vocabulary import PIECES, STEMS
 from separation import UNetBank, separator
 
@@ -109,6 +111,47 @@ def test_networks_taken_apart_say_the_same(small_bank, small_detectors, demix, b
             np.testing.assert_allclose(apart(*inputs), heard, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("step", [1, 3, 7, 40, 100])
+def test_songs_in_parts_sound_as_a_whole(apart, step):
+    """However they are cut, also into parts shorter than what layers reach over."""
+    torch.manual_seed(0)
+    detectors = OnsetDetectors(front=(2, 2, 2, 2), width=4, dilations=(1, 2, 8), exchange=(0, 2))
+    for parameter in detectors.parameters():  # zeros where a layer begins as nothing
+        torch.nn.init.normal_(parameter, std=0.3)
+    network.fuse(detectors.eval()).requires_grad_(False)
+    seen = torch.randn(1, 5 * 4, 1, 100)
+    with torch.inference_mode():
+        whole = detectors.listen(seen)
+        if apart:
+            detectors.take_apart()
+        layers, parts = detectors.streamed(), seen.split(step, dim=-1)
+        heard = [through(layers, part, last=i == len(parts) - 1) for i, part in enumerate(parts)]
+    heard = torch.cat([h for h in heard if h is not None], dim=2)
+    assert whole.std() > 0.1
+    np.testing.assert_allclose(heard, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_a_stage_takes_its_items_in_order():
+    """One at a time, while what makes them goes on; an error comes out."""
+    busy, most = [], []
+
+    def slow(item):
+        busy.append(item)
+        most.append(len(busy))
+        time.sleep(0.002)
+        busy.remove(item)
+        return -item
+
+    with network.workers(torch.device("cpu")) as pool:
+        made = network.in_parallel(lambda n: n + 1, range(20), pool)
+        assert list(network.in_turn(slow, made, pool)) == [-n for n in range(1, 21)]
+        assert max(most) == 1
+        assert list(network.in_turn(slow, [], pool)) == []
+        with pytest.raises(ZeroDivisionError):
+            list(network.in_turn(lambda n: 1 // n, [1, 0, 2], pool))
+
+
 @pytest.mark.parametrize("short", [torch.float32, torch.bfloat16])
 def test_networks_are_taken_apart_where_that_is_faster(small_bank, monkeypatch, short):
     monkeypatch.setattr(network, "short_floats", lambda device: short)
@@ -182,9 +225,8 @@ def test_thresholds_that_are_none_are_refused(transcriber):
 def test_chunk_borders_leave_no_trace(transcriber, monkeypatch):
     bands = transcriber.bands(beat(12.3), SAMPLE_RATE)
     whole = transcriber.bands_to_activations(bands)
-    monkeypatch.setattr(listening, "chunks", lambda n, margin, most=296: network.chunks(
-        n, margin, min(296, most)))
-    monkeypatch.setattr(listening, "_BLOCK", 64)
+    monkeypatch.setattr(network, "CHUNK", 64)
+    monkeypatch.setattr(network, "_SHORT_CHUNK", 64)
     cut = transcriber.bands_to_activations(bands)
     same(whole, cut)
     a, b = transcriber.hits(whole), transcriber.hits(cut)
@@ -314,10 +356,13 @@ def test_the_same_audio_gives_the_same_bytes(demix, small_bank, small_detectors,
 class Loudest(torch.nn.Module):
     """Says that every frame louder than its neighbours is a kick of its loudness."""
 
-    demix, look_margin, listen_margin = False, 0, 0
+    demix, look_margin = False, 0
 
     def look(self, mixture, stems=None):
         return mixture.sum(dim=2)[:, None, None]
+
+    def streamed(self):
+        return [Streamed(self.listen, reach=1)]
 
     def listen(self, x):
         level = x[0, 0, 0]
@@ -327,7 +372,7 @@ class Loudest(torch.nn.Module):
         out = torch.full((1, 3, len(level), len(PIECES)), -20.0)
         out[0, 2] = 0.0
         out[0, 0, (level > before) & (level > after) & loud, 0] = 20.0
-        return out
+        return out[:, :, 1:-1]
 
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000])
@@ -335,9 +380,8 @@ class Loudest(torch.nn.Module):
 def test_clicks_are_heard_on_time(demix, transcriber, monkeypatch, tmp_path, rate, chunk):
     """No delay anywhere between the file and the hits: ±5 ms is half a frame."""
     monkeypatch.setattr(transcriber, "network", Loudest())
-    monkeypatch.setattr(
-        listening, "chunks",
-        lambda n, margin, most=chunk: network.chunks(n, margin, chunk=min(chunk, most)))
+    monkeypatch.setattr(network, "CHUNK", chunk)
+    monkeypatch.setattr(network, "_SHORT_CHUNK", chunk)
     monkeypatch.setattr(inference, "decode", lambda network, onset, demix: onset)
     clicks = np.array([0.0, 0.25, 0.503, 1.007, 2.0131, 3.7777, 4.99])
     audio = np.zeros((2, 5 * rate), np.float32)

@@ -147,6 +147,36 @@ def test_channels_are_separated_by_themselves(small):
     assert all(not stem[1].any() and stem[0].any() for stem in small(audio, SAMPLE_RATE).values())
 
 
+def test_channels_of_one_drummer_share_a_mask(small):
+    """Which keeps the image: what is 3 dB softer on the right is so in every stem."""
+    left = beat(SAMPLE_RATE, channels=1)
+    stems = small(np.concatenate([left, 0.7 * left]), SAMPLE_RATE)
+    alone = small(left, SAMPLE_RATE)
+    for name, stem in stems.items():
+        np.testing.assert_allclose(stem[1], 0.7 * stem[0], atol=1e-5)
+        assert alone[name].any()
+
+
+@pytest.mark.parametrize("soft, joint", [(1.0, True), (0.8, True), (0.5, False), (0.0, False)])
+def test_channels_with_little_in_common_get_masks_of_their_own(soft, joint):
+    """A hard-panned drummer beside a band, as on records of the sixties."""
+    one, two = beat(2 * SAMPLE_RATE, channels=1), beat(2 * SAMPLE_RATE, channels=1, seed=1)
+    one[:, SAMPLE_RATE // 2:] *= soft  # two sounds at first, one after the other then
+    two[:, :SAMPLE_RATE // 2] *= soft
+    assert separator._level([np.concatenate([one, two])])[-1] == joint
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_masks_of_all_channels_or_of_each(small, monkeypatch, joint):
+    seen = []
+    shares = Separator.shares
+    monkeypatch.setattr(Separator, "shares",
+                        lambda self, decibel: seen.append(decibel) or shares(self, decibel))
+    audio = beat(SAMPLE_RATE)
+    stems = np.concatenate(list(small.stream([audio], -20.0, joint)), axis=-1)
+    assert stems.shape == (5, 2, SAMPLE_RATE) and len(seen) == (1 if joint else 2)
+
+
 def test_the_input_is_not_changed(packaged):
     audio = beat(5000)
     before = audio.copy()
@@ -245,7 +275,7 @@ def test_flac(packaged, tmp_path):
 
 def test_what_flac_clips_is_in_the_residual(tmp_path):
     class Loud:
-        def stream(self, blocks, level):
+        def stream(self, blocks, level, joint):
             for block in blocks:
                 yield np.stack([1.5 * block, *4 * [0.1 * block]])
 

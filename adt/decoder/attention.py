@@ -12,7 +12,8 @@ The two err in different places, so the decoder believes a mean of their logits.
 
 from __future__ import annotations
 
-from typing import Iterator, Sequence
+from itertools import islice
+from typing import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -151,8 +152,8 @@ def _windows(frames: np.ndarray) -> Iterator[tuple[slice, int]]:
     yield slice(int(np.searchsorted(frames, last - _WINDOW)), len(frames)), first
 
 
-@torch.inference_mode()
-def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks]) -> list[np.ndarray]:
+def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks],
+           mapped: Callable = map) -> list[np.ndarray]:
     """Logits of peaks being strokes, the mean of several transformers.
 
     Parameters
@@ -160,6 +161,8 @@ def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks]) -> list
     members : sequence of StrokeTransformer
     peaks : sequence of Peaks
         Of each stem of a song, from `adt.decoder.description.describe`.
+    mapped : callable
+        In place of ``map``, such as one of several threads.
 
     Returns
     -------
@@ -170,13 +173,18 @@ def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks]) -> list
     told = np.zeros(len(frames))
     if len(frames):
         beat = torch.tensor([float(peaks[0].beat)])
-        for read, first in _windows(frames):
+        windows = [window for window in _windows(frames) if window[0].stop > window[0].start]
+
+        @torch.inference_mode()
+        def judge(job: tuple[slice, StrokeTransformer]) -> torch.Tensor:
+            read, member = job
             x = torch.from_numpy(features[read])[None]
-            if not x.shape[1]:
-                continue
             at = torch.from_numpy(frames[read] - frames[read.start])[None].float()
-            present = torch.ones(x.shape[:2], dtype=torch.bool)
-            logits = torch.stack([m(x, at, beat, present)[0] for m in members]).mean(dim=0)
+            return member(x, at, beat, torch.ones(x.shape[:2], dtype=torch.bool))[0]
+
+        judged = iter(mapped(judge, [(read, m) for read, _ in windows for m in members]))
+        for read, first in windows:
+            logits = torch.stack(list(islice(judged, len(members)))).mean(dim=0)
             first = max(first, read.start)
             told[first:read.stop] = logits[first - read.start:].numpy()
     back = np.empty(len(frames))

@@ -16,9 +16,13 @@ they must go by how peaks compare with each other and by when they come, not by 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
+import torch
 from torch import nn
 
+from ..network import in_parallel, workers
 from ..peaks import SECOND_THRESHOLD
 from ..vocabulary import STEM_COLUMNS, STEMS
 from .attention import StrokeTransformer, attend
@@ -107,11 +111,7 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
     strokes = np.zeros(len(STEMS), int)
     for part in songs(onset):
         described = describe(onset[part], level[part])
-        logits = [network.strokes[kind](peaks.features) for peaks in described]
-        if network.attention is not None:
-            attended = attend(network.attention[kind], described)
-            logits = [trees + _SHARES[stem] * (seen - trees)
-                      for stem, trees, seen in zip(STEMS, logits, attended)]
+        logits = _judged(network, kind, described)
         for stem, (columns, peaks) in enumerate(zip(STEM_COLUMNS, described)):
             heights = onset[part][:, columns]
             if stem == CYMBALS:
@@ -125,6 +125,17 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
         if best < _CONVINCING and found >= _SEVERAL:
             out[:, columns] *= best
     return out
+
+
+def _judged(network: Decoder, kind: str, described: list[Peaks]) -> list[np.ndarray]:
+    """Logits of the peaks of each stem: of trees, and of transformers if there are any."""
+    with workers(torch.device("cpu")) as pool:
+        trees = pool.submit(lambda: [network.strokes[kind](p.features) for p in described])
+        if network.attention is None:
+            return trees.result()
+        attended = attend(network.attention[kind], described, partial(in_parallel, pool=pool))
+        return [told + _SHARES[stem] * (seen - told)
+                for stem, told, seen in zip(STEMS, trees.result(), attended)]
 
 
 def _spread(frames: np.ndarray, values: np.ndarray, length: int) -> np.ndarray:

@@ -11,6 +11,7 @@ so never gets three.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -108,15 +109,19 @@ def clusters(pitch: np.ndarray, most: int = 3) -> np.ndarray:
     starts = [i for i in range(1, n) if x[i - 1] - x[i] > 0]
     if len(starts) > 60:  # borders only where pitches are farthest apart
         starts = sorted(sorted(starts, key=lambda i: x[i] - x[i - 1])[:60])
+
+    @cache
+    def part(start: int, stop: int) -> tuple[float, float]:
+        """Median of pitches next to each other, and how badly it fits them."""
+        centre = float(0.5 * (x[(start + stop - 1) // 2] + x[(start + stop) // 2]))
+        return centre, float(np.minimum(np.abs(x[start:stop] - centre) / _SPREAD, 4.0).sum())
+
     for count in range(1, most + 1):
         for borders in combinations(starts, count - 1):
-            parts = np.split(x, borders)
-            centres = [float(np.median(p)) for p in parts]
-            if any(a - b < _APART for a, b in zip(centres, centres[1:])):
+            parts = [part(*edges) for edges in zip((0, *borders), (*borders, n))]
+            if any(a - b < _APART for (a, _), (b, _) in zip(parts, parts[1:])):
                 continue
-            misfit = sum(np.minimum(np.abs(p - c) / _SPREAD, 4.0).sum()
-                         for p, c in zip(parts, centres))
-            misfit += (count - 1) * (_PRICE + _SHARE * n)
+            misfit = sum(m for _, m in parts) + (count - 1) * (_PRICE + _SHARE * n)
             if misfit < best - 1e-9:
                 best, chosen = misfit, list(borders)
     result = np.empty(n, np.int64)

@@ -103,8 +103,7 @@ class OnsetDetectors(nn.Module):
         self.demix, self.beside, self.blank = demix, beside, blank
         looks = 1 if beside == "nothing" else 2  # at each stem
         self.n_bands = n_bands
-        #: frames either side that a frame depends on when `look` looks and when `listen` listens
-        self.look_margin, self.listen_margin = len(front), sum(dilations)
+        self.look_margin = len(front)  #: frames either side that a frame of `look` depends on
         g = len(STEMS)
         f = [c * g for c in front]
         self.front = nn.Sequential(
@@ -198,7 +197,7 @@ class OnsetDetectors(nn.Module):
         if self.products:
             nets = len(STEMS)
             return [Streamed(lambda x: x[0, :, 0].unflatten(0, (nets, -1)).transpose(1, 2)),
-                    *(Streamed(layer, layer.reach, axis=1) for layer in self.products),
+                    *(Streamed(layer, layer.reach, axis=-2) for layer in self.products),
                     Streamed(lambda x: _activations(x.transpose(1, 2)[None]))]
         layers = []
         for i, layer in enumerate(self.tcn):

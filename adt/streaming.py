@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Callable, Sequence
 
 import torch
+from torch import nn
 
 Layer = Callable[[torch.Tensor], torch.Tensor]
 
@@ -24,7 +25,7 @@ class Streamed:
     reach : int
         Frames either side that a frame depends on; before and after the song they are zeros.
     axis : int
-        Of frames, both in what the layer takes and in what it gives.
+        Of frames, both in what the layer takes and in what it gives, counted from the last (-1).
     """
 
     def __init__(self, layer: Layer, reach: int = 0, axis: int = -1):
@@ -48,11 +49,10 @@ class Streamed:
         """
         if part is None or not self.reach:
             return None if part is None else self.layer(part)
-        shape = list(part.shape)
-        shape[self.axis] = self.reach
-        edge = part.new_zeros(shape)
-        held = edge if self._held is None else self._held
-        whole = torch.cat([held, part, edge] if last else [held, part], dim=self.axis)
+        whole = part if self._held is None else torch.cat([self._held, part], dim=self.axis)
+        edges = self.reach * (self._held is None), self.reach * last
+        if any(edges):  # padding keeps the layout in memory
+            whole = nn.functional.pad(whole, (0, 0) * (-1 - self.axis) + edges)
         known = whole.shape[self.axis] - 2 * self.reach
         if known <= 0:
             self._held = whole

@@ -55,6 +55,13 @@ def band_filters() -> np.ndarray:
 
 
 @lru_cache(maxsize=None)
+def _filter_tensor():
+    """`band_filters` for torch, whose products, unlike numpy's, keep to the thread they are in."""
+    import torch
+    return torch.from_numpy(band_filters().copy())
+
+
+@lru_cache(maxsize=None)
 def window() -> np.ndarray:
     """Analysis window, shape (N_FFT,) float32: periodic Hann."""
     n = np.arange(N_FFT)
@@ -82,11 +89,11 @@ def spectrum(padded: np.ndarray) -> np.ndarray:
 
 def band_power(spectra: np.ndarray) -> np.ndarray:
     """Band powers of STFT frames, shape (..., frames, N_BANDS) float32."""
-    import torch  # whose products leave other threads alone
+    import torch
 
     power = spectra.real ** 2
     power += spectra.imag ** 2
-    return (torch.from_numpy(power) @ torch.from_numpy(band_filters().copy())).numpy()
+    return (torch.from_numpy(power) @ _filter_tensor()).numpy()
 
 
 def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

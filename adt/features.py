@@ -29,6 +29,7 @@ _LEVEL_FLOOR_DB = -30.0  #: reference of (near) silence, dB of band power
 LEAD = 48  #: frames of silence that are put before a signal, see `lead_in`
 _TINY = 1e-12
 _OFFSET_HZ = 5.0  #: what is slower is no sound but the offset of a converter
+_SUMMED = 8192  # samples, of which the first fades to .3 % in the mean
 _OFFSET_FROM = SAMPLE_RATE // 2  # samples whose mean is the offset to begin with
 _BLOCK = 64  # frames that are transformed at once
 _GROWTH = 30_000  # frames that are made room for, or converted, at a time
@@ -109,12 +110,8 @@ def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     Yields
     ------
     ndarray of float32, shape (channels, m)
-        As many samples altogether, the same however the signal is cut into blocks.
+        As many samples altogether, the same but for rounding however the signal is cut.
     """
-    from scipy.signal import lfilter
-
-    pole = np.float32(np.exp(-2 * np.pi * _OFFSET_HZ / SAMPLE_RATE))
-    b, a = np.array([1, -1], np.float32), np.array([1, -pole], np.float32)
     blocks, first, n = iter(blocks), [], 0
     while n < _OFFSET_FROM and (block := next(blocks, None)) is not None:
         first.append(block)
@@ -122,10 +119,31 @@ def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     if not n:
         return
     first = np.concatenate(first, axis=1)
-    state = -first[:, :_OFFSET_FROM].mean(axis=1, keepdims=True)
+    mean = first[:, :_OFFSET_FROM].mean(axis=1, keepdims=True, dtype=np.float64)
     for block in chain([first], blocks):
-        block, state = lfilter(b, a, block, axis=1, zi=state)
+        block, mean = _from_mean(block, mean)
         yield block
+
+
+def _from_mean(block: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Samples without their running mean (one pole at `_OFFSET_HZ`), and the mean after them.
+
+    Sums of some thousand samples at once: ``scipy.signal.lfilter`` is as fast, but takes most of
+    a second to import.
+    """
+    pole = np.exp(-2 * np.pi * _OFFSET_HZ / SAMPLE_RATE)
+    fades = pole ** np.arange(min(_SUMMED, block.shape[1]) + 1)
+    out = np.empty(block.shape, np.float32)
+    for start in range(0, block.shape[1], _SUMMED):
+        part = block[:, start:start + _SUMMED].astype(np.float64)
+        size = part.shape[1]
+        sums = np.cumsum(part / fades[1:size + 1], axis=1)
+        sums *= 1 - pole
+        sums += mean
+        out[:, start] = part[:, 0] - mean[:, 0]
+        out[:, start + 1:start + size] = part[:, 1:] - sums[:, :-1] * fades[1:size]
+        mean = sums[:, -1:] * fades[size]
+    return out, mean
 
 
 def windows(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -49,11 +49,21 @@ def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:
 
 def stem_peaks(onset: np.ndarray, columns: Sequence[int], threshold: float):
     """Summed activations of a stem's pieces, and the frames of their peaks."""
-    from scipy.signal import find_peaks
-
     total = np.minimum(1.0, onset[:, columns].sum(axis=1))
-    padded = np.concatenate([[0.0], total, [0.0]])
-    return total, find_peaks(padded, height=max(threshold, 1e-6))[0] - 1
+    peaks = local_maxima(np.concatenate([[0.0], total, [0.0]])) - 1
+    return total, peaks[total[peaks] >= max(threshold, 1e-6)]
+
+
+def local_maxima(x: np.ndarray) -> np.ndarray:
+    """Places higher than what is before and after them, the middles of level ones.
+
+    As ``scipy.signal.find_peaks`` has them, which takes most of a second to import.
+    """
+    ends = np.flatnonzero(np.diff(x))  # of runs of one value
+    first, last = np.append(0, ends + 1), np.append(ends, len(x) - 1)
+    rises = np.diff(x[first])
+    inside = np.flatnonzero((rises[:-1] > 0) & (rises[1:] < 0)) + 1
+    return (first[inside] + last[inside]) // 2
 
 
 def beats_away(frames: np.ndarray, lag: int, length: int) -> tuple[np.ndarray, np.ndarray]:

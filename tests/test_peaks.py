@@ -14,6 +14,7 @@ from adt.peaks import (
     DEFAULT_THRESHOLD,
     EXCLUSIVE,
     SECOND_THRESHOLD,
+    local_maxima,
     pick_peaks,
 )
 from adt.vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEM_TO_PIECES, STEMS
@@ -145,3 +146,9 @@ def test_thresholds_that_cannot_be(thresholds):
 def test_nothing_gives_nothing():
     assert pick_peaks(*quiet(0)) == pick_peaks(*quiet(1)) == pick_peaks(*quiet()) == []
     assert pick_peaks(*quiet(), 0.0) == []
+
+
+@given(arrays(np.float64, st.integers(1, 30), elements=st.sampled_from([0.0, 0.25, 0.5, 1.0])))
+def test_maxima_are_those_of_scipy(x):
+    from scipy.signal import find_peaks
+    np.testing.assert_array_equal(local_maxima(x), find_peaks(x)[0])

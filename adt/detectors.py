@@ -10,6 +10,7 @@ mixture's alone.
 from __future__ import annotations
 
 import copy
+from operator import index
 from typing import Sequence
 
 import torch
@@ -117,7 +118,7 @@ class OnsetDetectors(nn.Module):
         self.tcn = nn.Sequential(*[_dilated(width * g, g, d) for d in dilations])
         self.exchange = nn.ModuleDict({str(i): _exchange(width * g) for i in exchange})
         self.heads = nn.Conv2d(width * g, 3 * _MOST * g, 1, groups=g)
-        self.dilations = tuple(dilations)
+        self.dilations = tuple(map(index, dilations))
         self.nets: Sequence[nn.Module] = ()
         self.products: Sequence[nn.Module] = ()
 

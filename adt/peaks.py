@@ -50,8 +50,9 @@ def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:
 def stem_peaks(onset: np.ndarray, columns: Sequence[int], threshold: float):
     """Summed activations of a stem's pieces, and the frames of their peaks."""
     total = np.minimum(1.0, onset[:, columns].sum(axis=1))
-    peaks = local_maxima(np.concatenate([[0.0], total, [0.0]])) - 1
-    return total, peaks[total[peaks] >= max(threshold, 1e-6)]
+    padded = np.concatenate([[0.0], total, [0.0]])
+    peaks = local_maxima(padded)
+    return total, peaks[padded[peaks] >= max(threshold, 1e-6)] - 1
 
 
 def local_maxima(x: np.ndarray) -> np.ndarray:

@@ -110,7 +110,7 @@ def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     Yields
     ------
     ndarray of float32, shape (channels, m)
-        As many samples altogether, the same but for rounding however the signal is cut.
+        As many samples altogether, the same however the signal is cut into blocks.
     """
     blocks, first, n = iter(blocks), [], 0
     while n < _OFFSET_FROM and (block := next(blocks, None)) is not None:
@@ -120,30 +120,32 @@ def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         return
     first = np.concatenate(first, axis=1)
     mean = first[:, :_OFFSET_FROM].mean(axis=1, keepdims=True, dtype=np.float64)
+    state = mean, np.zeros_like(mean), 0
     for block in chain([first], blocks):
-        block, mean = _from_mean(block, mean)
+        block, state = _from_mean(block, *state)
         yield block
 
 
-def _from_mean(block: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Samples without their running mean (one pole at `_OFFSET_HZ`), and the mean after them.
+def _from_mean(block: np.ndarray, mean: np.ndarray, total: np.ndarray,
+               at: int) -> tuple[np.ndarray, tuple]:
+    """Samples without their running mean (one pole at `_OFFSET_HZ`), and what the next ones need.
 
-    Sums of some thousand samples at once: ``scipy.signal.lfilter`` is as fast, but takes most of
-    a second to import.
+    Sums of `_SUMMED` samples: the mean before them, their sum so far and their number.
+    ``scipy.signal.lfilter`` is as fast, but takes most of a second to import.
     """
     pole = np.exp(-2 * np.pi * _OFFSET_HZ / SAMPLE_RATE)
-    fades = pole ** np.arange(min(_SUMMED, block.shape[1]) + 1)
-    out = np.empty(block.shape, np.float32)
-    for start in range(0, block.shape[1], _SUMMED):
-        part = block[:, start:start + _SUMMED].astype(np.float64)
-        size = part.shape[1]
-        sums = np.cumsum(part / fades[1:size + 1], axis=1)
-        sums *= 1 - pole
-        sums += mean
-        out[:, start] = part[:, 0] - mean[:, 0]
-        out[:, start + 1:start + size] = part[:, 1:] - sums[:, :-1] * fades[1:size]
-        mean = sums[:, -1:] * fades[size]
-    return out, mean
+    fades = pole ** np.arange(_SUMMED + 1)
+    out, start = np.empty(block.shape, np.float32), 0
+    while start < block.shape[1]:
+        part = block[:, start:start + _SUMMED - at].astype(np.float64)
+        stop = at + part.shape[1]
+        sums = np.cumsum(np.hstack([total, part / fades[at + 1:stop + 1]]), axis=1)
+        means = mean + (1 - pole) * sums
+        out[:, start:start + stop - at] = part - means[:, :-1] * fades[at:stop]
+        start, at, total = start + stop - at, stop, sums[:, -1:]
+        if at == _SUMMED:
+            mean, total, at = means[:, -1:] * fades[at], np.zeros_like(total), 0
+    return out, (mean, total, at)
 
 
 def windows(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

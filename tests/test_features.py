@@ -118,8 +118,7 @@ def test_an_offset_is_taken_away_however_it_is_cut(n, cuts):
     audio = noise(n, 2)
     cut = np.concatenate(list(features.without_offset(pieces(audio, cuts))), axis=1)
     assert cut.dtype == np.float32 and cut.shape == audio.shape
-    alone = np.concatenate(list(features.without_offset([audio])), axis=1)
-    np.testing.assert_allclose(cut, alone, rtol=0, atol=1e-7)  # but for rounding
+    np.testing.assert_array_equal(cut, np.concatenate(list(features.without_offset([audio])), 1))
 
 
 @pytest.mark.parametrize("n", [1, 8192, 8193, 50_000])

@@ -94,7 +94,8 @@ def band_power(spectra: np.ndarray) -> np.ndarray:
 
     power = spectra.real ** 2
     power += spectra.imag ** 2
-    return (torch.from_numpy(power) @ _filter_tensor()).numpy()
+    power = torch.from_numpy(power.astype(np.float32, copy=False))
+    return (power @ _filter_tensor()).numpy()
 
 
 def without_offset(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -121,6 +121,13 @@ def test_an_offset_is_taken_away_however_it_is_cut(n, cuts):
     np.testing.assert_array_equal(cut, np.concatenate(list(features.without_offset([audio])), 1))
 
 
+def test_bands_of_double_precision_are_single():
+    spectra = features.spectrum(noise(4 * N_FFT, 2))
+    power = features.band_power(spectra.astype(np.complex128))
+    assert power.dtype == np.float32
+    np.testing.assert_allclose(power, features.band_power(spectra), rtol=1e-5)
+
+
 @pytest.mark.parametrize("n", [1, 8192, 8193, 50_000])
 def test_the_offset_filter_is_one_pole(n):
     from scipy.signal import lfilter

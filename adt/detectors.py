@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import copy
 from operator import index
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import torch
 from torch import nn
 
 from separation.bank import with_residual
 
+from . import integers
 from .errors import ConfigError
 from .features import DB_RANGE, DECIBEL, scaled
-from .grouped import Heads, Shared, Taps, apart
+from .grouped import Heads, Shared, Taps, apart, replaced
+from .integer_front import IntegerFront
 from .streaming import Streamed, through
 from .vocabulary import PIECES, STEM_TO_PIECES, STEMS
 
@@ -121,17 +123,43 @@ class OnsetDetectors(nn.Module):
         self.dilations = tuple(map(index, dilations))
         self.nets: Sequence[nn.Module] = ()
         self.products: Sequence[nn.Module] = ()
+        self.in_integers = False
 
-    def take_apart(self) -> None:
-        """Run one detector after the other from now on; for inference."""
-        self.nets = apart(self, ("front", "flatten"), len(STEMS))
-        products = []
+    def take_apart(self, largest: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Run one detector after the other from now on; for inference.
+
+        Parameters
+        ----------
+        largest : mapping of str to Tensor, optional
+            Largest activations of the channels of every layer in `measured`. With them layers
+            compute in integers (`adt.integers`).
+        """
+        nets = apart(self, ("front", "flatten"), len(STEMS))
+        products, before = [], "flatten"
         for i, layer in enumerate(self.tcn):
-            products.append(Taps(layer.body[0][0], layer.body[1], len(STEMS)))
+            here = [(f"tcn.{i}", layer, Taps, integers.Taps)]
             if str(i) in self.exchange:
-                body = self.exchange[str(i)].body
-                products.append(Shared(body[0][0], body[1], len(STEMS)))
+                here.append((f"exchange.{i}", self.exchange[str(i)], Shared, integers.Shared))
+            for name, residual, in_floats, in_integers in here:
+                convs = residual.body[0][0], residual.body[1]
+                products.append(in_integers(*convs, len(STEMS), largest[before],
+                                            largest[f"{name}.found"])
+                                if largest else in_floats(*convs, len(STEMS)))
+                before = name
         self.products = nn.ModuleList([*products, Heads(self.heads, len(STEMS))])
+        self.nets = replaced(nets) if not largest else nn.ModuleList(
+            IntegerFront(net, {name: values.chunk(len(STEMS))[i]
+                               for name, values in largest.items() if name.startswith("front")})
+            for i, net in enumerate(nets))
+        self.in_integers = bool(largest)
+
+    def measured(self) -> dict[str, nn.Module]:
+        """Layers whose largest activations `take_apart` wants, by name."""
+        residual = {**{f"tcn.{i}": layer for i, layer in enumerate(self.tcn)},
+                    **{f"exchange.{i}": layer for i, layer in self.exchange.items()}}
+        return {**{f"front.{i}": layer for i, layer in enumerate(self.front)},
+                "flatten": self.flatten, **residual,
+                **{f"{name}.found": layer.body[0] for name, layer in residual.items()}}
 
     def forward(self, mixture: torch.Tensor, stems: torch.Tensor | None = None):
         """Activations of a batch.
@@ -163,7 +191,8 @@ class OnsetDetectors(nn.Module):
         if not self.nets:
             return self.flatten(self.front(x).transpose(2, 3))
         own = x.chunk(len(self.nets), dim=1) if self.demix else [x] * len(self.nets)
-        return torch.cat([net.flatten(net.front(part).transpose(2, 3))
+        return torch.cat([net(part) if self.in_integers else
+                          net.flatten(net.front(part).transpose(2, 3))
                           for net, part in zip(self.nets, own)], dim=1)
 
     def _inputs(self, mixture, stems):

@@ -93,8 +93,8 @@ class Taps(nn.Module):
         super().__init__()
         self.step = first.dilation[1]
         self.reach = first.kernel_size[1] // 2 * self.step
-        self.taps = nn.Parameter(_by_net(first, groups).permute(3, 0, 2, 1).contiguous())
-        self.back = nn.Parameter(_by_net(last, groups)[..., 0].transpose(1, 2).contiguous())
+        self.taps = nn.Parameter(by_net(first, groups).permute(3, 0, 2, 1).contiguous())
+        self.back = nn.Parameter(by_net(last, groups)[..., 0].transpose(1, 2).contiguous())
         self.bias = nn.Parameter(first.bias.view(groups, -1).clone())
         self.offset = nn.Parameter(last.bias.view(groups, 1, -1).clone())
 
@@ -127,7 +127,7 @@ class Shared(nn.Module):
         super().__init__()
         self.enter = nn.Parameter(
             first.weight.flatten(1).T.unflatten(0, (groups, -1)).contiguous())
-        self.back = nn.Parameter(_by_net(last, groups)[..., 0].transpose(1, 2).contiguous())
+        self.back = nn.Parameter(by_net(last, groups)[..., 0].transpose(1, 2).contiguous())
         self.bias = nn.Parameter(first.bias.clone())
         self.offset = nn.Parameter(last.bias.view(groups, 1, -1).clone())
 
@@ -156,7 +156,7 @@ class Heads(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, groups: int):
         super().__init__()
-        self.weight = nn.Parameter(_by_net(conv, groups)[..., 0].transpose(1, 2).contiguous())
+        self.weight = nn.Parameter(by_net(conv, groups)[..., 0].transpose(1, 2).contiguous())
         self.bias = nn.Parameter(conv.bias.view(groups, 1, -1).clone())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -164,7 +164,7 @@ class Heads(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-def _by_net(conv: nn.Conv2d, groups: int) -> torch.Tensor:
+def by_net(conv: nn.Conv2d, groups: int) -> torch.Tensor:
     """Weights of a convolution along the last axis, shape (nets, outputs, inputs, kernel)."""
     return conv.weight[:, :, 0].contiguous().unflatten(0, (groups, -1))
 
@@ -187,7 +187,7 @@ def parts(x: torch.Tensor, groups: int) -> list[torch.Tensor]:
 
 
 def apart(model: nn.Module, names: Sequence[str], groups: int) -> nn.ModuleList:
-    """Layers of a model for each of its groups.
+    """Layers of a model for each of its groups, their convolutions as they are.
 
     Parameters
     ----------
@@ -214,5 +214,5 @@ def apart(model: nn.Module, names: Sequence[str], groups: int) -> nn.ModuleList:
                 if conv.bias is not None:
                     conv.bias = nn.Parameter(conv.bias.chunk(groups)[i].clone())
                 conv.out_channels, conv.in_channels, conv.groups = *own.shape[:2], 1
-        nets.append(replaced(net))
+        nets.append(net)
     return nets

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from . import integers
 from .errors import ConfigError, WeightsError
-from .weights import REMEDY, load_weights
+from .weights import REMEDY, load_largest, load_weights
 
 CHUNK = 1536  #: frames kept of a chunk, at most: layers over frames and bands are large
 _SHORT_CHUNK = 512  #: signals are not shared out among threads in smaller pieces
@@ -74,7 +75,8 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
     """A network ready for inference, and the description of its weights.
 
     Layers that a network lists in ``inner_layers`` get `short_floats`; where those are
-    none, networks of groups are taken apart on a CPU (`adt.grouped`).
+    none, networks of groups are taken apart on a CPU (`adt.grouped`) and compute in integers
+    if the processor and the weights allow it (`adt.integers`).
 
     Raises
     ------
@@ -101,8 +103,18 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
         getattr(model, layer).to(short_floats(device))
     if device.type == "cpu" and short_floats(device) == torch.float32 \
             and hasattr(model, "take_apart"):
-        model.take_apart()
+        _take_apart(model, name)
     return model.requires_grad_(False), description
+
+
+def _take_apart(model: nn.Module, name: Path | str) -> None:
+    """Let the nets of a model run one after the other, in integers if that is possible."""
+    largest = load_largest(name) if integers.usable() else {}
+    try:
+        model.take_apart(largest if largest.keys() >= model.measured().keys() else None)
+    except RuntimeError as error:
+        raise WeightsError(f"{name}: largest activations are not those of the network "
+                           f"({str(error).splitlines()[0]}); {REMEDY}") from error
 
 
 def chunks(n_frames: int, margin: int,

@@ -15,6 +15,7 @@ from .errors import WeightsError
 from .output import atomic_path
 
 FOLDER = Path(__file__).parent / "models"
+_LARGEST = "largest."  #: what names of tensors begin with that are no weights, see `load_largest`
 REMEDY = "reinstall adt, or give the path of a .safetensors file written by `adt train`"
 
 
@@ -71,16 +72,27 @@ def load_weights(name: Path | str) -> tuple[dict, dict[str, Any]]:
     WeightsError
         If the file is missing, damaged, or was not written by this package.
     """
-    return _open(find(name), tensors=True)
+    tensors, description = _open(find(name), tensors=True)
+    return {k: v for k, v in tensors.items() if not k.startswith(_LARGEST)}, description
 
 
-def _open(path: Path, tensors: bool = False) -> tuple[dict, dict[str, Any]]:
+def load_largest(name: Path | str) -> dict:
+    """Largest activations of the channels of layers, by the layers' names, as far as known.
+
+    See `adt.integers`. Errors as of `load_weights`.
+    """
+    tensors, _ = _open(find(name), tensors=True, beginning=_LARGEST)
+    return {k.removeprefix(_LARGEST): v for k, v in tensors.items()}
+
+
+def _open(path: Path, tensors: bool = False, beginning: str = "") -> tuple[dict, dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as handle:
             description = json.loads((handle.metadata() or {})["adt"])
-            loaded = {k: handle.get_tensor(k) for k in handle.keys()} if tensors else {}
+            loaded = {k: handle.get_tensor(k) for k in handle.keys()
+                      if tensors and k.startswith(beginning)}
         if not isinstance(description, dict):
             raise ValueError("no description")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
@@ -93,7 +105,8 @@ def _copied(tensor):
     return tensor.float().clone() if tensor.is_floating_point() else tensor.clone()
 
 
-def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -> None:
+def save_weights(path: Path | str, tensors: dict, description: dict[str, Any],
+                 largest: dict | None = None) -> None:
     """Write weights, to a temporary name first.
 
     Parameters
@@ -102,6 +115,8 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -
         Written in half the precision that they have: float32 as float16, float64 as float32.
     description : dict
         JSON-serialisable, see `describe`.
+    largest : dict of str to Tensor, optional
+        See `load_largest`.
 
     Raises
     ------
@@ -113,6 +128,7 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any]) -
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {**tensors, **{_LARGEST + k: v for k, v in (largest or {}).items()}}
     half = {torch.float64: torch.float32, torch.float32: torch.float16}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():

@@ -9,13 +9,13 @@ the masks of five stems and residual sum to one.
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import torch
 from torch import nn
 
 from adt.features import scaled
-from adt.grouped import apart, parts
+from adt.grouped import apart, parts, replaced
 from adt.vocabulary import STEMS
 
 
@@ -95,11 +95,33 @@ class UNetBank(nn.Module):
         self.up = nn.ModuleList(_Conv(a, a, g) for a in w[:-1])
         self.leave = nn.Conv2d(w[0], 2 * g, 3, padding=1, groups=g)
         self.nets: Sequence[nn.Module] = ()
+        self.in_integers = False
 
-    def take_apart(self) -> None:
-        """Run one net after the other from now on; for inference."""
-        self.nets = apart(self, ("enter", "down", "deep", "narrow", "up", "leave"),
-                          len(self.stems))
+    def take_apart(self, largest: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Run one net after the other from now on; for inference.
+
+        Parameters
+        ----------
+        largest : mapping of str to Tensor, optional
+            Largest activations of the channels of every layer in `measured`. With them, where
+            the nets exchange nothing, layers compute in integers (`separation.integer_net`).
+        """
+        nets = apart(self, ("enter", "down", "deep", "narrow", "up", "leave"), len(self.stems))
+        if largest and not isinstance(self.exchange, _Exchange):
+            from .integer_net import IntegerNet
+            self.in_integers = True
+            self.nets = nn.ModuleList(IntegerNet(net, {
+                name: values.chunk(len(nets))[i] for name, values in largest.items()})
+                for i, net in enumerate(nets))
+        else:
+            self.nets = replaced(nets)
+
+    def measured(self) -> dict[str, nn.Module]:
+        """Layers whose largest activations `take_apart` wants, by name."""
+        lists = {"enter": self.enter, "deep": self.deep, "narrow": self.narrow, "up": self.up,
+                 **{f"down.{i}": down for i, down in enumerate(self.down)}}
+        return {f"{name}.{i}": layer for name, layers in lists.items()
+                for i, layer in enumerate(layers)}
 
     def forward(self, decibel: torch.Tensor) -> torch.Tensor:
         """Mask logits.
@@ -116,7 +138,9 @@ class UNetBank(nn.Module):
         x = scaled(decibel[:, None])
         x = x.to(self.enter[0][0].weight.dtype, memory_format=torch.channels_last)
         nets = self.nets or (self,)
-        if isinstance(self.exchange, _Exchange):
+        if self.in_integers:
+            found = [net(x) for net in nets]
+        elif isinstance(self.exchange, _Exchange):
             passed = [_descend(net, x) for net in nets]
             x = self.exchange(torch.cat([skips.pop() for skips in passed], dim=1))
             found = [_ascend(net, part, skips)

@@ -316,6 +316,44 @@ def test_weights_may_be_blended_with_those_begun_with(data, bank, tmp_path):
     assert "share of 0.25" in description["history"][-1]
 
 
+def test_largest_activations_come_with_weights(data, bank, tmp_path):
+    """And can be measured later, for weights that have none, by the same figures."""
+    path = bank / "bank.safetensors"
+    tensors, description = weights.load_weights(path)
+    there = weights.load_largest(path)
+    assert there.keys() == UNetBank(**description["model"]).measured().keys()
+    assert all((values >= 0).all() and values.max() > 0 for values in there.values())
+    bare, out = tmp_path / "bare.safetensors", tmp_path / "out"
+    weights.save_weights(bare, tensors, description)
+    assert weights.load_largest(bare) == {}
+    sets = [word for setting in SMALL for word in ("--set", setting)]
+    assert main(["train", "ranges", str(bare), "--data", str(data), "-o", str(out), *sets,
+                 "--device", "cpu"]) == 0
+    again, same = weights.load_weights(out / "bare.safetensors")
+    assert same == description and all(torch.equal(again[n], tensors[n]) for n in tensors)
+    for name, values in weights.load_largest(out / "bare.safetensors").items():
+        torch.testing.assert_close(values, there[name], rtol=2e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize("demix", ["true", "false"])
+def test_largest_activations_of_detectors(data, bank, tmp_path, demix):
+    assert train("detectors", data, tmp_path, *DETECTORS, f"model.demix={demix}",
+                 f"bank={bank / 'bank.safetensors'}") == 0
+    path = tmp_path / "detectors.safetensors"
+    _, description = weights.load_weights(path)
+    found = weights.load_largest(path)
+    assert found.keys() == OnsetDetectors(**description["model"]).measured().keys()
+    assert len(found["tcn.0.found"]) == 8 * len(STEMS)
+
+
+@pytest.mark.parametrize("name, said", [("beats", "weights of 'beats', which compute in floats"),
+                                        ("none.safetensors", "no such weights")])
+def test_largest_activations_of_other_networks_are_refused(data, tmp_path, capsys, name, said):
+    assert main(["train", "ranges", name, "--data", str(data), "-o", str(tmp_path / "out")]) == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_weights_have_a_mean(data, bank, tmp_path):
     one = bank / "bank.safetensors"
     assert train("bank", data, tmp_path / "other", *BANK, "train.seed=5") == 0
@@ -327,6 +365,9 @@ def test_weights_have_a_mean(data, bank, tmp_path):
         if tensor.is_floating_point():
             torch.testing.assert_close(tensor, (a[name] + b[name]) / 2, rtol=2e-3, atol=1e-4)
     assert description["kind"] == "bank" and description["metrics"] == {}
+    known = [weights.load_largest(path) for path in (one, other, out)]
+    for name, values in known[2].items():
+        assert torch.equal(values, torch.maximum(known[0][name], known[1][name]))
     assert "the mean with" in description["history"][-1] and "seed 5" in description["history"][-1]
 
 

@@ -165,3 +165,32 @@ def average(weights: tuple[str, ...], out: Path):
     outputs.check_writable([out.parent])
     from .. import training
     click.echo(f"weights: {training.average_weights(weights, out)}")
+
+
+@command.command(context_settings=options.SETTINGS)
+@click.argument("weights", metavar="WEIGHTS...", nargs=-1, required=True)
+@click.option("--config", metavar="FILE", type=options.Path(path_type=Path), default="detectors",
+              help="YAML file of settings of the clips and the bank, or the name of one of the "
+                   "project's.")
+@click.option("--data", metavar="DIR", type=options.Path(path_type=Path), required=True,
+              help="Folder below which the settings' data lies.")
+@click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), required=True,
+              help="Folder that gets the weights files.")
+@options.device("auto")
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
+              help="Change a setting, e.g. data.validation_clips=24; may be repeated.")
+def ranges(weights: tuple[str, ...], config: Path, data: Path, out: Path, device: str,
+           overrides: tuple[str, ...]):
+    """Measure the activations of banks and detectors, for layers in integers.
+
+    Trainings do so when they end; this is for weights of other origin. Writes the weights anew.
+    """
+    from ..config import complete, load_config
+    if not data.is_dir():
+        raise ConfigError(f"{data}: no such folder; give the data with --data")
+    settings = complete(load_config(_find_config(config), list(overrides)),
+                        _project("detectors.yaml"), config)
+    outputs.check_writable([out])
+    from .. import training
+    for path in training.measure_ranges(weights, settings, data, out, device):
+        click.echo(f"weights: {path}")

@@ -12,6 +12,7 @@ _LIVES_IN = {
     "train_bank": "bank", "train_detectors": "detectors", "train_joint": "joint",
     "train_decoder": "decoder", "train_velocity": "velocity", "train_beats": "beats",
     "train_bars": "bars", "average_weights": "averaging", "check_begun": "loop",
+    "measure_ranges": "ranges",
 }
 
 __all__ = sorted(_LIVES_IN)

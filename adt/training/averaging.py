@@ -17,7 +17,7 @@ from ..decoder import Decoder
 from ..errors import ConfigError
 from ..network import load_network
 from ..velocity import VelocityNet
-from ..weights import load_weights, save_weights
+from ..weights import load_largest, load_weights, save_weights
 from .provenance import joined
 
 
@@ -83,8 +83,16 @@ def average_weights(paths: Sequence[Path | str], out: Path | str) -> Path:
                               what + "; with ".join(others)]
     description["training_data"] = joined([other.get("training_data", {}) for _, other in loaded])
     description["metrics"] = {}
-    save_weights(out, mean, description)
+    save_weights(out, mean, description, _largest(paths))
     return Path(out)
+
+
+def _largest(paths: Sequence[Path | str]) -> dict[str, torch.Tensor]:
+    """Largest activations of any of the networks, where they are known of all: of networks that
+    began alike, those of their mean are no larger to speak of."""
+    known = [load_largest(path) for path in paths]
+    return {name: torch.stack([largest[name] for largest in known]).amax(dim=0)
+            for name in known[0] if all(name in largest for largest in known)}
 
 
 def _with_all_transformers(paths: Sequence[Path | str]) -> tuple[dict[str, torch.Tensor], dict]:

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..network import pick_device
 from ..vocabulary import STEMS
 from ..weights import load_weights, save_weights
-from . import provenance
+from . import provenance, ranges
 from .dataset import batches, loader, training_maker, validation_clips
 from .loop import fit
 
@@ -100,5 +100,5 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
         "kind": "bank", "name": config["name"], "model": config["model"],
         "metrics": {"validation renders": figures},
         **provenance.describe(config, maker, description),
-        **provenance.history(config, description)})
+        **provenance.history(config, description)}, ranges.on_clips(averaged, clips))
     return path

@@ -15,7 +15,7 @@ from ..detectors import OnsetDetectors, stem_decibel
 from ..errors import ConfigError
 from ..network import aligned, load_network, pick_device
 from ..weights import load_weights, save_weights
-from . import provenance
+from . import provenance, ranges
 from .dataset import batches, loader, training_maker, validation_clips
 from .loop import fit, precision
 from .validation import real_tracks, score
@@ -151,5 +151,5 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
         "kind": "detectors", "name": config["name"], "model": config["model"],
         "metrics": {"validation": figures},
         **provenance.describe(config, maker, description),
-        **provenance.history(config, description)})
+        **provenance.history(config, description)}, ranges.on_clips(averaged, clips, bank))
     return path

@@ -20,7 +20,7 @@ from ..network import pick_device
 from ..vocabulary import STEMS
 from ..weights import load_weights, save_weights
 from . import bank as banks
-from . import detectors, provenance
+from . import detectors, provenance, ranges
 from .dataset import loader, training_maker, validation_clips
 from .loop import fit, precision
 from .validation import real_tracks
@@ -98,5 +98,6 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
             "kind": name, "name": name, "model": config["model"][name],
             "metrics": {"validation": figures},
             **provenance.describe(config, maker, before.get(name)),
-            **provenance.history(config, before.get(name))})
+            **provenance.history(config, before.get(name))},
+            ranges.on_clips(network, clips, averaged.bank if name == "detectors" else None))
     return out

@@ -206,13 +206,20 @@ def apart(model: nn.Module, names: Sequence[str], groups: int) -> nn.ModuleList:
     for i in range(groups):
         net = nn.Module()
         for name in names:
-            setattr(net, name, copy.deepcopy(getattr(model, name)))
-        for conv in net.modules():
-            if isinstance(conv, nn.Conv2d):
-                own = conv.weight.chunk(groups)[i]
-                conv.weight = nn.Parameter(own.contiguous(memory_format=torch.channels_last))
-                if conv.bias is not None:
-                    conv.bias = nn.Parameter(conv.bias.chunk(groups)[i].clone())
-                conv.out_channels, conv.in_channels, conv.groups = *own.shape[:2], 1
+            setattr(net, name, _own(getattr(model, name), i, groups))
         nets.append(net)
     return nets
+
+
+def _own(layer: nn.Module, i: int, groups: int) -> nn.Module:
+    """The part of a layer that is the `i`-th group's; what has no weights is shared."""
+    layer = copy.copy(layer)
+    layer._modules = {name: _own(inner, i, groups) for name, inner in layer._modules.items()}
+    if isinstance(layer, nn.Conv2d):
+        layer._parameters = dict(layer._parameters)
+        own = layer.weight.detach().chunk(groups)[i]
+        layer.weight = nn.Parameter(own.contiguous(memory_format=torch.channels_last))
+        if layer.bias is not None:
+            layer.bias = nn.Parameter(layer.bias.detach().chunk(groups)[i].clone())
+        layer.out_channels, layer.in_channels, layer.groups = *own.shape[:2], 1
+    return layer

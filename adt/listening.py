@@ -36,6 +36,7 @@ from .toms.naming import BANDS as TOM_BANDS
 from .toms.naming import tom_bands
 from .vocabulary import PIECES, STEMS
 
+_WHOLE = 2304  #: frames of a block in integers, which take a quarter of the memory of floats
 _HANDS = 3  #: groups of the layers that listen; each may be at work on a part of its own
 
 
@@ -111,7 +112,8 @@ class Ear:
     def blocks(self, n: int) -> Iterator[list[tuple[slice, slice]]]:
         """Batches of blocks of so many frames, see `adt.network.chunks`."""
         margin = rounded(self.network.look_margin + (self.bank.margin if self.bank else 0))
-        return in_batches(chunks(n, margin), self.device)
+        most = _WHOLE if self.network.in_integers else None
+        return in_batches(chunks(n, margin, most=most), self.device)
 
     @torch.inference_mode()
     def stems(self, decibel: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -117,8 +117,8 @@ def _take_apart(model: nn.Module, name: Path | str) -> None:
                            f"({str(error).splitlines()[0]}); {REMEDY}") from error
 
 
-def chunks(n_frames: int, margin: int,
-           chunk: int | None = None) -> Iterator[tuple[slice, slice]]:
+def chunks(n_frames: int, margin: int, chunk: int | None = None,
+           most: int | None = None) -> Iterator[tuple[slice, slice]]:
     """Cut frames into chunks with margins.
 
     Parameters
@@ -131,6 +131,8 @@ def chunks(n_frames: int, margin: int,
     chunk : int, optional
         Frames to keep of each; by default `CHUNK`, or less where that gives every
         thread a share of a short signal.
+    most : int, optional
+        Frames to keep of each at most, in place of `CHUNK`.
 
     Yields
     ------
@@ -139,7 +141,7 @@ def chunks(n_frames: int, margin: int,
     """
     if chunk is None:
         share = -(-n_frames // (MULTIPLE * torch.get_num_threads())) * MULTIPLE
-        chunk = min(CHUNK, max(_SHORT_CHUNK, share))
+        chunk = min(most or CHUNK, max(_SHORT_CHUNK, share))
     for start in range(0, n_frames, chunk):
         stop = min(n_frames, start + chunk)
         low, high = max(0, start - margin), min(n_frames, stop + margin)

@@ -29,9 +29,10 @@ def usable() -> bool:
     """Whether this processor and this torch multiply integers of eight bits fast."""
     if not hasattr(torch.cpu, "get_capabilities"):  # before torch 2.9
         return False
-    return bool(torch.cpu.get_capabilities().get("avx2")) and all(
+    there = torch.backends.mkldnn.is_available() and all(
         hasattr(torch.ops.onednn, name) for name in
         ("qconv_pointwise", "qconv_prepack", "qlinear_pointwise", "qlinear_prepack"))
+    return there and bool(torch.cpu.get_capabilities().get("avx2"))
 
 
 def steps(*largest: torch.Tensor, top: int = TOP) -> torch.Tensor:

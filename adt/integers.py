@@ -129,10 +129,10 @@ class Product(_Layer):
     weight : Tensor, shape (outputs, inputs)
     bias : Tensor, shape (outputs,)
     taken, given : Tensor
-        As of `Convolution`; what it takes may have steps of one size.
+        As of `Convolution`.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, taken: torch.Tensor | float,
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, taken: torch.Tensor,
                  given: torch.Tensor | None = None):
         super().__init__(weight * taken, bias, given, TOP)
         self.packed = self._pack()
@@ -170,12 +170,14 @@ class Taps(nn.Module):
         super().__init__()
         self.step, self.kernel = first.dilation[1], first.kernel_size[1]
         self.reach = self.kernel // 2 * self.step
-        self.sizes = _sizes(taken, groups)
+        taken, found = steps(taken), steps(found)
+        self.scales = (1 / taken).view(groups, -1)
         self.first, self.last = nn.ModuleList(), nn.ModuleList()
         parts = zip(by_net(first, groups), first.bias.chunk(groups), by_net(last, groups),
-                    last.bias.chunk(groups), self.sizes, steps(found).chunk(groups))
-        for there, bias, back, offset, size, inner in parts:
-            self.first.append(Product(there.transpose(1, 2).flatten(1), bias, size, inner))
+                    last.bias.chunk(groups), taken.chunk(groups), found.chunk(groups))
+        for there, bias, back, offset, own, inner in parts:
+            self.first.append(Product(there.transpose(1, 2).flatten(1), bias,
+                                      own.repeat(self.kernel), inner))
             self.last.append(Product(back[..., 0], offset, inner))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -183,7 +185,7 @@ class Taps(nn.Module):
         n = x.shape[1] - 2 * self.reach
         out = x[:, self.reach: self.reach + n].clone()
         for i, own in enumerate(x):
-            own = counted(own / self.sizes[i])
+            own = counted(own * self.scales[i])
             rows = torch.cat([own[k * self.step: k * self.step + n]
                               for k in range(self.kernel)], dim=1)
             self.last[i].add(self.first[i](rows), out[i])
@@ -206,23 +208,18 @@ class Shared(nn.Module):
     def __init__(self, first: nn.Conv2d, last: nn.Conv2d, groups: int, taken: torch.Tensor,
                  found: torch.Tensor):
         super().__init__()
-        self.sizes, found = _sizes(taken, groups), steps(found)
-        each = torch.tensor(self.sizes).repeat_interleave(first.in_channels // groups)
-        self.enter = Product(first.weight.flatten(1), first.bias, each, found)
+        taken, found = steps(taken), steps(found)
+        self.scales = (1 / taken).view(groups, -1)
+        self.enter = Product(first.weight.flatten(1), first.bias, taken, found)
         self.back = nn.ModuleList(
             Product(weight[..., 0], bias, found)
             for weight, bias in zip(by_net(last, groups), last.bias.chunk(groups)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Frames (nets, frames, channels) → the same shape."""
-        rows = torch.cat([counted(own / size) for own, size in zip(x, self.sizes)], dim=1)
+        rows = torch.cat([counted(own * scale) for own, scale in zip(x, self.scales)], dim=1)
         shared = self.enter(rows)
         out = x.clone()
         for own, back in zip(out, self.back):
             back.add(shared, own)
         return out
-
-
-def _sizes(largest: torch.Tensor, groups: int) -> list[float]:
-    """Size of the steps of each net's activations, one for all its channels."""
-    return [float(steps(own.amax())) for own in largest.chunk(groups)]

@@ -366,7 +366,7 @@ def test_the_same_audio_gives_the_same_bytes(demix, small_bank, small_detectors,
 class Loudest(torch.nn.Module):
     """Says that every frame louder than its neighbours is a kick of its loudness."""
 
-    demix, look_margin = False, 0
+    demix, look_margin, in_integers = False, 0, False
 
     def look(self, mixture, stems=None):
         return mixture.sum(dim=2)[:, None, None]

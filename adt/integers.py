@@ -35,9 +35,9 @@ def usable() -> bool:
     return there and bool(torch.cpu.get_capabilities().get("avx2"))
 
 
-def steps(*largest: torch.Tensor, top: int = TOP) -> torch.Tensor:
+def steps(*largest: torch.Tensor) -> torch.Tensor:
     """Size of a channel's step, from its largest activations; shape (channels,)."""
-    return torch.stack(largest).amax(dim=0).clamp(min=_TINY) / top
+    return torch.stack(largest).amax(dim=0).clamp(min=_TINY) / TOP
 
 
 def counted(x: torch.Tensor) -> torch.Tensor:

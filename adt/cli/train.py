@@ -43,7 +43,7 @@ def _training_options(default: str, by_steps: bool = True):
         click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path),
                      required=True,
                      help="Folder that gets checkpoint, log, curves and weights." if by_steps
-                     else "Folder that gets settings and weights."),
+                     else "Folder that gets the weights and, of a training, its settings."),
         *([click.option("--resume", is_flag=True, help="Go on from the checkpoint in DIR.")]
           if by_steps else []),
         options.device("auto"),
@@ -169,16 +169,7 @@ def average(weights: tuple[str, ...], out: Path):
 
 @command.command(context_settings=options.SETTINGS)
 @click.argument("weights", metavar="WEIGHTS...", nargs=-1, required=True)
-@click.option("--config", metavar="FILE", type=options.Path(path_type=Path), default="detectors",
-              help="YAML file of settings of the clips and the bank, or the name of one of the "
-                   "project's.")
-@click.option("--data", metavar="DIR", type=options.Path(path_type=Path), required=True,
-              help="Folder below which the settings' data lies.")
-@click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), required=True,
-              help="Folder that gets the weights files.")
-@options.device("auto")
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
-              help="Change a setting, e.g. data.validation_clips=24; may be repeated.")
+@_training_options("detectors", by_steps=False)
 def ranges(weights: tuple[str, ...], config: Path, data: Path, out: Path, device: str,
            overrides: tuple[str, ...]):
     """Measure the activations of banks and detectors, for layers in integers.

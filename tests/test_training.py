@@ -346,6 +346,15 @@ def test_largest_activations_of_detectors(data, bank, tmp_path, demix):
     assert len(found["tcn.0.found"]) == 8 * len(STEMS)
 
 
+def test_largest_activations_of_two_files_of_one_name(data, bank, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    other = shutil.copy(bank / "bank.safetensors", tmp_path / "other")
+    assert main(["train", "ranges", str(bank / "bank.safetensors"), str(other), "--data",
+                 str(data), "-o", str(tmp_path / "out")]) == 1
+    assert "two of the weights have one name" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name, said", [("beats", "weights of 'beats', which compute in floats"),
                                         ("none.safetensors", "no such weights")])
 def test_largest_activations_of_other_networks_are_refused(data, tmp_path, capsys, name, said):

@@ -97,10 +97,13 @@ def measure_ranges(paths: Sequence[Path | str], config: dict, data: Path, out: P
     Raises
     ------
     ConfigError
-        If weights are of another kind.
+        If weights are of another kind, or two have one name.
     """
     target = pick_device(device)
     loaded = {Path(path).stem: load_weights(path) for path in paths}
+    if len(loaded) < len(paths):
+        raise ConfigError("two of the weights have one name, and so one file to write to; give "
+                          "them one after the other, with an --out each")
     for name, (_, description) in loaded.items():
         if description.get("kind") not in _KINDS:
             raise ConfigError(f"{name}: weights of {description.get('kind')!r}, which compute in "

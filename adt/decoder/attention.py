@@ -28,6 +28,7 @@ from .sound import N_SOUND
 _SECONDS, _BEATS = (0.08, 0.25, 0.8, 2.5, 8.0, 25.0), (0.5, 1.0, 2.0, 4.0, 8.0, 3.0)
 _PAIRS = len(_SECONDS) + len(_BEATS)
 _WINDOW = 4800  #: frames that are read at once, as many as in training
+_STEP = 3600  #: from one window to the next
 _LIMIT = 5.0  #: deviations of a feature, at most
 
 
@@ -44,14 +45,16 @@ class _Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor],
-                present: torch.Tensor) -> torch.Tensor:
+                present: torch.Tensor, asking: slice = slice(None)) -> torch.Tensor:
+        """Those `asking` of the peaks, which attend to all."""
         batch, peaks, width = x.shape
         asked = self.ask(self.before_attention(x)).view(batch, peaks, 3, self.heads, -1)
         query, key, value = asked.permute(2, 0, 3, 1, 4)
+        query, key = _turned(query, *turn), _turned(key, *turn)
         heard = nn.functional.scaled_dot_product_attention(
-            _turned(query, *turn), _turned(key, *turn), value,
-            attn_mask=present[:, None, None, :])
-        x = x + self.dropout(self.join(heard.transpose(1, 2).reshape(batch, peaks, width)))
+            query[:, :, asking], key, value, attn_mask=present[:, None, None, :])
+        x = x[:, asking]
+        x = x + self.dropout(self.join(heard.transpose(1, 2).reshape(x.shape)))
         return x + self.dropout(self.mlp(self.before_mlp(x)))
 
 
@@ -89,7 +92,8 @@ class StrokeTransformer(nn.Module):
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
 
     def forward(self, features: torch.Tensor, frames: torch.Tensor, beat: torch.Tensor,
-                present: torch.Tensor, heard: torch.Tensor | None = None) -> torch.Tensor:
+                present: torch.Tensor, heard: torch.Tensor | None = None,
+                asking: slice = slice(None)) -> torch.Tensor:
         """Peaks → logits of their being strokes.
 
         Parameters
@@ -103,10 +107,12 @@ class StrokeTransformer(nn.Module):
             False where there is no peak: windows have unlike numbers of them.
         heard : Tensor, shape (batch,), optional
             0 for windows whose peaks are judged without how they sound (`adt.decoder.sound`).
+        asking : slice, optional
+            Which peaks are judged, in the light of all; all by default.
 
         Returns
         -------
-        Tensor, shape (batch, peaks)
+        Tensor, shape (batch, peaks that ask)
         """
         x = ((features - self.mean) / self.scale).clamp(-_LIMIT, _LIMIT)
         if heard is not None:
@@ -117,8 +123,9 @@ class StrokeTransformer(nn.Module):
                            (frames / beat[:, None])[..., None] / self.beats], dim=-1)
         angle = 2 * np.pi * turns[:, None]
         turn = angle.cos(), angle.sin()
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             x = layer(x, turn, present)
+        x = self.layers[-1](x, turn, present, asking)
         return self.leave(x)[..., 0]
 
 
@@ -142,14 +149,17 @@ def in_order(peaks: Sequence[Peaks]) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return order, frames[order], np.concatenate([p.features for p in peaks])[order]
 
 
-def _windows(frames: np.ndarray) -> Iterator[tuple[slice, int]]:
-    """Which peaks are read at once, and from which on the answers count."""
-    last, start, first = int(frames[-1]), 0, 0
+def _windows(frames: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Which peaks are read at once, and which of them are judged, so that each is once."""
+    last, start, judged = int(frames[-1]), 0, 0
     while start + _WINDOW < last:
-        yield slice(*np.searchsorted(frames, [start, start + _WINDOW]).tolist()), first
-        start += _WINDOW // 2
-        first = int(np.searchsorted(frames, start + _WINDOW // 4))
-    yield slice(int(np.searchsorted(frames, last - _WINDOW)), len(frames)), first
+        read = slice(*np.searchsorted(frames, [start, start + _WINDOW]).tolist())
+        start += _STEP
+        until = int(np.searchsorted(frames, start + (_WINDOW - _STEP) // 2))
+        yield read, slice(judged, until)
+        judged = until
+    end = len(frames)
+    yield slice(int(np.searchsorted(frames, last - _WINDOW)), end), slice(judged, end)
 
 
 def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks],
@@ -173,20 +183,20 @@ def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks],
     told = np.zeros(len(frames))
     if len(frames):
         beat = torch.tensor([float(peaks[0].beat)])
-        windows = [window for window in _windows(frames) if window[0].stop > window[0].start]
+        windows = [window for window in _windows(frames) if frames[window[1]].size]
 
         @torch.inference_mode()
-        def judge(job: tuple[slice, StrokeTransformer]) -> torch.Tensor:
-            read, member = job
+        def judge(job: tuple[slice, slice, StrokeTransformer]) -> torch.Tensor:
+            read, asking, member = job
             x = torch.from_numpy(features[read])[None]
             at = torch.from_numpy(frames[read] - frames[read.start])[None].float()
-            return member(x, at, beat, torch.ones(x.shape[:2], dtype=torch.bool))[0]
+            asking = slice(asking.start - read.start, asking.stop - read.start)
+            return member(x, at, beat, torch.ones(x.shape[:2], dtype=torch.bool),
+                          asking=asking)[0]
 
-        judged = iter(mapped(judge, [(read, m) for read, _ in windows for m in members]))
-        for read, first in windows:
-            logits = torch.stack(list(islice(judged, len(members)))).mean(dim=0)
-            first = max(first, read.start)
-            told[first:read.stop] = logits[first - read.start:].numpy()
+        judged = iter(mapped(judge, [(*window, m) for window in windows for m in members]))
+        for _, asking in windows:
+            told[asking] = torch.stack(list(islice(judged, len(members)))).mean(dim=0).numpy()
     back = np.empty(len(frames))
     back[order] = told
     return np.split(back, np.cumsum([len(p.frames) for p in peaks])[:-1])

@@ -13,7 +13,7 @@ from .vocabulary import class_names
 __all__ = ["compare"]
 
 
-def compare(reference: Transcription, estimate: Transcription, n_classes: int = 5,
+def compare(reference: Transcription, estimate: Transcription, classes: int = 5,
             window: float = WINDOW, n_worst: int = 10) -> OrderedDict:
     """Compare two transcriptions of one recording.
 
@@ -22,7 +22,7 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
     reference, estimate : Transcription
         Hits of the estimate that fall together in the smaller set of classes count once
         if it is of more classes than the reference (`adt.Transcription.reduce`).
-    n_classes : {3, 5, 7, 9}
+    classes : {3, 5, 7, 9}
     window : float
         Tolerance in seconds.
     n_worst : int
@@ -41,15 +41,15 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
     Raises
     ------
     ValueError
-        If a transcription has fewer classes than `n_classes`.
+        If a transcription has fewer classes than `classes`.
     """
     from mir_eval.util import match_events
     merge = estimate.classes > reference.classes
-    reference = reference.reduce(n_classes, merge=False)  # as annotated
-    estimate = estimate.reduce(n_classes, merge=merge)
+    reference = reference.reduce(classes, merge=False)  # as annotated
+    estimate = estimate.reduce(classes, merge=merge)
     pairs, missed, invented = [], [], []
     sides: list[dict[str, np.ndarray]] = [{}, {}]
-    for name in class_names(n_classes):
+    for name in class_names(classes):
         ref, est = ([h for h in t if h.piece == name] for t in (reference, estimate))
         for side, hits in zip(sides, (ref, est)):
             side[name] = np.array([h.time for h in hits])
@@ -59,7 +59,7 @@ def compare(reference: Transcription, estimate: Transcription, n_classes: int = 
         missed += [h for k, h in enumerate(ref) if k not in found]
         invented += [h for k, h in enumerate(est) if k not in right]
     return OrderedDict(
-        scores=evaluate(*sides, n_classes, window),
+        scores=evaluate(*sides, classes, window),
         offset=float(np.median([b.time - a.time for a, b in pairs])) if pairs else None,
         velocity=_velocity(pairs),
         worst=_worst(missed, invented, n_worst))

@@ -113,9 +113,9 @@ def run_demo(out: Path | str | None = None, *, demix: bool = True, device: str =
         duration=audio.shape[1] / SAMPLE_RATE, source="demo")
 
     scores = {}
-    for n_classes in (9, 5):
-        scores[n_classes] = evaluate(truth.events(n_classes, merge=False),
-                                     heard.events(n_classes), n_classes)
+    for classes in (9, 5):
+        scores[classes] = evaluate(truth.events(classes, merge=False), heard.events(classes),
+                                   classes)
     echo(f"{len(truth)} strokes in {truth.duration:.1f} s, {len(heard)} found")
     echo(f"{'':<14}{'played':>7}{'found':>7}{'right':>7}{'F':>7}")
     for name, score in scores[9].items():

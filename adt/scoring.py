@@ -54,7 +54,7 @@ N_RESAMPLES = 1000
 Events = Mapping[str, np.ndarray]
 
 
-def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5) -> dict[str, np.ndarray]:
+def events(times: Iterable[float], pieces: Iterable, classes: int = 5) -> dict[str, np.ndarray]:
     """Onset times per class, as annotated.
 
     Estimates that are reduced to fewer classes have hits that come too close: theirs are from
@@ -67,7 +67,7 @@ def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5) -> dict
     pieces : iterable of str or int
         Piece or articulation of each onset: its name, or its index into
         `adt.vocabulary.ARTICULATIONS` (whose first nine are the pieces).
-    n_classes : {3, 5, 7, 9}
+    classes : {3, 5, 7, 9}
 
     Returns
     -------
@@ -88,8 +88,8 @@ def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5) -> dict
     pieces = list(pieces)
     if len(times) != len(pieces):
         raise ValueError(f"{len(times)} times but {len(pieces)} pieces")
-    mapping = reduction(n_classes)
-    found: dict[str, list[float]] = {name: [] for name in class_names(n_classes)}
+    mapping = reduction(classes)
+    found: dict[str, list[float]] = {name: [] for name in class_names(classes)}
     for time, piece in zip(times.tolist(), pieces):
         if not isinstance(piece, str):
             try:
@@ -107,7 +107,7 @@ def events(times: Iterable[float], pieces: Iterable, n_classes: int = 5) -> dict
     return {name: np.sort(np.array(onsets, dtype=np.float64)) for name, onsets in found.items()}
 
 
-def validate(reference: Events, estimate: Events, n_classes: int = 5) -> None:
+def validate(reference: Events, estimate: Events, classes: int = 5) -> None:
     """Check that two transcriptions can be scored; warn if one has no onsets.
 
     Raises
@@ -116,14 +116,14 @@ def validate(reference: Events, estimate: Events, n_classes: int = 5) -> None:
         If there is a class that the set does not have, or onset times are not a
         one-dimensional, finite, non-negative and ascending array.
     """
-    names = class_names(n_classes)
+    names = class_names(classes)
     for what, transcription in (("reference", reference), ("estimate", estimate)):
         if not isinstance(transcription, Mapping):
             raise ValueError(f"{what}: expected a mapping of class to onset times, "
                              f"got {type(transcription).__name__}; use adt.scoring.events")
         for name, onsets in transcription.items():
             if name not in names:
-                raise ValueError(f"{what}: no class {name!r} in the set of {n_classes}: "
+                raise ValueError(f"{what}: no class {name!r} in the set of {classes}: "
                                  f"{', '.join(names)}")
             onsets = np.asarray(onsets)
             if onsets.ndim != 1 or (onsets.size and onsets.dtype.kind not in "fiu"):
@@ -154,7 +154,7 @@ def rates(tp: float, fp: float, fn: float) -> OrderedDict:
         recall=tp / (tp + fn) if tp + fn else None)
 
 
-def match(reference: Events, estimate: Events, n_classes: int = 5,
+def match(reference: Events, estimate: Events, classes: int = 5,
           window: float = WINDOW) -> OrderedDict[str, tuple[int, int, int]]:
     """True positives, false positives and false negatives of each class.
 
@@ -167,7 +167,7 @@ def match(reference: Events, estimate: Events, n_classes: int = 5,
     if not 0 <= window < float("inf"):
         raise ValueError(f"a tolerance of {window} s; give seconds from 0 on")
     counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
-    for name in class_names(n_classes):
+    for name in class_names(classes):
         ref = np.asarray(reference.get(name, ()), dtype=np.float64)
         est = np.asarray(estimate.get(name, ()), dtype=np.float64)
         tp = len(match_events(ref, est, window))
@@ -175,7 +175,7 @@ def match(reference: Events, estimate: Events, n_classes: int = 5,
     return counts
 
 
-def f_measure(reference: Events, estimate: Events, n_classes: int = 5,
+def f_measure(reference: Events, estimate: Events, classes: int = 5,
               window: float = WINDOW) -> OrderedDict[str, float | None]:
     """F-measure of each class, None for a class that neither side has.
 
@@ -184,9 +184,9 @@ def f_measure(reference: Events, estimate: Events, n_classes: int = 5,
     >>> f_measure({"KD": [0.0, 1.0]}, {"KD": [0.01]}, 3)["KD"]
     0.6666666666666666
     """
-    validate(reference, estimate, n_classes)
+    validate(reference, estimate, classes)
     return OrderedDict((name, rates(*c)["f_measure"])
-                       for name, c in match(reference, estimate, n_classes, window).items())
+                       for name, c in match(reference, estimate, classes, window).items())
 
 
 def _summary(counts: Sequence[float]) -> OrderedDict:
@@ -194,7 +194,7 @@ def _summary(counts: Sequence[float]) -> OrderedDict:
     return OrderedDict(**rates(tp, fp, fn), tp=tp, fp=fp, fn=fn)
 
 
-def evaluate(reference: Events, estimate: Events, n_classes: int = 5,
+def evaluate(reference: Events, estimate: Events, classes: int = 5,
              window: float = WINDOW) -> OrderedDict:
     """All scores of one track.
 
@@ -202,7 +202,7 @@ def evaluate(reference: Events, estimate: Events, n_classes: int = 5,
     ----------
     reference, estimate : mapping of str to array_like
         Class → ascending onset times in seconds.
-    n_classes : {3, 5, 7, 9}
+    classes : {3, 5, 7, 9}
     window : float
         Tolerance in seconds, inclusive.
 
@@ -224,8 +224,8 @@ def evaluate(reference: Events, estimate: Events, n_classes: int = 5,
     >>> evaluate(ref, est)["SUM"]["f_measure"]
     0.8
     """
-    validate(reference, estimate, n_classes)
-    counts = match(reference, estimate, n_classes, window)
+    validate(reference, estimate, classes)
+    counts = match(reference, estimate, classes, window)
     total = np.sum(list(counts.values()), axis=0)
     return OrderedDict([("SUM", _summary(total)),
                         *((name, _summary(c)) for name, c in counts.items())])
@@ -317,7 +317,7 @@ class Scores:
 
     Parameters
     ----------
-    n_classes : {3, 5, 7, 9}
+    classes : {3, 5, 7, 9}
     windows : sequence of float
         Tolerances in seconds.
 
@@ -329,10 +329,10 @@ class Scores:
     (1.0, 0.5)
     """
 
-    def __init__(self, n_classes: int = 5, windows: Sequence[float] = WINDOWS):
-        self.n_classes = n_classes
+    def __init__(self, classes: int = 5, windows: Sequence[float] = WINDOWS):
+        self.classes = classes
         self.windows = tuple(float(w) for w in windows)
-        self.classes = class_names(n_classes)
+        self._names = class_names(classes)
         self.reset()
 
     def reset(self) -> None:
@@ -349,8 +349,8 @@ class Scores:
         """
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".* has no onsets")
-            validate(reference, estimate, self.n_classes)
-        counts = np.array([list(match(reference, estimate, self.n_classes, w).values())
+            validate(reference, estimate, self.classes)
+        counts = np.array([list(match(reference, estimate, self.classes, w).values())
                            for w in self.windows])
         self._counts[name] = self._counts.get(name, 0) + counts
 
@@ -367,7 +367,7 @@ class Scores:
             return np.zeros((0, 3), dtype=np.int64)
         counts = np.stack(list(self._counts.values()))[:, self.windows.index(window)]
         return counts.sum(axis=1) if class_name is None else (
-            counts[:, self.classes.index(class_name)])
+            counts[:, self._names.index(class_name)])
 
     def __call__(self, n_resamples: int = N_RESAMPLES, seed: int = 0) -> OrderedDict:
         """Scores so far.
@@ -389,7 +389,7 @@ class Scores:
             result[window] = OrderedDict(
                 SUM=pooled(total),
                 classes=OrderedDict((name, pooled(self.counts(window, name)))
-                                    for name in self.classes),
+                                    for name in self._names),
                 tracks=OrderedDict((name, _summary(c)) for name, c in zip(self.names, total)))
         return result
 

@@ -166,14 +166,14 @@ class Transcription(Sequence):
         """
         return Transcription(**{**vars(self), **changes})
 
-    def reduce(self, n_classes: int, *, merge: bool = True) -> Transcription:
+    def reduce(self, classes: int, *, merge: bool = True) -> Transcription:
         """The same hits, named by a smaller set of classes.
 
         Hits of pieces outside the set are dropped.
 
         Parameters
         ----------
-        n_classes : {3, 5, 7, 9}
+        classes : {3, 5, 7, 9}
         merge : bool
             Of hits of one class that come closer than `MIN_HIT_DISTANCE` (30 ms) only the
             loudest stays. References are scored without this (`adt.scoring`).
@@ -181,12 +181,12 @@ class Transcription(Sequence):
         Raises
         ------
         ValueError
-            If `n_classes` is no set or a larger set than the present one.
+            If `classes` is no set or a larger set than the present one.
         """
-        target = reduction(n_classes)
-        if n_classes > self.classes:
+        target = reduction(classes)
+        if classes > self.classes:
             raise ValueError(f"a transcription of {self.classes} classes cannot be told apart "
-                             f"into {n_classes}")
+                             f"into {classes}")
         source = reduction(self.classes)
         mapping = {source[piece]: target[piece] for piece in PIECES if source[piece] is not None}
         renamed: dict[str, list[Hit]] = {}
@@ -196,7 +196,7 @@ class Transcription(Sequence):
                 renamed.setdefault(name, []).append(
                     Hit(hit.time, name, hit.velocity, hit.confidence))
         kept = [hit for hits in renamed.values() for hit in (_thin(hits) if merge else hits)]
-        return self.replace(hits=kept, classes=n_classes)
+        return self.replace(hits=kept, classes=classes)
 
     def require_pieces(self, what: str) -> None:
         """Raise unless the hits are of the nine pieces, which `what` needs.
@@ -210,20 +210,20 @@ class Transcription(Sequence):
             raise ConfigError(f"{what} needs all nine pieces, and there are {self.classes} "
                               "classes; give a transcription that was not reduced")
 
-    def events(self, n_classes: int | None = None, *, merge: bool = True) -> dict:
+    def events(self, classes: int | None = None, *, merge: bool = True) -> dict:
         """Onset times per class, as `adt.scoring` reads them.
 
         Parameters
         ----------
-        n_classes : {3, 5, 7, 9}, optional
+        classes : {3, 5, 7, 9}, optional
             As many as there are by default.
         merge : bool
             As in `reduce`; references are not merged.
         """
         import numpy as np
-        n_classes = self.classes if n_classes is None else n_classes
-        found: dict[str, list[float]] = {name: [] for name in class_names(n_classes)}
-        for hit in self.reduce(n_classes, merge=merge):
+        classes = self.classes if classes is None else classes
+        found: dict[str, list[float]] = {name: [] for name in class_names(classes)}
+        for hit in self.reduce(classes, merge=merge):
             found[hit.piece].append(hit.time)
         return {name: np.array(times, dtype=np.float64) for name, times in found.items()}
 

@@ -135,12 +135,12 @@ CLASS_TO_PIECE: Mapping[str, str] = MappingProxyType({
 })
 
 
-def reduction(n_classes: int) -> Mapping[str, str | None]:
-    """Mapping of each piece to its class in a set of `n_classes`.
+def reduction(classes: int) -> Mapping[str, str | None]:
+    """Mapping of each piece to its class in a set of `classes`.
 
     Parameters
     ----------
-    n_classes : {3, 5, 7, 9}
+    classes : {3, 5, 7, 9}
         3: KD SD HH (other pieces map to None and are dropped);
         5: KD SD TT HH CY; 7: the nine with the toms as one; 9: the pieces.
 
@@ -151,7 +151,7 @@ def reduction(n_classes: int) -> Mapping[str, str | None]:
     Raises
     ------
     ValueError
-        If `n_classes` is not one of `CLASS_COUNTS`.
+        If `classes` is not one of `CLASS_COUNTS`.
 
     Examples
     --------
@@ -159,15 +159,15 @@ def reduction(n_classes: int) -> Mapping[str, str | None]:
     'HH'
     """
     try:
-        return _REDUCTIONS[n_classes]
+        return _REDUCTIONS[classes]
     except KeyError:
         raise ValueError(
-            f"no set of {n_classes} classes; choose one of {CLASS_COUNTS}") from None
+            f"no set of {classes} classes; choose one of {CLASS_COUNTS}") from None
 
 
-def class_names(n_classes: int) -> tuple[str, ...]:
+def class_names(classes: int) -> tuple[str, ...]:
     """Names of the classes of a set, in piece order."""
-    return tuple(dict.fromkeys(c for c in reduction(n_classes).values() if c is not None))
+    return tuple(dict.fromkeys(c for c in reduction(classes).values() if c is not None))
 
 
 def class_note(name: str) -> int:

@@ -54,15 +54,15 @@ def test_references_are_scored_as_annotated():
     assert len(reference.events(5, merge=False)["CY"]) == 2
 
 
-@pytest.mark.parametrize("n_classes", [3, 5, 7, 9])
-def test_a_file_is_as_right_as_itself(n_classes):
+@pytest.mark.parametrize("classes", [3, 5, 7, 9])
+def test_a_file_is_as_right_as_itself(classes):
     struck = [Hit(1.0, "ride"), Hit(1.004, "crash"), Hit(2.0, "snare", 40), Hit(2.02, "snare"),
               Hit(3.0, "tom_high"), Hit(3.0, "tom_mid"), Hit(3.5, "hihat_open"),
               Hit(3.51, "hihat_closed")]
     song = Transcription(struck, 4.0)
-    assert compare(song, song, n_classes)["scores"]["SUM"]["f_measure"] == 1.0
-    coarse = song.reduce(n_classes) if n_classes < 9 else song  # in which they are one stroke
-    assert compare(coarse, song, n_classes)["scores"]["SUM"]["f_measure"] == 1.0
+    assert compare(song, song, classes)["scores"]["SUM"]["f_measure"] == 1.0
+    coarse = song.reduce(classes) if classes < 9 else song  # in which they are one stroke
+    assert compare(coarse, song, classes)["scores"]["SUM"]["f_measure"] == 1.0
 
 
 def test_constant_velocities_say_nothing(pair):

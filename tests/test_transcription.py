@@ -38,18 +38,18 @@ hit_lists = st.lists(st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(hit_lists, st.sampled_from([3, 5, 7, 9]))
-def test_reduce_leaves_one_hit_per_class_and_30_ms(hits, n_classes):
+def test_reduce_leaves_one_hit_per_class_and_30_ms(hits, classes):
     full = Transcription(hits, 3.0)
-    reduced = full.reduce(n_classes)
-    assert reduced.classes == n_classes and len(reduced) <= len(full)
+    reduced = full.reduce(classes)
+    assert reduced.classes == classes and len(reduced) <= len(full)
     assert list(reduced) == sorted(reduced)
-    for name in class_names(n_classes):
+    for name in class_names(classes):
         times = np.array([h.time for h in reduced if h.piece == name])
         assert (np.diff(times) >= MIN_HIT_DISTANCE - 1e-9).all()
     # reducing again changes nothing, and nothing is invented
-    assert reduced.reduce(n_classes) == reduced
+    assert reduced.reduce(classes) == reduced
     assert {(h.time, h.velocity) for h in reduced} <= {(h.time, h.velocity) for h in full}
-    if hits and n_classes == 9:  # the loudest hit survives
+    if hits and classes == 9:  # the loudest hit survives
         assert max(h.velocity for h in reduced) == max(h.velocity for h in full)
 
 
@@ -120,11 +120,11 @@ def test_csv_of_low_confidence_is_kept(tmp_path):
     assert Transcription.load(path)[0].confidence == 0
 
 
-@pytest.mark.parametrize("n_classes", [3, 5, 7, 9])
-def test_txt_round_trip(song, tmp_path, n_classes):
-    reduced = song.reduce(n_classes)
+@pytest.mark.parametrize("classes", [3, 5, 7, 9])
+def test_txt_round_trip(song, tmp_path, classes):
+    reduced = song.reduce(classes)
     back = Transcription.load(reduced.save(tmp_path / "song.txt"))
-    assert back.classes == max(n_classes, 5)  # three classes may be five of which two rest
+    assert back.classes == max(classes, 5)  # three classes may be five of which two rest
     assert [(h.time, h.piece) for h in back] == [(h.time, h.piece) for h in reduced]
     line = (tmp_path / "song.txt").read_text().splitlines()[0]
     assert line == "0.100000\t" + reduced[0].piece

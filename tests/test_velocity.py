@@ -116,7 +116,7 @@ def heard(rng):
     pieces = np.tile([SNARE, HAT], n // 2)
     played = np.where(np.arange(n) % 11 < 10, 0.2, 0.9)
     hits = np.column_stack([np.arange(n) / 10, pieces, rng.uniform(0.4, 0.6, n), np.full(n, 0.9)])
-    return training.Heard(levels, hits, played)
+    return training.MatchedHits(levels, hits, played)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_train(data, untrained_models, monkeypatch, tmp_path):  # noqa: F811
         level = np.zeros((len(clip["mixture"]), 6, GROUPS), np.float16)
         frames, pieces, played, _ = training.strokes(clip)
         hits = np.column_stack([frames / FRAME_RATE, pieces, np.full((len(frames), 2), 0.5)])
-        return {demix: training.Heard(level if demix else level[:, -1:], hits, played)
+        return {demix: training.MatchedHits(level if demix else level[:, -1:], hits, played)
                 for demix in (True, False)}
 
     monkeypatch.setattr(training, "hear", hear)

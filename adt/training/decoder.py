@@ -47,7 +47,7 @@ _SECTIONS = {"strokes": "model", "cymbals": "cymbals"}
 
 
 @dataclass
-class Heard:
+class HeardClip:
     """What the detectors say of a clip, and what was played.
 
     Attributes
@@ -73,9 +73,9 @@ def _heard(listener: Listener, mixture: np.ndarray) -> tuple[dict[bool, np.ndarr
     return heard, levels(bands, stems)[0].cpu().numpy()
 
 
-def _hear(listener: Listener, clip: dict) -> Heard:
+def _hear(listener: Listener, clip: dict) -> HeardClip:
     heard, level = _heard(listener, clip["mixture"])
-    return Heard(np.stack([heard[True][0], heard[False][0]]).astype(np.float16), level,
+    return HeardClip(np.stack([heard[True][0], heard[False][0]]).astype(np.float16), level,
                  np.column_stack(strokes(clip)).astype(np.float32))
 
 
@@ -92,12 +92,13 @@ _LISTENING = ("bank", "detectors", "detectors_mixture")
 _HEARD_WITH = ("randomise", "louder")
 
 
-def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[list[Heard], dict]:
+def listen(listener: Listener, config: dict, data: Path,
+           path: Path) -> tuple[list[HeardClip], dict]:
     """What is heard in all training clips, from `path` if it is there, or else written to it.
 
     Returns
     -------
-    list of Heard
+    list of HeardClip
     dict
         Description of the training data, see `provenance.describe`.
     """
@@ -115,7 +116,7 @@ def listen(listener: Listener, config: dict, data: Path, path: Path) -> tuple[li
                 raise ConfigError(f"{path}: was heard with other settings or weights, or by an "
                                   "earlier version; remove it, or give another --out")
             frames, counts = np.cumsum(kept["frames"])[:-1], np.cumsum(kept["counts"])[:-1]
-            return [Heard(*parts) for parts in zip(
+            return [HeardClip(*parts) for parts in zip(
                 np.split(kept["logits"], frames, axis=1), np.split(kept["level"], frames),
                 np.split(kept["strokes"], counts))], description
     heard = []
@@ -217,7 +218,7 @@ class Table(NamedTuple):
     weight: np.ndarray
 
 
-def _window(clip: Heard, demix: bool, rng: np.random.Generator,
+def _window(clip: HeardClip, demix: bool, rng: np.random.Generator,
             config: dict) -> tuple[list[Peaks], np.ndarray]:
     """Peaks of a window of a clip, unsettled, and the strokes played in it."""
     settings = config["unsettle"]
@@ -233,7 +234,7 @@ def _window(clip: Heard, demix: bool, rng: np.random.Generator,
             clip.strokes - np.array([start, 0, 0, 0]))
 
 
-def tables(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[Table, Table]:
+def tables(heard: list[HeardClip], demix: bool, member: int, config: dict) -> tuple[Table, Table]:
     """Peaks of one window of each clip.
 
     Parameters
@@ -262,7 +263,7 @@ def tables(heard: list[Heard], demix: bool, member: int, config: dict) -> tuple[
     return tuple(Table(*map(np.concatenate, zip(*rows))) for rows in (strokes, cymbals))
 
 
-def windows(heard: list[Heard], demix: bool, config: dict) -> list[Window]:
+def windows(heard: list[HeardClip], demix: bool, config: dict) -> list[Window]:
     """Windows of each clip, as many as section ``attention`` of the config says."""
     result = []
     for number, clip in enumerate(heard):
@@ -331,7 +332,7 @@ def _judged(model: Decoder, listener: Listener, mixture: np.ndarray) -> np.ndarr
     return np.stack([decode(model, expit(onset), level), *others])
 
 
-def _grow_all(model: Decoder, heard: list[Heard], config: dict) -> None:
+def _grow_all(model: Decoder, heard: list[HeardClip], config: dict) -> None:
     """Grow the trees of all members, in their places."""
     from tqdm import tqdm
 
@@ -344,7 +345,7 @@ def _grow_all(model: Decoder, heard: list[Heard], config: dict) -> None:
                      config["train"]["seed"])
 
 
-def _attend_all(model: Decoder, heard: list[Heard], config: dict, device: torch.device) -> None:
+def _attend_all(model: Decoder, heard: list[HeardClip], config: dict, device: torch.device) -> None:
     """Train the transformers, in place."""
     for kind in KINDS:
         learned = windows(heard, kind == "stems", config)

@@ -38,7 +38,7 @@ def onset_loss(outputs, batch, settings: dict) -> dict[str, torch.Tensor]:
     return {"total": total, "onset": onset, "velocity": velocity, "offset": offset}
 
 
-class Heard:
+class BankAndDetectors:
     """Bank and detectors as one function of the mixture's bands."""
 
     def __init__(self, bank: UNetBank | None, dtype: torch.dtype = torch.bfloat16):
@@ -60,7 +60,7 @@ class Heard:
         return out.cpu().numpy()
 
 
-def validate(model, heard: Heard, clips, real, device) -> dict[str, float]:
+def validate(model, heard: BankAndDetectors, clips, real, device) -> dict[str, float]:
     """F-measures (±50 ms, pooled) at one threshold, on renders and recordings."""
     def on_renders():
         for batch in batches(clips, 8):
@@ -125,7 +125,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     bank = None
     if config["model"]["demix"]:
         bank = load_network(UNetBank, "bank", config["bank"] or "bank", target)[0]
-    heard = Heard(bank, precision(config["train"]))
+    heard = BankAndDetectors(bank, precision(config["train"]))
     maker = training_maker(config, data)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
     real = real_tracks(config, data)

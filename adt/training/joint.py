@@ -87,7 +87,7 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
                 "masks": masks}
 
     def validate(m):
-        heard = detectors.Heard(m.bank, precision(config["train"]))
+        heard = detectors.BankAndDetectors(m.bank, precision(config["train"]))
         return {**banks.validate(m.bank, clips, target),
                 **detectors.validate(m.detectors, heard, clips, real, target)}
 

@@ -72,8 +72,8 @@ def forgiven(activations: np.ndarray, clip) -> np.ndarray:
     return np.concatenate([activations[:1] * (clip.weight == 1), activations[1:]])
 
 
-def clip_events(clip, n_classes: int):
+def clip_events(clip, classes: int):
     """Reference events of a clip that can be heard, from its frame-wise labels."""
     frames, pieces, _, weight = strokes(vars(clip))
     heard = weight == 1
-    return events(frames[heard] / FRAME_RATE, [PIECES[p] for p in pieces[heard]], n_classes)
+    return events(frames[heard] / FRAME_RATE, [PIECES[p] for p in pieces[heard]], classes)

@@ -35,7 +35,7 @@ from .listener import Listener, strokes
 
 
 @dataclass
-class Heard:
+class MatchedHits:
     """Hits that were found in one clip, and the velocities of the strokes they match.
 
     Attributes
@@ -60,7 +60,7 @@ class Heard:
         x = features(self.level, times, pieces.astype(np.int64), velocity, confidence)
         return x[known], self.truth[known]
 
-    def part(self, rng: np.random.Generator, settings: dict) -> Heard:
+    def part(self, rng: np.random.Generator, settings: dict) -> MatchedHits:
         """A part that is a song of its own.
 
         One or two of the pieces may be all that is played, with the most frequent velocities
@@ -86,7 +86,7 @@ class Heard:
         hits = self.hits[inside]
         if alone or rng.random() < settings["mistaken"]:
             hits[:, 2] = _mistaken(hits[:, 2], hits[:, 1].astype(np.int64), rng, settings)
-        return Heard(self.level, hits, self.truth[inside])
+        return MatchedHits(self.level, hits, self.truth[inside])
 
 
 def _mistaken(velocity: np.ndarray, pieces: np.ndarray, rng: np.random.Generator,
@@ -112,7 +112,7 @@ def _evening(velocity: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 @torch.inference_mode()
-def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Heard]:
+def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, MatchedHits]:
     """What is heard in a clip with demixing and without."""
     from mir_eval.util import match_events
 
@@ -131,11 +131,11 @@ def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Heard]:
             ours, theirs = np.flatnonzero(pieces == piece), np.flatnonzero(hits[:, 1] == piece)
             for i, j in match_events(frames[ours] / FRAME_RATE, hits[theirs, 0], WINDOW):
                 truth[theirs[j]] = velocities[ours[i]]
-        result[demix] = Heard(level, hits, truth)
+        result[demix] = MatchedHits(level, hits, truth)
     return result
 
 
-def _table(heard: list[Heard], config: dict, rng) -> tuple[np.ndarray, np.ndarray]:
+def _table(heard: list[MatchedHits], config: dict, rng) -> tuple[np.ndarray, np.ndarray]:
     """Features and velocities of all clips and of parts of them."""
     rows = []
     for clip in heard:
@@ -191,7 +191,7 @@ def _spread(member: torch.nn.Sequential, inputs: torch.Tensor, target: torch.Ten
 
 
 @torch.inference_mode()
-def validate(model: VelocityNet, heard: dict[bool, list[Heard]]) -> dict[str, float]:
+def validate(model: VelocityNet, heard: dict[bool, list[MatchedHits]]) -> dict[str, float]:
     """Median over pieces of the correlation of velocities, before (``network``) and after."""
     figures = {}
     for demix, clips in heard.items():
@@ -236,7 +236,7 @@ def train_velocity(config: dict, data: Path, out: Path, device: str = "auto") ->
     decoder = load_network(Decoder, "decoder", config["decoder"] or "decoder",
                            torch.device("cpu"))[0]
     maker = training_maker(config, Path(data))
-    heard: dict[bool, list[Heard]] = {True: [], False: []}
+    heard: dict[bool, list[MatchedHits]] = {True: [], False: []}
     for clip in first_clips(maker, config, config["data"]["clips"]):
         for demix, found in hear(listener, decoder, clip).items():
             heard[demix].append(found)
@@ -246,7 +246,7 @@ def train_velocity(config: dict, data: Path, out: Path, device: str = "auto") ->
             raise ConfigError(f"data.clips={config['data']['clips']}: no strokes in them were "
                               "found; take more clips")
         _fit(model, demix, x, y, config)
-    unseen: dict[bool, list[Heard]] = {True: [], False: []}
+    unseen: dict[bool, list[MatchedHits]] = {True: [], False: []}
     for clip in validation_clips(config, Path(data), config["data"]["validation_clips"]):
         for demix, found in hear(listener, decoder, vars(clip)).items():
             unseen[demix].append(found)

@@ -138,8 +138,8 @@ class Separator:
 
     Examples
     --------
-    >>> stems = Separator()(audio, 44100)        # doctest: +SKIP
-    >>> stems["snare"].shape                     # doctest: +SKIP
+    >>> stems = Separator()("song.mp3", residual=True)     # doctest: +SKIP
+    >>> stems["snare"].shape                               # doctest: +SKIP
     (2, 1323000)
     """
 
@@ -228,25 +228,11 @@ class Separator:
         if high > low:
             yield samples[..., low:high]
 
-    def __call__(self, audio: np.ndarray, sr: int,
-                 progress: Progress | None = None) -> dict[str, np.ndarray]:
-        """Separate audio in memory.
-
-        Parameters
-        ----------
-        audio : ndarray, shape (samples,) or (channels, samples)
-        sr : int
-        progress : callable, optional
-            Gets the share done, 0..1.
-
-        Returns
-        -------
-        dict of str to ndarray of float32, shape (channels, samples)
-            Stem → audio at `sr`.
-        """
-        return self._separate(*audio_io.as_audio(audio, sr), progress)
-
-    def _separate(self, audio: np.ndarray, sr: int, progress=None) -> dict[str, np.ndarray]:
+    def __call__(self, path_or_array: audio_io.AudioLike, sr: int | None = None, *,
+                 residual: bool = False, progress: Progress | None = None
+                 ) -> dict[str, np.ndarray]:
+        """Separate a file or an array into stems, in memory; see `separate`."""
+        audio, sr = audio_io.as_audio(path_or_array, sr)
         inner = audio_io.resample(audio, sr, SAMPLE_RATE)
         if not inner.shape[1]:  # less than a sample at the models' rate
             inner = np.zeros((len(audio), 1), np.float32)
@@ -259,8 +245,11 @@ class Separator:
             if progress is not None:
                 progress(done / inner.shape[1])
         stems = np.concatenate(parts, axis=-1)
-        return {name: _fit(audio_io.resample(stem, SAMPLE_RATE, sr), audio.shape[1])
-                for name, stem in zip(STEMS, stems)}
+        stems = {name: _fit(audio_io.resample(stem, SAMPLE_RATE, sr), audio.shape[1])
+                 for name, stem in zip(STEMS, stems)}
+        if residual:
+            stems[RESIDUAL] = audio - sum(stems[name] for name in STEMS)
+        return stems
 
 
 def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
@@ -337,11 +326,7 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
         If `wiener` or `device` cannot be.
     """
     separator = Separator(device=device, wiener=wiener)
-    audio, sr = audio_io.as_audio(path_or_array, sr)
-    stems = separator._separate(audio, sr, progress)
-    if residual:
-        stems[RESIDUAL] = audio - sum(stems[name] for name in STEMS)
-    return stems
+    return separator(path_or_array, sr, residual=residual, progress=progress)
 
 
 def separate_file(path: Path | str, folder: Path | str, *, residual: bool = False,

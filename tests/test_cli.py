@@ -18,6 +18,7 @@ from adt import audio, weights
 from adt.beats import Beats
 from adt.cli import batch, main
 from adt.errors import OutputError
+from adt.frames import SAMPLE_RATE
 from adt.progress import share
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import PIECES, STEMS
@@ -49,7 +50,7 @@ class StubTranscriber:
             progress(1.0)
         if Path(path_or_array).stem == "bug":
             raise RuntimeError("first line\nsecond line")
-        return StubActivations(total / audio.SAMPLE_RATE)
+        return StubActivations(total / SAMPLE_RATE)
 
     def hits(self, activations):
         hits = [Hit(0.1 * k, piece, 100, 0.9) for k, piece in enumerate(PIECES)]

@@ -354,6 +354,15 @@ def test_styles_break_habits():
     assert all((b.pieces == 0).sum() >= 45 for b in blasts)  # five kicks a second at least
 
 
+@pytest.mark.parametrize("style, piece, beats", [
+    ("double-kick", 1, 2.0), ("half-time", 1, 4.0), ("swing-ride", 7, 1.0)])
+def test_the_tempo_of_a_pattern_is_what_it_is_played_at(style, piece, beats):
+    for seed in range(5):
+        song = generate(np.random.default_rng(seed), 30, style)
+        apart = np.diff(song.times[song.pieces == piece]) * song.bpm / 60
+        assert apart.max() == pytest.approx(beats, abs=0.15)
+
+
 def test_variation_reaches_every_change():
     rng = np.random.default_rng(0)
     times = np.arange(0, 10, 0.25)

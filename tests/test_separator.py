@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from adt import network
+from adt import audio, network
 from adt.errors import AudioError, ConfigError, OutputError
 from adt.features import N_BANDS, band_filters
 from adt.frames import HOP, SAMPLE_RATE
@@ -326,6 +326,16 @@ def test_an_offset_is_left_in_the_residual(packaged, tmp_path):
     files = separate_file(write(tmp_path / "in.wav", audio + np.float32(0.2)), tmp_path / "out")
     for stem in STEMS:
         np.testing.assert_allclose(read(files[stem])[0], moved[stem], atol=1e-3)
+
+
+def test_a_separator_takes_what_separate_takes(small, packaged, tmp_path):
+    file = write(tmp_path / "a.wav", beat(9000, rate=22_050), 22_050)
+    expected = separate(file, residual=True)
+    for given in (small(file, residual=True), small(*audio.load(file, None), residual=True)):
+        assert list(given) == [*STEMS, "residual"]
+        for name, stem in given.items():
+            np.testing.assert_array_equal(stem, expected[name])
+    assert list(small(file)) == list(STEMS)
 
 
 def test_a_loaded_separator_serves_many_files(small, tmp_path, monkeypatch):

@@ -91,7 +91,8 @@ def _train(name: str, config: Path, data: Path, out: Path, device: str,
 
 def _kept(out: Path) -> list[int]:
     """When what an interrupted training leaves was written."""
-    return [path.stat().st_mtime_ns for name in ("checkpoint.pt", "heard.npz")
+    from ..training import CHECKPOINT, HEARD
+    return [path.stat().st_mtime_ns for name in (CHECKPOINT, HEARD)
             if (path := out / name).is_file()]
 
 

@@ -62,7 +62,6 @@ def _odd_metre(rng, beat, seconds) -> list[_Strokes]:
 
 
 def _blast(rng, beat, seconds) -> list[_Strokes]:
-    beat = 60 / rng.uniform(160, 260)
     top = _A[str(rng.choice(["ride", "hihat_closed", "crash", "hihat_open", "china"]))]
     step = rng.choice([0.25, 0.5])
     together = rng.random() < 0.3
@@ -72,7 +71,6 @@ def _blast(rng, beat, seconds) -> list[_Strokes]:
 
 
 def _double_kick(rng, beat, seconds) -> list[_Strokes]:
-    beat = 60 / rng.uniform(160, 240)
     return [(_grid(beat, seconds, rng.choice([0.25, 1 / 3, 0.5])), _A["kick"], 95),
             (_grid(beat, seconds, 2.0, 1.0), _A["snare"], 115),
             (_grid(beat, seconds, 1.0), _A[str(rng.choice(["ride", "crash", "hihat_open"]))], 95)]
@@ -114,7 +112,6 @@ def _crescendo(rng, beat, seconds) -> list[_Strokes]:
 
 
 def _side_stick_ballad(rng, beat, seconds) -> list[_Strokes]:
-    beat = 60 / rng.uniform(55, 90)
     return [(_grid(beat, seconds, 2.0, 1.0), _A["side_stick"], 75),
             (_some(rng, _grid(beat, seconds, 0.5), 0.15), _A["side_stick"], 60),
             (_grid(beat, seconds, 2.0), _A["kick"], 75),
@@ -166,6 +163,8 @@ STYLES: dict[str, Callable] = {
     "swing-ride": _swing_ride, "half-time": _half_time, "crash-riding": _crash_riding,
     "ghost-snare": _ghost_snare,
 }
+_TEMPO = 65, 190  #: beats per minute, and those of styles that have tempi of their own
+_TEMPI = {"blast": (160, 260), "double-kick": (160, 240), "side-stick": (55, 90)}
 
 
 def _tidy(performance: Performance, times: np.ndarray, articulations: np.ndarray,
@@ -208,7 +207,7 @@ def generate(rng: np.random.Generator, seconds: float, style: str | None = None)
         `MIN_HIT_DISTANCE`. May be empty when `seconds` is short.
     """
     style = style or list(STYLES)[rng.integers(len(STYLES))]
-    bpm = float(rng.uniform(65, 190))
+    bpm = float(rng.uniform(*_TEMPI.get(style, _TEMPO)))
     beat = 60 / bpm
     parts = STYLES[style](rng, beat, float(seconds))
     if style == "ride-only" and rng.random() < 0.6:

@@ -22,3 +22,6 @@ def __getattr__(name: str):
     if name not in _LIVES_IN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_LIVES_IN[name]}", __name__), name)
+
+CHECKPOINT = "checkpoint.pt"  #: what a training step by step goes on from
+HEARD = "heard.npz"  #: what the training of a decoder goes on from

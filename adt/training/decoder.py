@@ -31,7 +31,7 @@ from ..network import load_network, pick_device
 from ..output import atomic_path
 from ..vocabulary import STEM_COLUMNS, STEMS
 from ..weights import fingerprint, save_weights
-from . import provenance
+from . import HEARD, provenance
 from .attention import Window, train_attention
 from .dataset import first_clips, training_maker, validation_clips
 from .listener import Listener, strokes
@@ -390,7 +390,7 @@ def train_decoder(config: dict, data: Path, out: Path, device: str = "auto") -> 
     torch.manual_seed(config["train"]["seed"])
     model = made(Decoder, shape, "model, cymbals, attention")
     listener = Listener(config, pick_device(device))
-    heard, description = listen(listener, config, data, out / "heard.npz")
+    heard, description = listen(listener, config, data, out / HEARD)
     if kept:
         model.load_state_dict(kept, strict=False)
     else:

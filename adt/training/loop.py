@@ -15,8 +15,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import ConfigError
 from ..output import atomic_path
+from . import CHECKPOINT
 
-CHECKPOINT = "checkpoint.pt"  #: what an interrupted run goes on from
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 #: Settings that may be others when a run goes on, beside more steps.
 _MAY_CHANGE = {"train.validate_every", "data.workers", "data.real", "data.validation_clips"}

@@ -121,7 +121,7 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any],
     Raises
     ------
     WeightsError
-        If there are tensors that are not finite.
+        If there are tensors that are not finite in that precision.
     """
     import torch
     from safetensors.torch import save
@@ -130,12 +130,12 @@ def save_weights(path: Path | str, tensors: dict, description: dict[str, Any],
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {**tensors, **{_LARGEST + k: v for k, v in (largest or {}).items()}}
     half = {torch.float64: torch.float32, torch.float32: torch.float16}
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise WeightsError(f"{path}: {name} is not finite, so nothing is written; train again "
-                               "with a lower learning rate")
     small = {k: v.detach().cpu().to(half.get(v.dtype, v.dtype)).contiguous()
              for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+    for name, tensor in small.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise WeightsError(f"{path}: {name} is not finite, or beyond {tensor.dtype}, so "
+                               "nothing is written; train again with a lower learning rate")
     with atomic_path(path) as temporary:
         temporary.write_bytes(
             save(small, metadata={"adt": json.dumps(description, sort_keys=True)}))

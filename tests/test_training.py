@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +27,7 @@ from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.inference import Transcriber
 from adt.synth import write_kit
 from adt.training import augment, dataset, endless, loop, material, oneshots, spectral, targets
+from adt.training.endless import loader
 from adt.training.widening import widen
 from adt.vocabulary import ARTICULATIONS, STEMS
 from separation import Separator, UNetBank
@@ -188,6 +190,13 @@ def test_a_wider_bank_begins_as_the_narrower_one(bank):
     assert any(not torch.equal(a, b) for a, b in zip(drawn, wide.parameters()))
 
 
+def test_an_exchange_is_not_widened():
+    narrow, wide = (UNetBank([w + more for w in SMALL_BANK["widths"]], exchange=20)
+                    for more in (0, 5))
+    with pytest.raises(ConfigError, match="start: exchange.* has shape"):
+        widen(wide, narrow.state_dict(), len(STEMS))
+
+
 @pytest.mark.parametrize("widths, words", [((1, 1, 1, 1), "has shape"), (None, "has no")])
 def test_a_narrower_network_cannot_begin_as_a_wider_one(bank, widths, words):
     tensors, _ = weights.load_weights(bank / "bank.safetensors")
@@ -241,28 +250,36 @@ def test_resume_draws_the_same_numbers(tmp_path):
             torch.manual_seed(0)
             super().__init__(torch.nn.Linear(8, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
 
-    def run(out, resume=False, stop=9):
-        config = {"train": {
-            "steps": 4, "batch": 2, "learning_rate": 1e-2, "weight_decay": 0.0,
+    def run(out, resume=False, stop=None):
+        config = {"data": {"workers": 0}, "train": {
+            "steps": 6, "batch": 2, "learning_rate": 1e-2, "weight_decay": 0.0, "seed": 3,
             "average": 0.9, "precision": "fp32", "validate_every": 2}}
+        validated = 0
 
-        def batches(first):
-            for clip in range(first, 18, 2):
-                if clip == stop:
-                    raise KeyboardInterrupt
-                yield {"x": torch.full((2, 8), clip / 2 + 1.0)}
+        def validate(model):
+            nonlocal validated
+            validated += 1
+            if validated == stop:
+                raise KeyboardInterrupt
+            return {"figure": float(torch.rand(()))}
 
         torch.manual_seed(0)
         return loop.fit(
             Dropping(), lambda model, batch: {"total": model(batch["x"]).square().mean()},
-            batches, lambda model: {"figure": float(torch.rand(()))}, config, out,
-            torch.device("cpu"), resume)[0].state_dict()
+            partial(loader, lambda rng: {"x": rng.standard_normal(8).astype(np.float32)}, config),
+            validate, config, out, torch.device("cpu"), resume)[0].state_dict()
+
+    def logged(out):
+        with (out / "log.csv").open(newline="") as handle:
+            return [row["step"] for row in csv.DictReader(handle)]
 
     whole = run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", stop=4)
+        run(tmp_path / "cut", stop=2)
+    assert logged(tmp_path / "cut") == ["2"]
     again = run(tmp_path / "cut", resume=True)
     assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert logged(tmp_path / "cut") == ["2", "4", "6"]
 
 
 def test_a_run_does_not_replace_another(data, begun, capsys, monkeypatch):
@@ -945,6 +962,21 @@ def test_nobody_may_play_or_one_stem_or_articulation_alone(data, settings_of_cli
     assert len(stems) >= 3 and articulations >= {1, 2}
 
 
+@pytest.mark.parametrize("low, high", [(6, 12), (-12, -3), (-12, 6)])
+@pytest.mark.parametrize("harsh", [0.2, 1.0])
+def test_accompaniment_is_as_loud_as_asked_for(data, low, high, harsh):
+    def rest(*range_of_db):
+        maker = dataset.training_maker(config.load_config(CONFIGS / "bank.yaml", [
+            *SMALL, f"randomise.accompaniment_db={list(range_of_db)}", "randomise.accompaniment=1",
+            "randomise.shaker=0", "randomise.percussion=0", "randomise.rumble=0"]), data)
+        return [maker._rest(None, None, 0.0, harsh, np.random.default_rng(n)).sum()
+                for n in range(20)]
+
+    levels = 10 * np.log10(np.array(rest(low, high)) / rest(0, 0))
+    assert levels.min() >= low - 0.01 and levels.max() <= high + 0.01
+    assert np.ptp(levels) > 0.5 or harsh * high < low
+
+
 @pytest.mark.parametrize("text, words", [
     ("base: bank.yaml\nloss: {velocity: 9}\n", "no setting loss.velocity"),
     ("base: bank.yaml\nmodel: {demix: false}\n", "no setting model.demix"),
@@ -1067,14 +1099,13 @@ def test_labels_peak_at_the_nearest_frame(strokes):
         if frame >= 50:
             continue
         assert onset[frame, piece] >= np.exp(-0.5 * (0.5 / targets.TARGET_WIDTH) ** 2) - 1e-6
-        if not heard:
-            assert (weight[max(0, frame - 2):frame + 3, piece] == np.float32(QUIET)).all()
         alone = [t for t, p, _, _ in strokes if p == piece and abs(t - time) < 6] == [time]
         if alone:
             assert onset[max(0, frame - 3):frame + 4, piece].max() == onset[frame, piece]
             assert velocity[frame, piece] == pytest.approx(loud / 127)
             assert frame + offset[frame, piece] == pytest.approx(time, abs=1e-4)
-            assert heard == (weight[frame, piece] == 1)
+            around = weight[max(0, frame - 2):frame + 3, piece]
+            assert (around == (1 if heard else np.float32(QUIET))).all()
 
 
 def test_labels_between_two_near_strokes_belong_to_the_nearer():
@@ -1083,6 +1114,13 @@ def test_labels_between_two_near_strokes_belong_to_the_nearer():
     assert onset[[10, 13], 2].tolist() == [1, 1]
     np.testing.assert_allclose(velocity[[11, 12], 2], [1.0, 64 / 127])
     np.testing.assert_allclose(offset[[11, 12], 2], [-1, 1])
+
+
+def test_a_stroke_that_is_heard_counts_beside_one_that_is_not():
+    for strokes in ([10.0, 12.2], [True, False]), ([12.2, 10.0], [False, True]):
+        weight = targets.labels(np.array(strokes[0]), np.array([1, 1]), np.array([100, 20]),
+                                np.array(strokes[1]), 30)[3]
+        np.testing.assert_array_equal(weight[8:15, 1] == 1, [1, 1, 1, 1, 0, 0, 0])
 
 
 def test_labels_become_the_events_again():
@@ -1308,6 +1346,8 @@ def test_a_run_that_diverges_ends(data, tmp_path, capsys):
 
 
 def test_weights_that_are_no_numbers_are_not_written(tmp_path):
+    with pytest.raises(WeightsError, match="layer is not finite, or beyond torch.float16"):
+        weights.save_weights(tmp_path / "a.safetensors", {"layer": torch.tensor([7e4])}, {})
     with pytest.raises(WeightsError, match="layer is not finite"):
         weights.save_weights(tmp_path / "a.safetensors", {"layer": torch.tensor([np.nan])}, {})
     assert not list(tmp_path.iterdir())

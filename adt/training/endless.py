@@ -62,8 +62,10 @@ def loader(make: Maker, config: dict, first: int = 0, stop: int | None = None,
     # elsewhere processes cannot be forked, at least not safely
     workers = config["data"]["workers"] if sys.platform == "linux" else 0
     size = config["train"]["batch"] if batch else None
+    seed = config["train"]["seed"]
     return torch.utils.data.DataLoader(
-        Endless(make, config["train"]["seed"], first, stop, size or 1),
-        batch_size=size, num_workers=workers,
+        Endless(make, seed, first, stop, size or 1), batch_size=size, num_workers=workers,
+        # of its own, or else it takes a number of those that a resumed run's layers go on with
+        generator=torch.Generator().manual_seed(seed),
         prefetch_factor=8 if workers else None,
         multiprocessing_context="fork" if workers else None)

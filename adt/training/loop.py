@@ -128,6 +128,22 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
         optimiser, settings["learning_rate"], total_steps=steps + 1, pct_start=0.08,
         last_epoch=min(step, steps) - 1)
     started, began = time.monotonic(), step
+
+    def tell(drawn: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Validate and log what there is; `drawn` is where the generators go on from."""
+        average.eval()
+        found = validate(average.module)
+        _set_random_state(drawn, device)  # as when the run goes on from the checkpoint
+        speed = (step - began) / (time.monotonic() - started)
+        row = _row(step, schedule.get_last_lr()[0], speed, running, found)
+        print(json.dumps(row), flush=True)
+        _log(log, row)
+        plot_curves(log, out / "curves.png")
+        return found
+
+    if step and str(step) not in {row.get("step") for row in _rows(log)}:
+        # it was interrupted while it was validated
+        figures = tell(_random_state(device))
     model.train()
     batches = iter(make_batches(step * settings["batch"])) if step < steps else iter(())
     while step < steps:
@@ -148,14 +164,7 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
         if step % settings["validate_every"] == 0 or step == steps:
             drawn = _random_state(device)
             _keep(checkpoint, parts, running, drawn, config, step)
-            average.eval()
-            figures = validate(average.module)
-            _set_random_state(drawn, device)  # as when the run goes on from the checkpoint
-            speed = (step - began) / (time.monotonic() - started)
-            row = _row(step, schedule.get_last_lr()[0], speed, running, figures)
-            print(json.dumps(row), flush=True)
-            _log(log, row)
-            plot_curves(log, out / "curves.png")
+            figures = tell(drawn)
     average.eval()
     if share:
         blend(average.module, before, share)
@@ -266,12 +275,17 @@ def _flat(settings: dict, section: str = "") -> dict[str, Any]:
     return flat
 
 
+def _rows(path: Path) -> list[dict]:
+    """Rows of a log, none if there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8", errors="replace") as handle:
+        return list(csv.DictReader(handle, restkey=""))
+
+
 def _log(path: Path, row: dict) -> None:
     """Add a row to a log; its columns are those of all rows."""
-    rows = [row]
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8", errors="replace") as handle:
-            rows = [*csv.DictReader(handle, restkey=""), row]
+    rows = [*_rows(path), row]
     names = [name for name in dict.fromkeys(name for each in rows for name in each) if name]
     with atomic_path(path) as temporary, temporary.open("w", newline="",
                                                         encoding="utf-8") as handle:
@@ -292,8 +306,7 @@ def plot_curves(log: Path, picture: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    with log.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = _rows(log)
     columns = [c for c in rows[0] if c not in ("step", "lr", "steps_per_s")]
     figure, axes = plt.subplots(1, 2, figsize=(12, 4), constrained_layout=True)
     for axis, loss in zip(axes, (True, False)):

@@ -438,7 +438,8 @@ class ClipMaker:
         rest = np.zeros((1, self.frames, N_BANDS), np.float32)
         if own is not None or self.accompaniment and rng.random() < s["accompaniment"]:
             low, high = s["accompaniment_db"]
-            rest[0] += self._band(rng, own) * augment.db(level + rng.uniform(low, high * harsh))
+            high = max(low, high * harsh) if high > 0 else high  # mild clips have no loud bands
+            rest[0] += self._band(rng, own) * augment.db(level + rng.uniform(low, high))
         if rng.random() < s["shaker"]:
             rest[0] += augment.shaker(rng, self.frames) * augment.db(level + rng.uniform(-35, -8))
         if self.percussion and rng.random() < s["percussion"]:

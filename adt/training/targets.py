@@ -43,6 +43,6 @@ def labels(times, pieces, velocities, audible, frames: int):
         onset[span, piece] = np.where(better, target, onset[span, piece])
         velocity[span, piece] = np.where(better, vel / 127.0, velocity[span, piece])
         offset[span, piece] = np.where(better, distance, offset[span, piece])
-        if not heard:
-            weight[span, piece] = INAUDIBLE_WEIGHT
+        weight[span, piece] = np.where(better, 1.0 if heard else INAUDIBLE_WEIGHT,
+                                       weight[span, piece])
     return onset, velocity, offset, weight

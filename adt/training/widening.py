@@ -28,7 +28,8 @@ def widen(model: torch.nn.Module, tensors: dict[str, torch.Tensor], groups: int)
     Raises
     ------
     ConfigError
-        If the other has layers that this one lacks, or more channels.
+        If the other has layers that this one lacks, more channels, or an exchange (in which
+        channels of all networks meet) and other channels.
     """
     own = model.state_dict()
     for name, tensor in tensors.items():
@@ -40,7 +41,7 @@ def widen(model: torch.nn.Module, tensors: dict[str, torch.Tensor], groups: int)
             continue
         if new.ndim != tensor.ndim or any(len(x) % groups for x in (new, tensor)) \
                 or any(a < b for a, b in zip(new.shape, tensor.shape)) \
-                or new.shape[2:] != tensor.shape[2:]:
+                or new.shape[2:] != tensor.shape[2:] or name.startswith("exchange."):
             raise ConfigError(f"start: {name} has shape {tuple(tensor.shape)}, "
                               f"the network wants {tuple(new.shape)}")
         wide = new.unflatten(0, (groups, -1))

@@ -74,22 +74,36 @@ class Calibration:
         return self.merge(transcriber.hits(activations, self.thresholds), corrected)
 
     def merge(self, heard: Transcription, corrected: Transcription) -> Transcription:
-        """Hits of `corrected` inside the part, of `heard` outside."""
+        """Hits of `corrected` inside the part, of `heard` outside.
+
+        A stroke at an edge, on one side of it as heard and on the other as corrected, is there
+        once, as corrected.
+        """
         if corrected.classes != heard.classes:
             raise ConfigError(f"the corrected file has {corrected.classes} classes, the "
                               f"transcription {heard.classes}; correct a file of all nine pieces")
-        inside = [h for h in corrected if self.start <= h.time < self.end]
-        edge = [h for h in inside
-                if min(h.time - self.start, self.end - h.time) < MIN_HIT_DISTANCE]
-        outside = [h for h in heard if not self.start <= h.time < self.end
-                   and not any(e.piece == h.piece and abs(e.time - h.time) < MIN_HIT_DISTANCE
-                               for e in edge)]
+        def within(hit: Hit) -> bool:
+            return self.start <= hit.time < self.end
+
+        def at_edge(hit: Hit) -> bool:
+            return min(abs(hit.time - self.start), abs(hit.time - self.end)) <= WINDOW
+
+        def among(hit: Hit, others: list[Hit], window: float = WINDOW) -> bool:
+            return any(o.piece == hit.piece and abs(o.time - hit.time) < window for o in others)
+
+        inside = [h for h in corrected if within(h)]
+        moved_out = [h for h in heard if within(h) and at_edge(h) and not among(h, inside)]
+        inside += [h for h in corrected if not within(h) and at_edge(h) and among(h, moved_out)]
+        known = [h for h in heard if within(h)]
+        moved_in = [h for h in inside if at_edge(h) and not among(h, known)]
+        outside = [h for h in heard if not within(h) and not among(h, moved_in)
+                   and not among(h, inside, MIN_HIT_DISTANCE)]
         return heard.replace(hits=[*inside, *outside])
 
     def describe(self) -> str:
         """One line for people."""
         changes = ", ".join(f"{s} {t:.2f}" for s, t in self.thresholds.items())
-        text = f"thresholds {changes}"
+        text = f"corrected from {self.start:g} to {self.end:.1f} s; thresholds {changes}"
         if abs(self.offset) >= 0.010:
             text += (f"; the corrected hits are {abs(self.offset) * 1000:.0f} ms "
                      f"{'later' if self.offset > 0 else 'earlier'} than the detected ones "
@@ -109,7 +123,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     corrected : Transcription
         What is right from `start` to `end`; hits outside are ignored.
     start, end : float
-        Seconds; by default the end is that of `corrected`, its last hit included.
+        Seconds; by default the end is behind the last hit of `corrected`.
     thresholds : mapping of stem to float, optional
         Those to start from; by default, and for stems that it lacks,
         `adt.peaks.DEFAULT_THRESHOLD`.
@@ -127,7 +141,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
         raise ConfigError(f"strength {strength}: expected hits from 0")
     corrected.require_pieces("a correction")
     if end is None:
-        end = max([corrected.duration, *(h.time + MIN_HIT_DISTANCE for h in corrected)])
+        end = max((h.time + MIN_HIT_DISTANCE for h in corrected), default=activations.duration)
     wanted, end = float(end), min(float(end), activations.duration)
     if not (math.isfinite(start) and 0 <= start < end):
         raise ConfigError(f"no part from {start:g} to {wanted:g} s to calibrate on in a song of "

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from .errors import ConfigError, DataError, OutputError
-from .formats import SUFFIXES, reader, suffix_of, writer
+from .formats import READERS, SUFFIXES, reader, suffix_of, writer
 from .output import atomic_path
 from .vocabulary import (
     CLASS_COUNTS,
@@ -346,7 +346,7 @@ class Transcription(Sequence):
         """
         path = Path(path)
         if not path.is_file():
-            raise DataError(f"{path}: no such file; give a .mid, .csv or .txt transcription")
+            raise DataError(f"{path}: no such file; give a transcription ({', '.join(READERS)})")
         read = reader(path)
         _check_options(path, read, options)
         hits, duration, beats, *more = read(path, **options)

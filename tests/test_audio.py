@@ -391,6 +391,14 @@ def test_bad_arrays(array, sr, word):
         audio.as_audio(array, sr)
 
 
+def test_an_open_file_is_left_open(wav):
+    with open(wav(tone()), "rb") as file:
+        for sr in (None, 44100):
+            with pytest.raises(AudioError, match="pass its path"):
+                audio.as_audio(file, sr)
+        assert file.read(4) == b"RIFF"
+
+
 def test_as_audio_of_a_file(wav):
     read, rate = audio.as_audio(wav(tone(rate=8000), 8000))
     assert rate == 8000 and read.shape == (2, 4000)

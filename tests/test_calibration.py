@@ -74,6 +74,28 @@ def test_merge_takes_the_part_from_the_corrected_file():
     assert [(h.time, h.piece) for h in merged] == [(1.0, "kick"), (2.49, "kick"), (5.0, "ride")]
 
 
+@pytest.mark.parametrize("detected, corrected, left", [
+    (2.499, 2.504, [2.504]), (2.504, 2.499, [2.499]), (2.54, 2.496, [2.496]),
+    (2.47, 2.51, [2.51]), (2.45, 2.54, [])])
+def test_a_stroke_at_the_edge_of_the_part_is_there_once(detected, corrected, left):
+    found = calibrate(song([0.9] * 3, [1, 2, 3]), kicks([1.0, 2.0]), 0, 2.5)
+    merged = found.merge(Transcription([Hit(1.0, "kick"), Hit(detected, "snare")], 60),
+                         Transcription([Hit(1.0, "kick"), Hit(corrected, "snare")], 60))
+    assert [h.time for h in merged if h.piece == "snare"] == left
+
+
+def test_the_rest_of_a_song_is_not_corrected_to_silence():
+    """A file may know how long the song is, and yet be of its beginning."""
+    heard = song([0.9] * 4, [1, 2, 3, 4])
+    corrected = Transcription([Hit(1.0, "kick"), Hit(2.0, "kick")], 60)
+    found = calibrate(heard, corrected)
+    assert found.end == pytest.approx(2.03) and "from 0 to 2.0 s" in found.describe()
+    merged = found.merge(Transcription([Hit(3.0, "kick")], 60), corrected)
+    assert [h.time for h in merged] == [1.0, 2.0, 3.0]
+    with pytest.raises(ConfigError, match="no hit"):
+        calibrate(heard, Transcription([], 60))
+
+
 def test_the_last_corrected_hit_belongs_to_the_part(tmp_path):
     heard = song([0.9] * 4, [1, 2, 3, 4])
     for name in ("a.labels.txt", "a.csv", "a.txt"):  # files whose end is their last hit

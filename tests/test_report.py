@@ -255,6 +255,14 @@ def test_command(hits, tmp_path):
     for name in ("one", "two"):
         data = carried((tmp_path / "out" / f"{name}.html").read_text())
         assert data["title"] == name and data["tracks"] == [] and data["outline"]
+    unread = str(tmp_path / "one.wav")
+    run = CliRunner().invoke(command, [unread, "-o", str(tmp_path / "three.html"), "--no-beats",
+                                       "--no-audio", "--no-demix"], standalone_mode=False)
+    assert run.return_value == 0, run
+    assert "There is no score" not in (tmp_path / "three.html").read_text()
+    with pytest.raises(ConfigError, match="--no-audio"):
+        CliRunner().invoke(command, [unread, "--stems", "--no-audio"], standalone_mode=False,
+                           catch_exceptions=False)
     with pytest.raises(ConfigError, match="one file"):
         CliRunner().invoke(command, [str(tmp_path), "-o", "x.html"], standalone_mode=False,
                            catch_exceptions=False)

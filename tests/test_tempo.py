@@ -202,6 +202,14 @@ def test_of_two_hits_on_one_place_the_louder_stays():
         (0.5, "kick", 90), (0.5, "ride", 30)]
 
 
+def test_a_song_lasts_until_its_last_quantised_hit(tmp_path):
+    song = Transcription([*(Hit(k * 0.6, "kick") for k in range(16)), Hit(9.98, "snare")], 10.0,
+                         "x.wav", beats=regular_beats(100, 10.0))
+    moved = quantize(song, "1/4")
+    assert moved[-1].time == moved.duration == pytest.approx(10.2)
+    assert Transcription.load(moved.save(tmp_path / "x.jams")) == moved
+
+
 @pytest.mark.parametrize("grid", ["1/16", "1/8", "auto"])
 @pytest.mark.parametrize("first_beat", [1.99, 0.004, 0.49])
 def test_hits_at_the_start_stay_at_the_start(tmp_path, grid, first_beat):
@@ -301,6 +309,17 @@ def test_six_eight_is_written_and_read_back(tmp_path):
     np.testing.assert_allclose(again.times[again.times > 1.4][:10], beats.times[:10], atol=1e-3)
 
 
+@pytest.mark.parametrize("places", [[1, 2, 1, 2, 1, 1, 2, 1, 2, 1, 2],
+                                    [1, 2, 1, 2, 3, 4, 5, 1, 2, 1, 2]])
+def test_a_bar_of_three_or_fifteen_eighths_stays_compound(tmp_path, places):
+    beats = Beats(1.0 + 0.8 * np.arange(len(places)), places, compound=True)
+    song = Transcription([Hit(t, "kick") for t in beats.times], 12.0, beats=beats)
+    again = Transcription.load(song.save(tmp_path / "x.mid")).beats
+    assert again.compound and again.metre == 2 and again.tempo == pytest.approx(75, abs=0.1)
+    inside = again.times > 0.9
+    np.testing.assert_array_equal(again.positions[inside][:len(places)], places)
+
+
 def test_eighths_by_threes():
     beats = Beats(np.arange(14) * 0.25, (np.arange(14) + 4) % 6 + 1).by_threes()
     assert beats.compound and beats.metre == 2
@@ -385,6 +404,7 @@ def test_places_in_the_bar_come_back(tmp_path, lead, position):
 @pytest.mark.parametrize("text, words", [
     ("300\t1\n800\t2\n1300\t3\n1800\t4\n", "in seconds"),
     ("0.1\t1\n30\t1\n80\t1\n", "in seconds"),
+    ("0.5\t0.5\t1\n1.0\t1.0\t2\n", "more than a time and a place"),
     ("".join(f"{k / 2}\t{k + 1}\n" for k in range(40)), "anew in each bar")])
 def test_beats_that_cannot_be(tmp_path, capsys, text, words):
     (tmp_path / "a.beats").write_text(text)

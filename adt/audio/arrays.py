@@ -42,6 +42,8 @@ def as_audio(path_or_array: AudioLike, sr: int | None = None) -> tuple[np.ndarra
     """
     if isinstance(path_or_array, (str, os.PathLike)):
         return load(path_or_array, None)
+    if hasattr(path_or_array, "read"):
+        raise AudioError("an open file is neither a path nor an array of samples; pass its path")
     try:
         if hasattr(path_or_array, "detach"):  # a tensor of torch
             path_or_array = path_or_array.detach().cpu()

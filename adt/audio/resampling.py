@@ -34,4 +34,6 @@ def resample(audio: np.ndarray, source: int, target: int) -> np.ndarray:
     if source == target:
         return audio
     import soxr
+    if audio.shape[1] == 1:  # strides of one sample can be any, which it may not take
+        audio = audio.copy()
     return np.ascontiguousarray(soxr.resample(audio.T, source, target).T, dtype=np.float32)

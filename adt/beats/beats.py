@@ -205,6 +205,8 @@ class Beats:
             rows = [line.split() for line in lines if line.strip()]
             if any(len(row) == 1 for row in rows):
                 raise ValueError("a time without its place in the bar")
+            if any(len(row) > 2 for row in rows):
+                raise ValueError("more than a time and a place in a line")
             beats = cls([float(time) for time, _ in rows], [float(place) for _, place in rows])
             if len(beats) and beats.positions.max() > LONGEST_BAR:
                 raise ValueError(f"place {beats.positions.max()} in a bar; count anew in each bar")

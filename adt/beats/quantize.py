@@ -140,7 +140,9 @@ def quantize(transcription: Transcription, grid: str = "1/16",
         best = loudest.get((slot, hit.piece))
         if best is None or hit.velocity > best.velocity:
             loudest[slot, hit.piece] = Hit(time, hit.piece, hit.velocity, hit.confidence)
-    return transcription.replace(hits=list(loudest.values()), beats=regular)
+    hits = list(loudest.values())
+    end = max(transcription.duration, *(hit.time for hit in hits))
+    return transcription.replace(hits=hits, beats=regular, duration=end)
 
 
 def divided_by_three(transcription: Transcription) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from ..errors import OutputError
+from ..errors import ConfigError, OutputError
 from ..progress import share
 from . import options, outputs, timing
 from .batch import Batch, Job
@@ -38,6 +39,9 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
     mp3, m4a, ...) or folders of them.
     """
     outputs.check_choice(force, skip_existing)
+    asked = click.get_current_context().get_parameter_source("stems")
+    if stems and not sound and asked is ParameterSource.COMMANDLINE:
+        raise ConfigError("--stems are sound, which --no-audio leaves out; give one of them")
     batch = Batch(inputs, outputs.is_stem)
     file = outputs.as_file(out, None, len(batch), _SUFFIXES)
     with_beats = timing.Timing(tempo, tempo_range, time_signature, first_beat, beats,
@@ -72,7 +76,7 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
         listened = transcriber.activations(job.source, progress=share(progress, 0.0, 0.25))
         hits = with_beats(transcriber.hits(listened), transcriber)
         write_report(job.source, page, transcription=hits, stems=stems, sound=sound,
-                     notation=notation, classes=classes, separator=separator,
+                     notation=notation and not no_beats, classes=classes, separator=separator,
                      progress=share(progress, 0.25, 1.0))
         return f"{page.stat().st_size / 1e6:.1f} MB, {page}"
 

@@ -42,7 +42,7 @@ from .batch import Batch, Job
                    " sets the thresholds for the rest.")
 @click.option("--calibrate-range", metavar="START:END", default=None,
               help="The part that was corrected, in seconds (1:30 ends half a minute into the"
-                   " song).  [default: 0 to the end of FILE]")
+                   " song).  [default: 0 to the last hit of FILE]")
 @click.option("--activations", is_flag=True,
               help="Also write the detectors' activations, as NAME.npz beside the output.")
 @click.option("--save-beats", metavar="FILE", type=options.Path(), callback=options.no_pipe,

@@ -212,7 +212,8 @@ def _with_ends(events: list, channel: int) -> list:
 def beats(midi, end: float, path: Path | str = "MIDI") -> Beats | None:
     """Beats of a `pretty_midi.PrettyMIDI`, from its tempi and time signatures.
 
-    They are quarters, or three eighths if every bar but a pickup is in 6/8, 9/8 or 12/8, or
+    They are quarters, or three eighths if bars are in 6/8, 9/8 or 12/8 and every other one but a
+    pickup is of three eighths too, or
     eighths if bars other than a pickup are no whole number of quarters (7/8). None where that
     does not do either (7/16), with a warning; and where nobody set a tempo: 120 beats per
     minute and one 4/4 throughout is what programs write by default. A pickup that is no whole
@@ -224,10 +225,10 @@ def beats(midi, end: float, path: Path | str = "MIDI") -> Beats | None:
     if plain and (np.rint(6e7 / tempi) == 500_000).all():
         return None
     last = midi.time_to_tick(end)
-    threes = [c.denominator == 8 and c.numerator in (6, 9, 12) for c in changes]
-    compound = any(threes) and threes[-1] and all(
-        c.denominator != 8 for c, three in list(zip(changes, threes))[threes.index(True):]
-        if not three)
+    eighths = [c.numerator if c.denominator == 8 else 0 for c in changes]
+    threes = [n > 0 and n % 3 == 0 for n in eighths]
+    compound = any(n in (6, 9, 12) for n in eighths) and threes[-1] and all(
+        three for n, three in list(zip(eighths, threes))[threes.index(True):] if n)
     bars = [(midi.time_to_tick(s.time), s.numerator * 4 / s.denominator) for s in changes]
     if not bars or bars[0][0] > 0:
         bars.insert(0, (0, 4.0))

@@ -157,7 +157,7 @@ def _beats(transcription: Transcription, tempo: float | None) -> Beats:
         count = int(max(transcription.duration - first, 0) * tempo / 60) + 2
         return Beats(first + np.arange(count) * 60 / tempo, np.arange(count) % 4 + 1, bar=4)
     if transcription.beats is None or len(transcription.beats) < 2:
-        raise OutputError(f"{transcription.source or 'transcription'}: its beats are not known "
+        raise OutputError(f"{transcription.name or 'transcription'}: its beats are not known "
                           "(or too little is struck to find them), so it cannot be written as "
                           "notes; give --beats FILE or --tempo BPM (beats of the transcription, "
                           "or tempo=)")

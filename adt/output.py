@@ -61,8 +61,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     check_place(path)
+    suffix = path.suffix
+    if path.is_symlink():  # the file that it leads to is written, and the link stays
+        path = Path(os.path.realpath(path))
+        check_place(path)
     stem = path.stem.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")
-    temporary = path.with_name(f".{stem}.{os.getpid()}-{next(_COUNT)}.tmp{path.suffix}")
+    temporary = path.with_name(f".{stem}.{os.getpid()}-{next(_COUNT)}.tmp{suffix}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -147,13 +147,16 @@ class Transcription(Sequence):
 
         Examples
         --------
-        >>> [Transcription([], 1.0, s).name for s in ("a/1. Mr. X.mp3", "1. Mr. X")]
-        ['1. Mr. X', '1. Mr. X']
+        >>> names = "a/1. Mr. X.mp3", "1. Mr. X", "X.labels.txt"
+        >>> [Transcription([], 1.0, name).name for name in names]
+        ['1. Mr. X', '1. Mr. X', 'X']
         """
         from .audio import AUDIO_SUFFIXES
         path = PurePath(self.source)
-        known = path.suffix.lower() in AUDIO_SUFFIXES or suffix_of(path) in SUFFIXES
-        return path.name[:-len(path.suffix)] if known else path.name
+        for suffix, known in (suffix_of(path), SUFFIXES), (path.suffix.lower(), AUDIO_SUFFIXES):
+            if suffix in known:
+                return path.name[:-len(suffix)]
+        return path.name
 
     def replace(self, **changes) -> Transcription:
         """The same with other ``hits``, ``duration``, ``source``, ``classes`` or ``beats``.

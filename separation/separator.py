@@ -380,7 +380,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     with ExitStack() as stack:
         writers = {name: stack.enter_context(
             audio_io.AudioWriter(file, info.sample_rate, info.channels, _SUBTYPE.get(suffix),
-                                 info.n_samples))
+                                 None if info.estimated else info.n_samples))
             for name, file in files.items()}
         original = _Taker(audio_io.stream(path, sample_rate=None))
         outwards = [_Outwards(info.sample_rate, info.channels) for _ in STEMS]

@@ -241,6 +241,30 @@ def test_oggs_in_a_row(tmp_path):
     assert audio.load(path)[0].shape[1] == pytest.approx(3 * SAMPLE_RATE, abs=2000)
 
 
+@pytest.mark.parametrize("name, codec, options, muxer", [
+    ("a.aac", "aac", {}, {}),
+    ("a.mp3", "libmp3lame", {"global_quality": "236", "flags": "+qscale"}, {"write_xing": "0"})])
+def test_an_estimated_length_says_nothing_of_damage(tmp_path, name, codec, options, muxer):
+    """A quiet beginning has a low bit rate, by which the file would be far longer."""
+    quiet = np.repeat([0.0, 0.3], [3 * SAMPLE_RATE, 5 * SAMPLE_RATE])
+    signal = (quiet * np.random.default_rng(0).uniform(-1, 1, (2, len(quiet)))).astype(np.float32)
+    with av.open(str(tmp_path / name), "w", options=muxer) as container:
+        stream = container.add_stream(codec, rate=SAMPLE_RATE, layout="stereo", options=options)
+        frame = av.AudioFrame.from_ndarray(signal, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts = SAMPLE_RATE, 0
+        fit = av.AudioResampler(format=stream.codec_context.format, layout="stereo",
+                                rate=SAMPLE_RATE, frame_size=1152 if codec != "aac" else 1024)
+        for part in [*fit.resample(frame), *fit.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    info = audio.probe(tmp_path / name)
+    assert info.estimated and info.n_samples > 1.5 * signal.shape[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read, _ = audio.load(tmp_path / name)
+    assert read.shape[1] == pytest.approx(signal.shape[1], abs=5000)
+
+
 def test_damage_says_how_early_the_rest_is(tmp_path):
     path = tmp_path / "a.mp3"
     soundfile.write(path, tone(9).T, SAMPLE_RATE)

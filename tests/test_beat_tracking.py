@@ -132,6 +132,16 @@ def test_long_files_have_no_seam(tracker, monkeypatch):
     assert parts.positions.tolist() == whole.positions.tolist()
 
 
+@pytest.mark.parametrize("first, last", [(280.0, 320.0), (60.0, 320.0)])
+def test_beats_go_on_through_silence(tracker, first, last):
+    """Also where one window of the decoder ends in it and the next begins."""
+    song = [hit for hit in groove(120, 180) if not first < hit.time < last]
+    beats = tracker(Transcription(song, 361.0))
+    assert np.diff(beats.times).max() < 1.0 and beats.tempo == pytest.approx(120, abs=1)
+    within = (beats.times > first) & (beats.times < last)
+    assert within.sum() == pytest.approx(2 * (last - first), abs=2)
+
+
 def test_bars_are_cut_short_where_a_beat_was_lost():
     downbeat = np.full(98, 0.04)
     downbeat[[*range(0, 48, 4), *range(47, 98, 4)]] = 0.8

@@ -366,6 +366,19 @@ def test_notes_of_another_map_are_told(tmp_path):
         assert len(Transcription.load(path, note_map="addictive_drums_2")) == 9
 
 
+def test_a_link_leads_to_what_was_saved(song, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near.mid").symlink_to(tmp_path / "far" / "song.dat")
+    for _ in range(2):  # to a file that is not there yet, and to one that is
+        song.save(tmp_path / "near.mid")
+        assert (tmp_path / "near.mid").is_symlink()
+        assert len(Transcription.load(tmp_path / "near.mid")) == len(song)
+    assert [path.name for path in (tmp_path / "far").iterdir()] == ["song.dat"]
+    (tmp_path / "lost.mid").symlink_to(tmp_path / "none" / "song.mid")
+    with pytest.raises(OutputError, match="none does not exist"):
+        song.save(tmp_path / "lost.mid")
+
+
 def test_what_other_programs_write(tmp_path):
     (tmp_path / "a.csv").write_text("time,piece,velocity\n0.5,Kick,100.0\n0.6, snare,\n")
     hits = Transcription.load(tmp_path / "a.csv").hits

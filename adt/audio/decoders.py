@@ -19,6 +19,9 @@ _TOLERANCE = 0.01
 #: The same where the header gives the length of what an encoder was given.
 _ENCODED_TOLERANCE = 0.25
 
+#: FFmpeg's names of formats that may have no header at all.
+_BARE = ("aac", "mp3")
+
 #: Longest page of Ogg, bytes.
 _OGG_PAGE = 65_307
 
@@ -38,11 +41,15 @@ class AudioInfo:
     n_samples : int or None
         Per channel; None where the header does not say. For compressed files
         this may differ slightly from what decodes.
+    estimated : bool
+        The header does not say, and `n_samples` is told from the size of the file and the bit
+        rate at its beginning: of a variable bit rate it can be far off.
     """
 
     sample_rate: int
     channels: int
     n_samples: int | None
+    estimated: bool = False
 
 
 class DecodeError(Exception):
@@ -117,7 +124,9 @@ class AvFile:
         n_samples = None
         if self._stream.duration is not None and self._stream.time_base is not None:
             n_samples = round(self._stream.duration * self._stream.time_base * rate)
-        self.info = AudioInfo(rate, channels, n_samples)
+        # what declares a delay declares a length
+        estimated = self._container.format.name in _BARE and not self._stream.start_time
+        self.info = AudioInfo(rate, channels, n_samples, estimated)
 
     def chunks(self) -> Iterator[np.ndarray]:
         parts, held = [], 0

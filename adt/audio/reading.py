@@ -116,7 +116,7 @@ def native(path: Path, file: SoundFile | AvFile) -> Iterator[np.ndarray]:
             yield chunk
     except DecodeError as error:
         defect = str(error)
-    declared = file.info.n_samples
+    declared = None if file.info.estimated else file.info.n_samples
     if total == 0:
         if defect is not None or declared:
             raise AudioError(f"{path}: {_NOT_AUDIO}")

@@ -44,6 +44,8 @@ _ENOUGH = 96     # beats that may tell where the bars are if none of them is sur
 _STROKES = 8     # with fewer strokes there is nothing to track
 _NEAR = 0.25     # beats that a beat may be from a time that is known to be one
 _LEFT_OUT, _KNOWN = 0.01, 0.999  # activation near beats that are known to be none, and on one
+_SILENCE, _AT = 8.0, 0.1  # seconds without strokes through which beats keep their tempo; near one
+_LATELY = 9      # beats by which the tempo is told
 _WINDOW, _OVERLAP = 15_000, 1_000  # frames decoded at once (5 minutes), and either side
 
 
@@ -143,6 +145,7 @@ class BeatTracker:
         found = self.decode(activation, tempo_range)
         if first_beat is not None and len(found) > 1:
             found = self._through(first_beat, activation, found, tempo_range)
+        found = _through_silence(found, times)
         if len(found) < 2:
             return Beats([], [])
         downbeat = self.downbeats(*strokes, found)
@@ -257,6 +260,24 @@ class BeatTracker:
                 frames = frames[1:]  # the beat on the border, found from both sides
             found += frames
         return np.array(found, dtype=np.int64)
+
+
+def _through_silence(beats: np.ndarray, strokes) -> np.ndarray:
+    """Beats, seconds, that keep the tempo before it where nothing is struck for long.
+
+    There the decoder takes any tempo, and finds no beats at the ends of its windows.
+    """
+    strokes = np.unique(strokes)
+    for first, last in zip(strokes, strokes[1:]):
+        if last - first < _SILENCE:
+            continue
+        before, after = beats[beats < first + _AT], beats[beats > last - _AT]
+        if len(before) > 1 and len(after):
+            period = np.median(np.diff(before[-_LATELY:]))
+            steps = max(1, round((after[0] - before[-1]) / period))
+            between = np.linspace(before[-1], after[0], steps + 1)[1:-1]
+            beats = np.concatenate([before, between, after])
+    return beats
 
 
 def check_tempo_range(tempo_range: tuple[float, float]) -> None:

@@ -244,6 +244,12 @@ def test_write_is_atomic(hits, tmp_path, monkeypatch):
                      stems=False, sound=False)
 
 
+def test_a_page_says_that_it_has_no_midi(hits):
+    slow = Beats([0.0, 30.0, 60.0], [1, 2, 1])  # slower than a file can hold
+    for song, words in (hits, False), (hits.reduce(3), False), (hits.replace(beats=slow), True):
+        assert ("no MIDI file" in render_report(song, notation=False)) == words
+
+
 def test_command(hits, tmp_path):
     import soundfile
     for name in ("one", "two"):

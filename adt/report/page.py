@@ -149,6 +149,8 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
     pages = [_pack(page.encode()) for page in score.pages]
     if score.problem:
         notes.append(f"There is no score, or not all of it: {score.problem}.")
+    if ".mid" not in kept:  # which needs no further library
+        notes.append("There is no MIDI file to take away; adt transcribe says why.")
     say(0.1)
     data = _of_hits(transcription, title)
     tracks: dict[str, np.ndarray] = {}

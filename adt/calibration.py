@@ -82,6 +82,7 @@ class Calibration:
         if corrected.classes != heard.classes:
             raise ConfigError(f"the corrected file has {corrected.classes} classes, the "
                               f"transcription {heard.classes}; correct a file of all nine pieces")
+
         def within(hit: Hit) -> bool:
             return self.start <= hit.time < self.end
 
@@ -94,10 +95,10 @@ class Calibration:
         inside = [h for h in corrected if within(h)]
         moved_out = [h for h in heard if within(h) and at_edge(h) and not among(h, inside)]
         inside += [h for h in corrected if not within(h) and at_edge(h) and among(h, moved_out)]
-        known = [h for h in heard if within(h)]
-        moved_in = [h for h in inside if at_edge(h) and not among(h, known)]
+        edge, known = [h for h in inside if at_edge(h)], [h for h in heard if within(h)]
+        moved_in = [h for h in edge if not among(h, known)]
         outside = [h for h in heard if not within(h) and not among(h, moved_in)
-                   and not among(h, inside, MIN_HIT_DISTANCE)]
+                   and not among(h, edge, MIN_HIT_DISTANCE)]
         return heard.replace(hits=[*inside, *outside])
 
     def describe(self) -> str:

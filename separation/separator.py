@@ -231,7 +231,10 @@ class Separator:
     def __call__(self, path_or_array: audio_io.AudioLike, sr: int | None = None, *,
                  residual: bool = False, progress: Progress | None = None
                  ) -> dict[str, np.ndarray]:
-        """Separate a file or an array into stems, in memory; see `separate`."""
+        """Separate a file or an array into stems, in memory.
+
+        Parameters, result and errors as of `separate`.
+        """
         audio, sr = audio_io.as_audio(path_or_array, sr)
         inner = audio_io.resample(audio, sr, SAMPLE_RATE)
         if not inner.shape[1]:  # less than a sample at the models' rate

@@ -1,5 +1,6 @@
 """The command line, through its real entry point; models are stubs unless weights ship."""
 
+import gc
 import io
 import json
 import os
@@ -16,7 +17,7 @@ import soundfile
 
 from adt import audio, weights
 from adt.beats import Beats
-from adt.cli import batch, main
+from adt.cli import batch, console, main
 from adt.errors import OutputError
 from adt.frames import SAMPLE_RATE
 from adt.progress import share
@@ -997,3 +998,13 @@ def test_a_drive_that_is_not_there(monkeypatch):
     monkeypatch.setattr(Path, "exists", lambda self: False)
     with pytest.raises(OutputError, match="there is no"):
         outputs.check_writable([Path("/nowhere/at/all")])
+
+
+def test_garbage_is_collected_again_after_loading():
+    with console.loading():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ValueError), console.loading():
+        raise ValueError
+    assert gc.isenabled()
+    gc.unfreeze()

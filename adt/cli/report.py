@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from ..errors import ConfigError, OutputError
 from ..progress import share
-from . import options, outputs, timing
+from . import console, options, outputs, timing
 from .batch import Batch, Job
 
 _SUFFIXES = {".html": "html", ".htm": "html"}
@@ -58,13 +58,14 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
     if not batch.jobs:
         return batch.finish()
 
-    from ..inference import Transcriber
-    from ..report import write_report
-    transcriber = Transcriber(demix=demix, device=device)
     separator = None
-    if stems and sound:
-        from separation import Separator
-        separator = Separator(device=device)
+    with console.loading():
+        from ..inference import Transcriber
+        from ..report import write_report
+        transcriber = Transcriber(demix=demix, device=device)
+        if stems and sound:
+            from separation import Separator
+            separator = Separator(device=device)
 
     def work(job: Job, progress) -> str:
         page = target(job)

@@ -8,7 +8,7 @@ import click
 
 from separation import WIENER
 
-from . import options, outputs
+from . import console, options, outputs
 from .batch import Batch, Job
 
 
@@ -47,8 +47,9 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
     if not batch.jobs:
         return batch.finish()
 
-    from separation import Separator, separate_file
-    separator = Separator(device=device, wiener=wiener)
+    with console.loading():
+        from separation import Separator, separate_file
+        separator = Separator(device=device, wiener=wiener)
 
     def work(job: Job, progress) -> str:
         folder = top / job.name

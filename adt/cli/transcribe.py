@@ -80,11 +80,12 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
     if not batch.jobs:
         return batch.finish()
 
-    from ..inference import Transcriber
-    transcriber = Transcriber(demix=demix, device=device)
-    if stems:
-        from separation import Separator, separate_file
-        separator = Separator(device=device)
+    with console.loading():
+        from ..inference import Transcriber
+        transcriber = Transcriber(demix=demix, device=device)
+        if stems:
+            from separation import Separator, separate_file
+            separator = Separator(device=device)
 
     def work(job: Job, progress) -> str:
         todo = outputs.pending(job.source, plan.targets(job), force, skip_existing)

@@ -2,8 +2,8 @@
 
 ``--data DIR`` scores the tracks of a folder in the layout of MDB Drums (see
 `adt.data.mdb`): drums alone and songs. ``--kits DIR --groove DIR`` scores renders of
-Groove's test split on the validation kits, where velocities are known too; strokes
-whose piece a kit lacks are not among the labels. Both with and without demixing, in
+Groove's test split on the validation kits, where velocities are known too; labels name
+what sounds on a kit that lacks a piece (see `adt.data.voices`). Both with and without demixing, in
 3, 5 and 9 classes, at ±50 and ±20 ms. How scores are pooled and absent classes are
 treated is said in `adt.scoring`.
 """

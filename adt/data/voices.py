@@ -6,7 +6,7 @@ so that round robins, velocity layers and hi-hat choke are decided once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Mapping, Sequence
 
 import numpy as np
@@ -35,7 +35,7 @@ class Voice:
         Onset in samples at `SAMPLE_RATE` (not rounded).
     sample : Sample
     articulation : int
-        Index of the stroke's articulation (not of a fallback).
+        Index of the articulation that sounds, a fallback if the kit lacks the stroke's own.
     gain : float
         Amplitude factor.
     choke : float or None
@@ -67,7 +67,8 @@ def voices(performance: Performance, kit: Kit | Mapping[str, Kit],
     list of Voice
         In order of time.
     Performance
-        The strokes that sound, that is those whose piece the kit has: the labels.
+        The strokes that sound, named by what sounds: the labels. A kit of two toms plays the
+        middle one's strokes on another, and strokes of what it has no fallback for are left out.
     """
     turns = [int(rng.integers(64)) if rng is not None else 0 for _ in ARTICULATIONS]
     kits: Mapping[str, Kit] | None = None if isinstance(kit, Kit) else kit
@@ -79,6 +80,7 @@ def voices(performance: Performance, kit: Kit | Mapping[str, Kit],
         chosen[index] = (own, played) if played is not None else None
     result: list[Voice] = []
     kept: list[int] = []
+    sounding: list[int] = []
     closings = performance.times[np.isin(performance.articulations, list(_CHOKES))]
     rows: Sequence = zip(performance.times.tolist(), performance.articulations.tolist(),
                          performance.velocities.tolist())
@@ -94,6 +96,8 @@ def voices(performance: Performance, kit: Kit | Mapping[str, Kit],
             later = np.searchsorted(closings, time, side="right")
             if later < len(closings):
                 choke = float(closings[later]) * SAMPLE_RATE
-        result.append(Voice(len(kept), time * SAMPLE_RATE, sample, index, gain, choke))
+        sounding.append(ARTICULATION_INDEX[played])
+        result.append(Voice(len(kept), time * SAMPLE_RATE, sample, sounding[-1], gain, choke))
         kept.append(stroke)
-    return result, performance.select(np.array(kept, dtype=np.int64))
+    labels = performance.select(np.array(kept, dtype=np.int64))
+    return result, replace(labels, articulations=np.array(sounding, dtype=np.int64))

@@ -143,6 +143,9 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     corrected.require_pieces("a correction")
     if end is None:
         end = max((h.time + MIN_HIT_DISTANCE for h in corrected), default=activations.duration)
+        if start >= end:
+            raise ConfigError(f"the corrected hits end at {end:g} s, before the part that begins "
+                              f"at {start:g} s; give its end too")
     wanted, end = float(end), min(float(end), activations.duration)
     if not (math.isfinite(start) and 0 <= start < end):
         raise ConfigError(f"no part from {start:g} to {wanted:g} s to calibrate on in a song of "

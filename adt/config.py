@@ -24,8 +24,14 @@ _RANGES = {("train", "steps"): (1, _ANY), ("train", "batch"): (1, _ANY),
            ("train", "average"): (0, 1),
            ("train", "learning_rate"): (0, 1e30), ("train", "weight_decay"): (0, 1e30),
            ("data", "random_percussion"): (0, 100_000), ("randomise", "clip_seconds"): (1, 3600),
-           ("randomise", "synthetic"): (0, 1), ("randomise", "eq_db"): (0, 100),
-           ("randomise", "tuning"): (0, 100)}
+           ("attention", "batch"): (1, _ANY)}
+#: Settings of ``randomise`` that are chances or shares; no number there is below 0.
+_CHANCES = frozenset(
+    "pattern song stemgmd vary absent silent alone swap level rattle stretch synthetic layer room "
+    "accompaniment shaker percussion rumble low_pass band_limit compress confuse begin "
+    "miss".split())
+#: Pairs of numbers in other sections.
+_PAIRS = (("train", "seconds"), ("train", "crop_seconds"), ("unsettle", "scale"))
 #: Texts and lists that may be null instead.
 _OPTIONAL = {"start", "bank", "detectors", "detectors_mixture", "decoder", "trees", "accompaniment",
              "songs", "midi", "percussion", "synthetic", "stemgmd", "stemgmd_kits", "real"}
@@ -222,7 +228,14 @@ def complete(config: dict[str, Any], base: Path, path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: lacks {', '.join(missing)}; write 'base: {base.name}' in it, "
                           "or give another --config")
     changed = _changed(whole, config, _settings(base.name), path)
-    _check_pairs(changed.get("randomise", {}), f"{path}: randomise")
+    for section, settings in (("randomise", changed.get("randomise", {})), (
+            "louder.randomise", changed.get("louder", {}).get("randomise", {}))):
+        _check_pairs(settings, f"{path}: {section}")
+        _check_amounts(settings, f"{path}: {section}")
+    for section, name in _PAIRS:
+        if name in changed.get(section, {}):
+            _check_pairs({name: changed[section][name]}, f"{path}: {section}")
+    _check_amounts(changed.get("loss", {}), f"{path}: loss")
     for (section, name), (low, high) in _RANGES.items():
         value = changed.get(section, {}).get(name, low)
         if not low <= value <= high:
@@ -244,6 +257,22 @@ def _check_pairs(settings: dict, section: str) -> None:
                 len(value) == 2 and all(type(x) in (int, float) for x in value)
                 and value[0] <= value[1]):
             raise ConfigError(f"{name}: {value}; expected two numbers, the smaller one first")
+
+
+def _check_amounts(settings: dict, section: str) -> None:
+    """Raise ConfigError unless numbers are from 0, chances up to 1; levels in dB may be lower."""
+    for key, value in settings.items():
+        if isinstance(value, (dict, list)) and key.endswith("_db"):
+            continue
+        if isinstance(value, dict):
+            _check_amounts(value, f"{section}.{key}")
+            continue
+        numbers = [x for x in (value if isinstance(value, list) else [value])
+                   if isinstance(x, (int, float))]
+        chance = key in _CHANCES and not isinstance(value, list)
+        if not all(0 <= x <= (1 if chance else _ANY) and x != _ANY for x in numbers):
+            wanted = "0 to 1" if chance else "numbers from 0"
+            raise ConfigError(f"{section}.{key}: {value}; expected {wanted}")
 
 
 def _missing(config: dict, whole: dict, section: str = "") -> list[str]:

@@ -103,6 +103,9 @@ class OnsetDetectors(nn.Module):
         super().__init__()
         if beside not in BESIDE:
             raise ConfigError(f"beside {beside!r}; choose one of {', '.join(BESIDE)}")
+        if len(front) != 4 or not all(isinstance(c, int) and c > 0 for c in (*front, width)):
+            raise ValueError(f"front {list(front)}, width {width}; expected four whole numbers "
+                             "from 1, and another")
         self.demix, self.beside, self.blank = demix, beside, blank
         looks = 1 if beside == "nothing" else 2  # at each stem
         self.n_bands = n_bands

@@ -70,6 +70,19 @@ def short_floats(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
 
 
+@contextmanager
+def _as_torch_comes() -> Iterator[None]:
+    """Torch's own default type and device, and random numbers of our own, whatever its user set."""
+    of_user = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(of_user)
+
+
+@_as_torch_comes()
 def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
                  device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     """A network ready for inference, and the description of its weights.
@@ -88,8 +101,7 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
         raise WeightsError(f"{name}: weights of {description.get('kind')!r}, not of {kind!r}; "
                            f"{REMEDY}")
     try:
-        with torch.random.fork_rng(devices=[]):  # the user's random numbers are not touched
-            model = make(**description["model"])
+        model = make(**description["model"])
         missing, unknown = model.load_state_dict(tensors, strict=False)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{name}: weights do not fit the network "

@@ -204,7 +204,7 @@ def evaluate(reference: Events, estimate: Events, classes: int = 5,
         Class → ascending onset times in seconds.
     classes : {3, 5, 7, 9}
     window : float
-        Tolerance in seconds, inclusive.
+        Tolerance in seconds, inclusive but for the rounding of floats, as in `mir_eval`.
 
     Returns
     -------
@@ -363,6 +363,8 @@ class Scores:
         """True positives, false positives, false negatives, shape (n_tracks, 3)."""
         if window not in self.windows:
             raise ValueError(f"no window of {window} s here; there are {self.windows}")
+        if class_name is not None and class_name not in self._names:
+            raise ValueError(f"no class {class_name!r} here; there are {', '.join(self._names)}")
         if not self._counts:
             return np.zeros((0, 3), dtype=np.int64)
         counts = np.stack(list(self._counts.values()))[:, self.windows.index(window)]
@@ -400,7 +402,7 @@ class Scores:
         Raises
         ------
         ValueError
-            If the two were not scored on the same tracks and classes.
+            If the two were not scored on the same tracks and classes, or not with `window`.
         """
         if self.names != other.names or self.classes != other.classes:
             raise ValueError("only scores of the same tracks and classes can be compared")

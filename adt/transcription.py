@@ -338,7 +338,8 @@ class Transcription(Sequence):
             Leave out hits whose label is in no set of classes, with a warning. If no hit
             is left, the file cannot be read.
         note_map : str, path or adt.note_maps.NoteMap, optional
-            For MIDI: what the notes mean, General MIDI by default.
+            For MIDI: what the notes mean; by default what the file tells, as those of `save` do,
+            or General MIDI.
 
         Raises
         ------
@@ -364,7 +365,8 @@ class Transcription(Sequence):
         if classes is None:
             labels = ", ".join(strange or sorted({h.piece for h in hits}))
             why = "are in no set of classes" if strange else "are not all of one set of classes"
-            raise DataError(f"{path}: labels {labels} {why}; write {', '.join(PIECES)}")
+            raise DataError(f"{path}: labels {labels} {why}; write {', '.join(PIECES)}, "
+                            "or classes of one set, such as KD, SD, TT, HH, CY")
         own = told.get("classes", classes)
         if {h.piece for h in hits} <= set(class_names(own)):
             classes = own

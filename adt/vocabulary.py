@@ -160,7 +160,7 @@ def reduction(classes: int) -> Mapping[str, str | None]:
     """
     try:
         return _REDUCTIONS[classes]
-    except KeyError:
+    except (KeyError, TypeError):
         raise ValueError(
             f"no set of {classes} classes; choose one of {CLASS_COUNTS}") from None
 

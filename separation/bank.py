@@ -67,7 +67,7 @@ class UNetBank(nn.Module):
     Raises
     ------
     ValueError
-        If there are fewer than two or more than four widths.
+        If there are fewer than two or more than four widths, or one is no number of channels.
     """
 
     #: What may compute in a shorter format than the last layer.
@@ -78,6 +78,8 @@ class UNetBank(nn.Module):
         super().__init__()
         if not 2 <= len(widths) <= 4:
             raise ValueError(f"a bank of {len(widths)} levels; expected 2 to 4 widths")
+        if not all(isinstance(width, int) and width > 0 for width in widths):
+            raise ValueError(f"widths {list(widths)}; expected whole numbers from 1")
         self.margin = 11 * 2 ** (len(widths) - 1) - 2
         self.stems, self.n_bands, self.widths = tuple(stems), n_bands, tuple(widths)
         g = len(stems)

@@ -74,6 +74,8 @@ def test_what_the_user_knows(tracker):
     assert tracker(song, first_beat=float(heard.downbeats[3])) == heard
     assert 9 == tracker(song, metre=9).metre
     assert 1 == tracker(song, metre=1).metre
+    with pytest.raises(ConfigError, match="metre 2.5: expected 1 to 15"):
+        tracker(song, metre=2.5)
     short = Transcription([h for h in song if h.time < 3], 3.0)
     assert 15 == tracker(short, metre=15).metre  # though there is no whole bar
 

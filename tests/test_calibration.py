@@ -94,6 +94,8 @@ def test_the_rest_of_a_song_is_not_corrected_to_silence():
     assert [h.time for h in merged] == [1.0, 2.0, 3.0]
     with pytest.raises(ConfigError, match="no hit"):
         calibrate(heard, Transcription([], 60))
+    with pytest.raises(ConfigError, match="end at 2.03 s, before the part that begins at 9 s"):
+        calibrate(heard, corrected, 9)
 
 
 def test_the_last_corrected_hit_belongs_to_the_part(tmp_path):

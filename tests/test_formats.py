@@ -1,6 +1,7 @@
 """Formats, note maps and tracks of MIDI."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,29 @@ def test_preset_round_trip(song, tmp_path, name):
 def test_general_midi_file_is_the_default(song):
     found = NoteMap.load("configs/note_maps/general_midi.yaml")
     assert found.write == note_map().write and found.to_piece == note_map().to_piece
+
+
+@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("split_tracks", [False, True])
+def test_files_tell_their_note_map(song, tmp_path, name, split_tracks):
+    path = song.save(tmp_path / "a.mid", note_map=name, split_tracks=split_tracks)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        back = Transcription.load(path)
+    assert [(h.piece, h.velocity) for h in back] == [(h.piece, h.velocity) for h in song]
+    if name != "general_midi":  # what is given counts more than what the file tells
+        other = Transcription.load(path, note_map=note_map(name))
+        assert other.hits == back.hits
+
+
+def test_a_note_map_of_ones_own_must_be_given(song, tmp_path):
+    mine = replace(note_map(), name="My drüms")
+    path = song.save(tmp_path / "a.mid", note_map=mine)
+    with pytest.warns(UserWarning, match="written with the note map My dr.ms, and is read as Gen"):
+        assert len(Transcription.load(path)) == len(song)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(Transcription.load(path, note_map=mine)) == len(song)
 
 
 def test_note_map_changes_the_notes(song):
@@ -178,6 +202,13 @@ def test_jams_keep_classes_and_source(song, tmp_path):
         few = song.reduce(n)
         few = Transcription(few.hits, few.duration, "Some song", few.classes)
         assert Transcription.load(few.save(tmp_path / f"{n}.jams")) == few
+
+
+def test_jams_keep_durations_with_hits_at_the_end(tmp_path):
+    pytest.importorskip("jams")
+    for duration in (1.23456789, 2.0000004, 3.9999996):
+        song = Transcription([Hit(duration, "kick")], duration)
+        assert Transcription.load(song.save(tmp_path / f"{duration}.jams")) == song
 
 
 def test_jams_keep_the_length_of_bars(tmp_path):

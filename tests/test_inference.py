@@ -5,6 +5,7 @@ import os
 import time
 import warnings
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from adt.features import N_BANDS
 from adt.frames import HOP, SAMPLE_RATE, n_frames
 from adt.inference import Transcriber
 from adt.streaming import Streamed, through
+from adt.transcription import Hit, Transcription
 from adt.vocabulary import PIECES, STEMS
 from separation import UNetBank, separator
 
@@ -552,6 +554,35 @@ def test_loading_leaves_random_numbers_alone(small_bank, small_detectors):
     torch.manual_seed(0)
     Transcriber(bank=small_bank, detectors=small_detectors[True])
     assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("change, back", [
+    (partial(torch.set_default_dtype, torch.float64),
+     partial(torch.set_default_dtype, torch.float32)),
+    (partial(torch.set_default_device, "meta"), partial(torch.set_default_device, None))])
+def test_torch_defaults_of_the_user_change_nothing(transcriber, small_bank, small_detectors,
+                                                   small_beat_networks, change, back):
+    from adt import BeatTracker
+    audio = beat(2.0)
+    expected = transcriber(audio, SAMPLE_RATE)
+    strokes = Transcription([Hit(0.5 * k, "kick") for k in range(8)], 4.0)
+    beats = BeatTracker(**small_beat_networks)(strokes)
+    change()
+    try:
+        assert transcriber(audio, SAMPLE_RATE) == expected
+        again = Transcriber(transcriber.demix, bank=small_bank, beats=False,
+                            detectors=small_detectors[transcriber.demix])
+        assert again(audio, SAMPLE_RATE).hits == expected.hits
+        assert BeatTracker(**small_beat_networks)(strokes) == beats
+    finally:
+        back()
+
+
+def test_beats_under_autocast(small_beat_networks):
+    from adt import BeatTracker
+    strokes = Transcription([Hit(0.5 * k, "kick") for k in range(8)], 4.0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        BeatTracker(**small_beat_networks)(strokes)
 
 
 def test_exchange_begins_as_nothing_and_joins_the_detectors():

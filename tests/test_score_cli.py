@@ -108,3 +108,24 @@ def test_two_sets_of_labels_are_both_named(tmp_path):
     with (pytest.warns(UserWarning, match="hits of OT are left out"),
           pytest.raises(DataError, match="KD, kick are not all of one set")):
         Transcription.load(tmp_path / "mix.txt", ignore_unknown=True)
+
+
+def test_each_file_has_its_note_map(tmp_path, capsys):
+    song = Transcription([Hit(0.25 * k, "hihat_closed") for k in range(8)] + [Hit(0.5, "kick")], 3)
+    reference = str(song.save(tmp_path / "reference.mid"))
+    estimate = song.save(tmp_path / "estimate.mid", note_map="addictive_drums_2")
+
+    def scored(*options):
+        assert main(["score", reference, str(estimate), "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out)["scores"]["SUM"]["f_measure"]
+
+    assert scored() == 1.0  # the estimate tells its own
+    song.to_midi(note_map="addictive_drums_2").write(str(estimate))  # this one does not
+    assert scored() < 0.5
+    maps = "--note-map", "addictive_drums_2", "--reference-note-map", "general_midi"
+    assert scored(*maps) == 1.0
+
+
+def test_classes_in_any_case(tmp_path):
+    (tmp_path / "a.txt").write_text("0.5\tkd\n1.0\tSd\n1.5\thh\n")
+    assert [h.piece for h in Transcription.load(tmp_path / "a.txt")] == ["KD", "SD", "HH"]

@@ -229,6 +229,13 @@ def test_unknown_window():
         make_scores(1).counts(0.1)
 
 
+def test_unknown_class():
+    with pytest.raises(ValueError, match="no class 'XX' here; there are"):
+        make_scores(1).counts(0.05, "XX")
+    with pytest.raises(ValueError, match="choose one of"):
+        scoring.evaluate({"KD": [1.0]}, {"KD": [1.0]}, [5])
+
+
 def test_module_examples():
     import doctest
     assert doctest.testmod(scoring).failed == 0

@@ -118,6 +118,12 @@ def test_long_songs_can_be_written_and_read(tmp_path, steadily):
     assert (again.beats is None) == (beats is None)
 
 
+def test_beats_without_end():
+    for duration in (float("nan"), float("inf"), -1.0):
+        with pytest.raises(ConfigError, match="^duration "):
+            regular_beats(120, duration)
+
+
 def test_a_bar_that_is_known_stays_though_it_is_not_whole():
     short = regular_beats(120, 1.4)
     assert len(short) == 3 and short.metre == 4

@@ -26,7 +26,17 @@ from adt.features import DB_RANGE, N_BANDS
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.inference import Transcriber
 from adt.synth import write_kit
-from adt.training import augment, dataset, endless, loop, material, oneshots, spectral, targets
+from adt.training import (
+    augment,
+    dataset,
+    endless,
+    loop,
+    material,
+    oneshots,
+    spectral,
+    targets,
+    validation,
+)
 from adt.training.endless import loader
 from adt.training.widening import widen
 from adt.vocabulary import ARTICULATIONS, STEMS
@@ -1147,6 +1157,13 @@ def test_one_shots_begin_at_their_frame(position, onset):
     assert len(power) < 2 * oneshots.LEAD + N_FFT // HOP + 3
 
 
+def test_one_channel_is_as_loud_as_in_a_render():
+    audio = np.random.default_rng(0).standard_normal((1, 3000)).astype(np.float32)
+    both = np.repeat(audio, 2, axis=0) * np.float32(np.sqrt(0.5))  # panned to the middle
+    np.testing.assert_allclose(oneshots.one_shot(audio, 0, 0), oneshots.one_shot(both, 0, 0),
+                               rtol=1e-4)
+
+
 def test_interference_keeps_the_mean_power():
     rng = np.random.default_rng(0)
     sources = rng.gamma(1.0, 1.0, (4, 400, N_BANDS)).astype(np.float32)
@@ -1320,7 +1337,8 @@ def test_copies_of_the_configurations_can_be_read(tmp_path):
 
 @pytest.mark.parametrize("make, settings", [
     (UNetBank, {"widths": [4]}),                              # the class says what is wrong
-    (UNetBank, {"widths": [-4, 4]}),
+    (UNetBank, {"widths": [-4, 4]}), (UNetBank, {"widths": [16, 0]}),
+    (UNetBank, {"widths": [16, "abc"]}), (OnsetDetectors, {"front": [4, 4, 4, 0]}),
     (OnsetDetectors, {"front": [4, 4, 4]}),                   # one layer is missing
     (OnsetDetectors, {"width": 0, "dilations": "1, 2"}),
 ])
@@ -1331,12 +1349,35 @@ def test_networks_of_impossible_sizes(make, settings):
 
 @pytest.mark.parametrize("setting, words", [
     ("train.start_share=2", "expected 0 to 1"), ("train.learning_rate=-1", "expected 0 to"),
+    ("randomise.pattern=30", "pattern: 30; expected 0 to 1"),
+    ("randomise.song=.nan", "expected 0 to 1"), ("randomise.gain_db=-1", "expected numbers from 0"),
+    ("randomise.harsh=[-1, 1]", "expected numbers from 0"),
+    ("randomise.pitch.kick=-1", "pitch.kick: -1; expected numbers from 0"),
+    ("loss.quiet_weight=-5", "expected numbers from 0"),
     ("randomise.clip_seconds=0", "expected 1 to"), ("data.random_percussion=-1", "expected 0 to"),
     ("name=null", "expected a value like 'bank'"),
     ("name=a/b", "name of a file"), ("name=''", "name of a file")])
 def test_settings_out_of_range_are_named(data, tmp_path, capsys, setting, words):
     assert run_training("bank", data, tmp_path / "out", (setting,)) == 1
     assert words in _error(capsys) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind, setting, words", [
+    ("velocity", "train.crop_seconds=[8]", "two numbers, the smaller one first"),
+    ("decoder", "train.seconds=[30, 8]", "two numbers, the smaller one first"),
+    ("decoder", "unsettle.scale=[0]", "two numbers, the smaller one first"),
+    ("decoder", "louder.randomise.song=2", "expected 0 to 1"),
+    ("decoder", "attention.batch=0", "expected 1 or more"),
+    ("decoder", "attention.precision=fp8", "choose one of")])
+def test_settings_are_checked_before_hours_of_listening(data, tmp_path, capsys, kind, setting,
+                                                        words):
+    assert run_training(kind, data, tmp_path / "out", (setting,)) == 1
+    assert words in _error(capsys)
+
+
+def test_recordings_that_are_not_there_are_told(tmp_path):
+    with pytest.warns(UserWarning, match="no such folder, so no recording is validated on"):
+        assert validation.real_tracks({"data": {"real": "none"}}, tmp_path) == []
 
 
 def test_a_run_that_diverges_ends(data, tmp_path, capsys):

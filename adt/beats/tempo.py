@@ -99,8 +99,8 @@ def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
     Raises
     ------
     ConfigError
-        If the tempo is not within 20 to 400, the metre not within 1 to 15, or the first
-        beat not a time from 0.
+        If the tempo is not within 20 to 400, the metre not within 1 to 15, or first beat or
+        duration no time from 0.
 
     Examples
     --------
@@ -113,6 +113,8 @@ def regular_beats(tempo: float, duration: float, *, first_beat: float = 0.0,
         raise ConfigError(f"{metre} beats a bar: expected 1 to {LONGEST_BAR}")
     if not 0 <= first_beat < float("inf"):
         raise ConfigError(f"first beat {first_beat}: expected seconds from 0")
+    if not 0 <= duration < float("inf"):
+        raise ConfigError(f"duration {duration}: expected seconds from 0")
     beat = 60.0 / tempo
     start = first_beat % (beat * metre)
     if beat * metre - start < 1e-6:  # beats are kept to the microsecond

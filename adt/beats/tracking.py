@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,7 @@ class BeatTracker:
             As when called.
         """
         check_tempo_range(tempo_range)
-        if metre is not None and not 1 <= metre <= LONGEST_BAR:
+        if metre is not None and not (isinstance(metre, Integral) and 1 <= metre <= LONGEST_BAR):
             raise ConfigError(f"metre {metre}: expected 1 to {LONGEST_BAR} beats a bar")
         if first_beat is not None and not 0 <= first_beat < duration:
             raise ConfigError(f"first beat {first_beat}: expected seconds within the song, which "
@@ -175,7 +176,7 @@ class BeatTracker:
                 part = self.beat_network(torch.from_numpy(grid[None, :, read]).to(self.device))
             start = read.start + keep.start
             out[start:start + keep.stop - keep.start] = (
-                part[0, :, keep].sigmoid().T.cpu().numpy())
+                part[0, :, keep].sigmoid().T.float().cpu().numpy())
         return out
 
     def decode(self, activation: np.ndarray,

@@ -19,15 +19,18 @@ from . import options
               help="Tolerance in seconds.")
 @click.option("--worst", type=click.IntRange(0), default=10, help="How many seconds to list.")
 @click.option("--note-map", metavar="MAP", default=None,
-              help="Notes of MIDI files: a preset or a .yaml file.  [default: general_midi]")
+              help="Notes of MIDI files: a preset or a .yaml file.  [default: what a file tells, or"
+                   " general_midi]")
+@click.option("--reference-note-map", metavar="MAP", default=None,
+              help="The same for REFERENCE alone.  [default: --note-map]")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(reference, estimate, classes, window, worst, note_map, as_json):
+def command(reference, estimate, classes, window, worst, note_map, reference_note_map, as_json):
     """Compare ESTIMATE with REFERENCE: .mid, .csv, .jams, .txt or .labels.txt files."""
     from ..comparison import compare
     from ..transcription import Transcription
     loaded = []
-    for path in (reference, estimate):
-        given = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
+    for path, name in ((reference, reference_note_map or note_map), (estimate, note_map)):
+        given = {"note_map": name} if name and suffix_of(path) in MIDI else {}
         loaded.append(Transcription.load(path, ignore_unknown=True, **given))
     try:
         result = compare(*loaded, classes, window, worst)

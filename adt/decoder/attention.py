@@ -182,7 +182,7 @@ def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks],
     order, frames, features = in_order(peaks)
     told = np.zeros(len(frames))
     if len(frames):
-        beat = torch.tensor([float(peaks[0].beat)])
+        beat = torch.from_numpy(np.array([peaks[0].beat], np.float32))
         windows = [window for window in _windows(frames) if frames[window[1]].size]
 
         @torch.inference_mode()
@@ -191,7 +191,7 @@ def attend(members: Sequence[StrokeTransformer], peaks: Sequence[Peaks],
             x = torch.from_numpy(features[read])[None]
             at = torch.from_numpy(frames[read] - frames[read.start])[None].float()
             asking = slice(asking.start - read.start, asking.stop - read.start)
-            return member(x, at, beat, torch.ones(x.shape[:2], dtype=torch.bool),
+            return member(x, at, beat, torch.ones_like(at, dtype=torch.bool),
                           asking=asking)[0]
 
         judged = iter(mapped(judge, [(*window, m) for window in windows for m in members]))

@@ -95,7 +95,8 @@ def read(path: Path) -> tuple[list[Hit], float, Beats | None, dict]:
     except Exception as error:  # its parsers fail in many ways
         raise DataError(f"{path}: not a JAMS file with drum hits as tag_open ({error!r})"
                         ) from error
-    return hits, max([duration, *(h.time for h in hits)]), beats, told
+    last = max((h.time for h in hits), default=0.0)
+    return hits, last if last > duration + 1e-6 else duration, beats, told  # times are rounded
 
 
 def _beats(path: Path, annotation) -> Beats | None:

@@ -12,13 +12,14 @@ from ..beats import Beats
 from ..beats.beats import LONGEST_BAR
 from ..beats.tempo import tempo_map
 from ..errors import DataError
-from ..note_maps import NoteMap, presets
+from ..note_maps import GENERAL_MIDI, NoteMap, presets
 from ..note_maps import note_map as find_note_map
 from ..transcription import NOTE_LENGTH, Hit
 from ..vocabulary import class_names
 
 TICKS_PER_BEAT = 960  #: at 120 beats per minute a tick is 0.52 ms
 _COARSEST = 96  # ticks a quarter note that the times of a long file are rounded to
+_TOLD = "drum note map: "  # before the name of a note map, in a text event
 _SAFE = 0.9  # share of the ticks that pretty_midi reads which are written at most
 
 
@@ -61,20 +62,47 @@ def _ticks(quarters: float) -> int:
 
 def write(song, path: Path, *, note_map: NoteMap | Path | str | None = None,
           split_tracks: bool = False) -> None:
-    """Write `Transcription.to_midi`."""
+    """Write `Transcription.to_midi`; a note map other than General MIDI is told in the file."""
+    import mido
+
     song.to_midi(note_map=note_map, split_tracks=split_tracks).write(str(path))
+    name = find_note_map(note_map).name
+    if name != GENERAL_MIDI.name:
+        file = mido.MidiFile(str(path))
+        file.tracks[0].insert(0, mido.MetaMessage("text", text=_ascii(_TOLD + name), time=0))
+        file.save(str(path))
+
+
+def _ascii(text: str) -> str:
+    """Text as MIDI files can hold it."""
+    return text.encode("ascii", "replace").decode("ascii")
+
+
+def _told_map(midi, path: Path) -> NoteMap:
+    """The note map that a file was written with, by what it tells; General MIDI by default."""
+    told = [event.text.removeprefix(_TOLD) for event in midi.text_events
+            if event.text.startswith(_TOLD)]
+    if not told:
+        return GENERAL_MIDI
+    for preset in map(find_note_map, presets()):
+        if _ascii(preset.name) == told[0]:
+            return preset
+    warnings.warn(f"{path}: was written with the note map {told[0]}, and is read as General MIDI; "
+                  "give that map", stacklevel=3)
+    return GENERAL_MIDI
 
 
 def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
          ) -> tuple[list[Hit], float, Beats | None]:
     """Hits of the drum tracks and beats.
 
-    Notes that the map does not have are left out, with a warning. A file whose only track
+    Without a map it is the one that the file tells (`write`), or General MIDI. Notes that the map
+    does not have are left out, with a warning. A file whose only track
     is not on channel 10 is taken for drums if the map has half of its notes, with a warning too.
     """
-    given = find_note_map(note_map)
-    pieces = given.to_piece
     midi = load(path)
+    given = _told_map(midi, path) if note_map is None else find_note_map(note_map)
+    pieces = given.to_piece
     drums = [i for i in midi.instruments if i.is_drum]
     played = [i for i in midi.instruments if i.notes]
     if not drums and played:
@@ -100,6 +128,8 @@ def _tell_unknown(path: Path, notes: list[int], given: NoteMap) -> None:
     fitting = [name for name in presets() if set(notes) <= set(find_note_map(name).to_piece)]
     remedy = f"note map {' or '.join(fitting)} has them all" if fitting else \
         "give the note map they were written with"
+    if unknown != sorted(set(notes)):
+        remedy += ", and may read others as other pieces"
     warnings.warn(f"{path}: {count} of {len(notes)} notes are left out, {given.name} does not "
                   f"have {', '.join(map(str, unknown))}; {remedy}", stacklevel=3)
 

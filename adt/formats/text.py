@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..transcription import COLUMNS, LABEL_VELOCITY, Hit
-from ..vocabulary import ARTICULATION_TO_PIECE
+from ..vocabulary import ARTICULATION_TO_PIECE, CLASS_TO_PIECE
 
 
 def write_csv(song, path: Path) -> None:
@@ -55,10 +55,12 @@ def read_csv(path: Path) -> tuple[list[Hit], float, None]:
 
 
 def piece_of(label: str) -> str:
-    """The piece that a label means; labels that mean none stay as they are."""
-    for name in (label, label.lower()):
+    """The piece or class that a label means; labels that mean none stay as they are."""
+    for name in (label, label.lower(), label.upper()):
         if name in ARTICULATION_TO_PIECE:
             return ARTICULATION_TO_PIECE[name]
+        if name in CLASS_TO_PIECE:
+            return name
     return label
 
 

@@ -35,6 +35,7 @@ from . import HEARD, provenance
 from .attention import Window, train_attention
 from .dataset import first_clips, training_maker, validation_clips
 from .listener import Listener, strokes
+from .loop import precision
 from .validation import real_tracks, score
 
 #: Stems that detectors take for one another, true and heard.
@@ -386,6 +387,7 @@ def train_decoder(config: dict, data: Path, out: Path, device: str = "auto") -> 
         shape = {part: described["model"][part] for part in _SECTIONS}
         grown = described.get("grown", {})
     if attention["members"]:
+        precision(attention)  # what cannot be is said before an hour of listening
         shape["attention"] = {"members": attention["members"], **attention["model"]}
     torch.manual_seed(config["train"]["seed"])
     model = made(Decoder, shape, "model, cymbals, attention")

@@ -43,6 +43,8 @@ def one_shot(audio: np.ndarray, onset: int, position: int) -> np.ndarray:
     stop = min(padded.shape[1], start + audio.shape[1])
     padded[:, start:stop] = audio[:, : stop - start]
     power = band_power(spectrum(padded)).mean(axis=0)
+    if len(audio) == 1:  # panned at constant power, see `adt.data.render`
+        power /= 2
     loud = power.sum(axis=1)
     last = np.nonzero(loud > loud.max() * 10 ** (_SILENCE_DB / 10))[0]
     return power[: last[-1] + 1 if len(last) else 1].copy()

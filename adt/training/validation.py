@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Iterable
 
@@ -22,7 +23,11 @@ def real_tracks(config: dict, data: Path) -> list[tuple]:
     from ..data.mdb import read_mdb
 
     tracks, name = [], config["data"]["real"]
-    for track in read_mdb(data / name) if name and (data / name).is_dir() else ():
+    there = bool(name) and (data / name).is_dir()
+    if name and not there:
+        warnings.warn(f"{data / name}: no such folder, so no recording is validated on; set "
+                      "data.real, to null if there is none", stacklevel=2)
+    for track in read_mdb(data / name) if there else ():
         truth = events(track.times, track.pieces, 5)
         for kind, path in (("drums", track.drums), ("song", track.mix)):
             if path is not None:

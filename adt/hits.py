@@ -1,4 +1,4 @@
-"""Activations → strokes: peaks of the stems, toms by pitch, low toms among the kicks."""
+"""Activations → strokes: peaks of the stems, open hats, toms by pitch, low toms among the kicks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .activations import Activations
+from .hats import by_song
 from .peaks import pick_peaks
 from .toms.low_toms import find_low_toms
 from .toms.naming import by_pitch
@@ -35,13 +36,14 @@ def pick_hits(activations: Activations,
     Parameters
     ----------
     activations : Activations
-        Where ``toms`` are missing the detectors name toms, where ``low`` or ``levels`` are no
+        Where ``toms`` are missing the detectors name hats and toms, where ``low`` or ``levels`` are no
         low tom is looked for among the kicks.
     thresholds : mapping of stem to float, optional
         As in `adt.peaks.pick_peaks`.
     """
     hits = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
     if activations.toms is not None:
+        hits = by_song(activations.onset, hits)
         hits = by_pitch(activations.toms, activations.judged, hits)
     if activations.levels is None or activations.low is None:
         return Picked(hits, np.zeros(0))

@@ -61,6 +61,7 @@ def test_constants_cannot_be_changed_by_accident():
 # -- frames ---------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.floats(0, 7200))
 def test_frames_and_times_are_inverse(time):
     assert frames_to_time(time_to_frames(time)) == pytest.approx(time, abs=1e-9)

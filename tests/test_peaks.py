@@ -148,6 +148,7 @@ def test_nothing_gives_nothing():
     assert pick_peaks(*quiet(), 0.0) == []
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, st.integers(1, 30), elements=st.sampled_from([0.0, 0.25, 0.5, 1.0])))
 def test_maxima_are_those_of_scipy(x):
     from scipy.signal import find_peaks

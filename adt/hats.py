@@ -19,7 +19,7 @@ from .vocabulary import PIECES
 _CLOSED, _OPEN = PIECES.index("hihat_closed"), PIECES.index("hihat_open")
 #: Log odds of open against closed of closed and of open hats: mean of songs, and its deviation.
 _MEANS, _OF_MEANS = np.array([-3.3, 2.0]), np.array([1.2, 2.0])
-_WITHIN = 1.1  #: deviation within a song
+_WITHIN = 1.3  #: deviation within a song
 _SHARE, _AS_MANY = 0.15, 6.0  #: of the hats are open, with the weight of so many hats
 _APART = 3.0  #: means that are nearer are of one kind of hats
 _RANGE = -2.5, 1.0  #: where the two may be told apart

@@ -36,8 +36,8 @@ def pick_hits(activations: Activations,
     Parameters
     ----------
     activations : Activations
-        Where ``toms`` are missing the detectors name hats and toms, where ``low`` or ``levels`` are no
-        low tom is looked for among the kicks.
+        Where ``toms`` are missing the detectors name hats and toms, where ``low`` or ``levels``
+        are no low tom is looked for among the kicks.
     thresholds : mapping of stem to float, optional
         As in `adt.peaks.pick_peaks`.
     """

@@ -15,11 +15,11 @@ from ..errors import DataError
 from ..note_maps import GENERAL_MIDI, NoteMap, presets
 from ..note_maps import note_map as find_note_map
 from ..transcription import NOTE_LENGTH, Hit
-from ..vocabulary import class_names
+from ..vocabulary import PIECES, class_names
 
 TICKS_PER_BEAT = 960  #: at 120 beats per minute a tick is 0.52 ms
 _COARSEST = 96  # ticks a quarter note that the times of a long file are rounded to
-_TOLD = "drum note map: "  # before the name of a note map, in a text event
+_TOLD = "drum note map: "  # begins the text event that tells one
 _SAFE = 0.9  # share of the ticks that pretty_midi reads which are written at most
 
 
@@ -66,30 +66,34 @@ def write(song, path: Path, *, note_map: NoteMap | Path | str | None = None,
     import mido
 
     song.to_midi(note_map=note_map, split_tracks=split_tracks).write(str(path))
-    name = find_note_map(note_map).name
-    if name != GENERAL_MIDI.name:
+    written = find_note_map(note_map)
+    if written.write != GENERAL_MIDI.write:
         file = mido.MidiFile(str(path))
-        file.tracks[0].insert(0, mido.MetaMessage("text", text=_ascii(_TOLD + name), time=0))
+        file.tracks[0].insert(0, mido.MetaMessage("text", text=_tell(written), time=0))
         file.save(str(path))
 
 
-def _ascii(text: str) -> str:
-    """Text as MIDI files can hold it."""
-    return text.encode("ascii", "replace").decode("ascii")
+def _tell(written: NoteMap) -> str:
+    """A note map as a line of text, in letters that MIDI files can hold."""
+    notes = " ".join(f"{piece}={written.write[piece]}" for piece in PIECES)
+    return f"{_TOLD}{written.name}: {notes}".encode("ascii", "replace").decode("ascii")
 
 
-def _told_map(midi, path: Path) -> NoteMap:
-    """The note map that a file was written with, by what it tells; General MIDI by default."""
-    told = [event.text.removeprefix(_TOLD) for event in midi.text_events
-            if event.text.startswith(_TOLD)]
-    if not told:
-        return GENERAL_MIDI
-    for preset in map(find_note_map, presets()):
-        if _ascii(preset.name) == told[0]:
-            return preset
-    warnings.warn(f"{path}: was written with the note map {told[0]}, and is read as General MIDI; "
-                  "give that map", stacklevel=3)
-    return GENERAL_MIDI
+def _told(midi) -> NoteMap | None:
+    """The note map that a file tells, if it does."""
+    for event in midi.text_events:
+        if event.text.startswith(_TOLD):
+            name, _, notes = event.text.removeprefix(_TOLD).rpartition(": ")
+            try:
+                write = {piece: int(note) for piece, note in (x.split("=") for x in notes.split())}
+            except ValueError:
+                continue
+            for preset in map(find_note_map, presets()):  # they understand further notes
+                if preset.write == write:
+                    return preset
+            if set(write) == set(PIECES):
+                return NoteMap(name, write)
+    return None
 
 
 def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
@@ -101,7 +105,7 @@ def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
     is not on channel 10 is taken for drums if the map has half of its notes, with a warning too.
     """
     midi = load(path)
-    given = _told_map(midi, path) if note_map is None else find_note_map(note_map)
+    given = find_note_map(note_map) if note_map is not None else _told(midi) or GENERAL_MIDI
     pieces = given.to_piece
     drums = [i for i in midi.instruments if i.is_drum]
     played = [i for i in midi.instruments if i.notes]

@@ -235,7 +235,7 @@ class Transcriber:
 
     def hits(self, activations: Activations,
              thresholds: Mapping[str, float] | None = None) -> Transcription:
-        """Activations → hits: peak picking, toms by pitch, velocities.
+        """Activations → hits: peak picking, names of hats and toms, velocities.
 
         Parameters
         ----------

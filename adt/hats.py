@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .frames import FRAME_RATE
+from .peaks import highest_near
 from .vocabulary import PIECES
 
 _CLOSED, _OPEN = PIECES.index("hihat_closed"), PIECES.index("hihat_open")
@@ -65,9 +65,8 @@ def by_song(onset: np.ndarray, picked: list[tuple]) -> list[tuple]:
     where = [i for i, hit in enumerate(picked) if hit[1] in (_CLOSED, _OPEN)]
     if not where:
         return picked
-    frames = np.rint([picked[i][0] * FRAME_RATE for i in where]).astype(int)
-    near = np.max([onset[np.clip(frames + d, 0, len(onset) - 1)][:, [_CLOSED, _OPEN]]
-                   for d in (-1, 0, 1)], axis=0) + _FAINT
+    times = np.array([picked[i][0] for i in where])
+    near = highest_near(onset, times, (_CLOSED, _OPEN)) + _FAINT
     odds = np.log(near[:, 1] / near[:, 0])
     least = border(odds)
     if least is None:

@@ -18,7 +18,7 @@ from typing import Mapping, Sequence
 import numpy as np
 
 from .errors import ConfigError
-from .frames import frames_to_time
+from .frames import frames_to_time, time_to_frames
 from .vocabulary import MIN_HIT_DISTANCE, STEM_COLUMNS, STEMS
 
 #: Stems of whose pieces at most one is struck at a time.
@@ -29,6 +29,26 @@ DEFAULT_THRESHOLD = 0.5
 #: Activation from which a second piece of a stem is struck at the same time.
 SECOND_THRESHOLD = 0.5
 
+
+
+def highest_near(onset: np.ndarray, times: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+    """Highest activations of some pieces within a frame of each time.
+
+    Parameters
+    ----------
+    onset : ndarray, shape (frames, 9)
+    times : ndarray, shape (n,)
+        Seconds.
+    columns : sequence of int
+        Indices of the pieces.
+
+    Returns
+    -------
+    ndarray, shape (n, columns)
+    """
+    frames = np.rint(time_to_frames(times)).astype(int)
+    near = np.clip(frames[:, None] + (-1, 0, 1), 0, len(onset) - 1)
+    return onset[near][..., list(columns)].max(axis=1)
 
 
 def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:

@@ -19,6 +19,7 @@ import torch
 
 from ..features import band_centres
 from ..frames import FRAME_RATE
+from ..peaks import highest_near
 from ..vocabulary import MIN_HIT_DISTANCE, STEM_COLUMNS, STEMS
 
 BANDS = 16  #: lowest bands of the toms' stem, which pitches are measured in (30 to 530 Hz)
@@ -193,10 +194,7 @@ def by_pitch(bands: np.ndarray, onset: np.ndarray, picked: list[tuple]) -> list[
     if not where:
         return picked
     times = np.array([picked[i][0] for i in where])
-    frames = np.clip(np.rint(times * FRAME_RATE).astype(int), 0, len(onset) - 1)
-    heard = np.max([onset[np.clip(frames + d, 0, len(onset) - 1)][:, _TOMS]
-                    for d in (-1, 0, 1)], axis=0)
-    names = name_toms(pitches(bands, times), heard)
+    names = name_toms(pitches(bands, times), highest_near(onset, times, _TOMS))
     result = list(picked)
     for i, name in zip(where, names):
         time, _, velocity, confidence = picked[i]

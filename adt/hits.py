@@ -42,7 +42,7 @@ def pick_hits(activations: Activations,
         As in `adt.peaks.pick_peaks`.
     """
     hits = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
-    if activations.toms is not None:
+    if activations.toms is not None:  # of stems; the odds of hats in a mixture say less
         hits = by_song(activations.onset, hits)
         hits = by_pitch(activations.toms, activations.judged, hits)
     if activations.levels is None or activations.low is None:

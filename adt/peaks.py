@@ -30,7 +30,6 @@ DEFAULT_THRESHOLD = 0.5
 SECOND_THRESHOLD = 0.5
 
 
-
 def highest_near(onset: np.ndarray, times: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     """Highest activations of some pieces within a frame of each time.
 

@@ -81,18 +81,15 @@ def _tell(written: NoteMap) -> str:
 
 def _told(midi) -> NoteMap | None:
     """The note map that a file tells, if it does."""
-    for event in midi.text_events:
-        if event.text.startswith(_TOLD):
-            name, _, notes = event.text.removeprefix(_TOLD).rpartition(": ")
-            try:
-                write = {piece: int(note) for piece, note in (x.split("=") for x in notes.split())}
-            except ValueError:
-                continue
-            for preset in map(find_note_map, presets()):  # they understand further notes
-                if preset.write == write:
-                    return preset
-            if set(write) == set(PIECES):
-                return NoteMap(name, write)
+    for text in (event.text for event in midi.text_events if event.text.startswith(_TOLD)):
+        name, _, notes = text.removeprefix(_TOLD).rpartition(": ")
+        try:
+            write = {piece: int(note) for piece, note in (x.split("=") for x in notes.split())}
+        except ValueError:
+            continue
+        if set(write) == set(PIECES):
+            return next((preset for preset in map(find_note_map, presets())  # understand more notes
+                         if preset.write == write), NoteMap(name, write))
     return None
 
 
@@ -101,8 +98,8 @@ def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
     """Hits of the drum tracks and beats.
 
     Without a map it is the one that the file tells (`write`), or General MIDI. Notes that the map
-    does not have are left out, with a warning. A file whose only track
-    is not on channel 10 is taken for drums if the map has half of its notes, with a warning too.
+    does not have are left out, with a warning. A file whose only track is not on channel 10 is
+    taken for drums if the map has half of its notes, with a warning too.
     """
     midi = load(path)
     given = find_note_map(note_map) if note_map is not None else _told(midi) or GENERAL_MIDI

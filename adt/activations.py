@@ -12,7 +12,7 @@ import numpy as np
 from .errors import DataError
 from .levels import GROUPS
 from .output import atomic_path
-from .toms.naming import BANDS as TOM_BANDS
+from .toms.pitch import BANDS as TOM_BANDS
 from .vocabulary import PIECES, STEMS
 
 
@@ -38,8 +38,8 @@ class Activations:
     levels : ndarray of float16, shape (frames, 6 or 1, GROUPS), optional
         Levels of the stems and the mixture, see `adt.levels`. Without them velocities
         are those of the detectors.
-    toms : ndarray of float16, shape (frames, `adt.toms.naming.BANDS`), optional
-        Low bands of the toms' stem, see `adt.toms.naming`. Without them hats and toms are named
+    toms : ndarray of float16, shape (frames, `adt.toms.pitch.BANDS`), optional
+        Low bands of the toms' stem, see `adt.toms.pitch`. Without them hats and toms are named
         by the detectors.
     low : ndarray of float16, shape (samples,), optional
         The audio below 300 Hz, see `adt.toms.low_end`. Without it, or `levels` of stems, low toms

@@ -1,4 +1,4 @@
-"""Activations → strokes: peaks of the stems, open hats, toms by pitch, low toms among the kicks."""
+"""Activations → strokes: peaks of the stems, open hats, which tom, low toms among the kicks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import hats
 from .activations import Activations
-from .hats import by_song
 from .peaks import pick_peaks
+from .toms import naming
 from .toms.low_toms import find_low_toms
-from .toms.naming import by_pitch
 
 
 class Picked(NamedTuple):
@@ -43,8 +43,8 @@ def pick_hits(activations: Activations,
     """
     hits = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
     if activations.toms is not None:  # of stems; the odds of hats in a mixture say less
-        hits = by_song(activations.onset, hits)
-        hits = by_pitch(activations.toms, activations.judged, hits)
+        hits = hats.by_song(activations.onset, hits)
+        hits = naming.by_song(activations.toms, activations.judged, hits)
     if activations.levels is None or activations.low is None:
         return Picked(hits, np.zeros(0))
     return Picked(*find_low_toms(activations.low, activations.levels, activations.onset, hits))

@@ -32,8 +32,8 @@ from .network import (
 )
 from .progress import Progress
 from .streaming import Streamed, through
-from .toms.naming import BANDS as TOM_BANDS
-from .toms.naming import tom_bands
+from .toms.pitch import BANDS as TOM_BANDS
+from .toms.pitch import tom_bands
 from .vocabulary import PIECES, STEMS
 
 _WHOLE = 2304  #: frames of a block in integers, which take a quarter of the memory of floats
@@ -50,7 +50,7 @@ class Heard(NamedTuple):
     levels : ndarray of float16, shape (frames, sources, GROUPS)
         See `adt.levels`.
     toms : ndarray of float16, shape (frames, bands), or None
-        See `adt.toms.naming`; None without a bank.
+        See `adt.toms.pitch`; None without a bank.
     """
 
     out: np.ndarray

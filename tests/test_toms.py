@@ -1,11 +1,13 @@
-"""Toms named by pitch within a song."""
+"""Toms told within a song: pitches, groups of strokes, names."""
 
 import numpy as np
 import pytest
 import torch
 
 from adt.features import N_BANDS, band_centres
-from adt.toms.naming import BANDS, by_pitch, clusters, name_toms, pitches, tom_bands
+from adt.toms.groups import groups
+from adt.toms.naming import by_song, name_toms
+from adt.toms.pitch import BANDS, pitches, tom_bands
 from adt.vocabulary import PIECES
 
 NOTHING_HEARD = 1 / 3
@@ -15,27 +17,80 @@ def strokes(rng, hertz, count, spread=0.02):
     return np.log2(hertz) + spread * rng.standard_normal(count)
 
 
+def grouped(pitch, heard=None):
+    """Group of each stroke, where there are as many as fit best."""
+    heard = np.full((len(pitch), 3), NOTHING_HEARD) if heard is None else heard
+    return max(groups(pitch, heard), key=lambda found: found.fit).member
+
+
 @pytest.mark.parametrize("toms", [(140,), (150, 90), (230, 150), (190, 135, 90), (320, 230, 160)])
 def test_as_many_toms_as_there_are_pitches(toms):
     rng = np.random.default_rng(len(toms))
     truth = np.repeat(np.arange(len(toms)), 20)
     pitch = np.concatenate([strokes(rng, t, 20) for t in toms])
     order = rng.permutation(len(pitch))
-    assert clusters(pitch[order]).tolist() == truth[order].tolist()
+    assert grouped(pitch[order]).tolist() == truth[order].tolist()
 
 
 def test_stray_pitches_make_no_tom():
     rng = np.random.default_rng(1)
     pitch = np.concatenate([strokes(rng, 150, 30), strokes(rng, 90, 30), np.log2([400.0, 50.0])])
-    assert clusters(pitch).max() == 1
+    assert grouped(pitch).max() == 1
 
 
 def test_a_few_of_many_strokes_make_no_tom():
     rng = np.random.default_rng(4)
     pitch = np.concatenate([strokes(rng, 106, 24), np.log2([79.0, 80.0, 81.0])])
-    assert clusters(pitch).tolist() == [0] * 27
-    fewer = pitch[10:]  # a share of the strokes that a tom may have
-    assert clusters(fewer).tolist() == [0] * 14 + [1] * 3
+    assert grouped(pitch).tolist() == [0] * 27
+    fewer = pitch[20:]  # a share of the strokes that a tom may have
+    assert grouped(fewer).tolist() == [0] * 4 + [1] * 3
+
+
+def heard_as(rng, floor, count):
+    """Activations of strokes on one tom, log odds of floor tom about `floor`."""
+    share = 1 / (1 + np.exp(-(floor + 0.7 * rng.standard_normal(count))))
+    return np.stack([0.6 * (1 - share), 0.4 * (1 - share), share], axis=1)
+
+
+@pytest.mark.parametrize("high, floor", [(-2.0, 2.0), (1.0, 4.5), (-4.5, -1.0)])
+def test_pitches_that_are_missed_leave_a_stroke_where_it_was_heard(high, floor):
+    """What is heard says which strokes are alike, wherever an unknown kit's odds are."""
+    rng = np.random.default_rng(5)
+    pitch = np.concatenate([strokes(rng, 160, 40), strokes(rng, 95, 40)])
+    missed = rng.permutation(80)[:24]
+    pitch[missed] = np.log2(rng.uniform(60, 300, 24))
+    heard = np.concatenate([heard_as(rng, high, 40), heard_as(rng, floor, 40)])
+    truth = np.repeat([0, 1], 40)
+    assert (grouped(pitch, heard) == truth).mean() >= 0.97
+    assert (grouped(pitch) == truth).mean() < 0.93  # by pitch alone
+    assert (name_toms(pitch, heard) == 2 * truth).mean() >= 0.97
+
+
+def test_one_tom_stays_one_however_its_pitch_is_missed():
+    rng = np.random.default_rng(6)
+    pitch = strokes(rng, 118, 60)
+    pitch[::3] = np.log2(rng.uniform(70, 250, 20))
+    assert grouped(pitch, heard_as(rng, -1.0, 60)).max() == 0
+
+
+def test_groups_do_not_depend_on_the_order():
+    rng = np.random.default_rng(7)
+    pitch = np.concatenate([strokes(rng, t, 30, 0.08) for t in (180, 130, 95)])
+    heard = np.concatenate([heard_as(rng, odds, 30) for odds in (-2.0, -1.0, 2.0)])
+    order = rng.permutation(90)
+    assert np.array_equal(grouped(pitch, heard)[order], grouped(pitch[order], heard[order]))
+
+
+@pytest.mark.parametrize("pitch", [[7.0], [7.0, 7.0], [7.0, 6.0], [7.0] * 50, [6.4] * 3 + [7.2]])
+def test_few_strokes_and_equal_ones(pitch):
+    pitch = np.array(pitch)
+    heard = np.full((len(pitch), 3), NOTHING_HEARD)
+    found = groups(pitch, heard)
+    assert 1 <= len(found) <= 3 and np.isfinite([f.fit for f in found]).all()
+    for member, centres, _ in found:
+        assert sorted(set(member.tolist())) == list(range(len(centres)))
+        assert (np.diff(centres) < 0).all()
+    assert len(name_toms(pitch, np.zeros((len(pitch), 3)))) == len(pitch)
 
 
 @pytest.mark.parametrize("toms, names", [
@@ -80,13 +135,13 @@ def test_hits_keep_all_but_their_tom():
         bands[frame:frame + 12, 6 if i % 2 else 2] = 0.0
     picked = sorted([(t, PIECES.index("tom_mid"), 0.5, 0.7) for t in times]
                     + [(t, 0, 0.3, 0.9) for t in times])
-    named = by_pitch(bands, np.zeros((400, 9)), picked)
+    named = by_song(bands, np.zeros((400, 9)), picked)
     assert [h for h in named if h[1] == 0] == [h for h in picked if h[1] == 0]
     toms = [h for h in named if h[1]]
     assert [h[0] for h in toms] == times.tolist()
     assert [PIECES[h[1]] for h in toms] == ["tom_floor", "tom_high"] * 5
     assert {h[2:] for h in toms} == {(0.5, 0.7)}
-    assert by_pitch(bands, np.zeros((400, 9)), []) == []
+    assert by_song(bands, np.zeros((400, 9)), []) == []
 
 
 @pytest.mark.parametrize("later", [0.0, 0.002, 0.006, 0.02])
@@ -95,4 +150,4 @@ def test_two_toms_struck_together_stay_two(later):
     bands[50:62, 4] = 0.0
     picked = [(0.504, PIECES.index("tom_high"), 0.5, 0.7),
               (0.504 + later, PIECES.index("tom_floor"), 0.6, 0.8)]
-    assert by_pitch(bands, np.zeros((100, 9)), picked) == picked
+    assert by_song(bands, np.zeros((100, 9)), picked) == picked

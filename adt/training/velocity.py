@@ -25,7 +25,7 @@ from ..hits import pick_hits
 from ..levels import levels
 from ..network import load_network, pick_device
 from ..scoring import WINDOW
-from ..toms.naming import tom_bands
+from ..toms.pitch import tom_bands
 from ..velocity import N_FEATURES, VelocityNet, features
 from ..vocabulary import PIECES
 from ..weights import save_weights

@@ -1,0 +1,125 @@
+"""Strokes on toms, gathered in as many groups as there are toms in a song.
+
+A tom keeps its pitch, but the pitch of a single stroke is unsure: kick or snare are struck along,
+another tom still rings. Whether the detectors hear a high or a floor tom says little about an
+unknown kit; but what they hear is much the same for all strokes of one tom. So both count at
+once: a group of strokes has a pitch, which some of them miss by far, and odds of what was heard.
+One to three groups are fitted by expectation maximisation (Dempster et al., "Maximum likelihood
+from incomplete data via the EM algorithm", 1977) from several beginnings.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+MOST = 3  #: toms
+
+_SPREAD, _LEAST = 0.10, 0.03  # octaves: deviation of one tom's strokes in most songs; at least
+_SURE = 5.0  # strokes that what is known of most songs weighs as much as
+_WIDE, _MISSED = 0.6, 0.15  # deviation of strokes whose pitch is missed, and how many these are
+_WITHIN = np.array([0.8, 1.0])  # deviation of one tom's odds: floor or another, high or mid
+_FAINT = 0.003  # activation, of 1, that is nothing
+_APART = 0.06  # octaves between two toms at least
+_PRICE, _SHARE = 1.0, 0.7  # log likelihood that another group must explain: once, and a stroke
+_AS_MANY = 8.0  # strokes that speak for equal shares of the groups
+_ROUNDS = 12
+#: Shares of strokes, in rising order, with whose borders two or three groups begin.
+_BEGINNINGS = {2: ((0.2,), (0.5,), (0.8,)), 3: ((0.33, 0.67), (0.2, 0.8), (0.2, 0.5), (0.5, 0.8))}
+
+
+class Groups(NamedTuple):
+    """Strokes in groups, the highest first.
+
+    Attributes
+    ----------
+    member : ndarray of int, shape (n,)
+        Group of each stroke.
+    centres : ndarray, shape (groups,)
+        Pitch, log2 of Hz.
+    fit : float
+        Log likelihood of all strokes, less the price of the groups.
+    """
+
+    member: np.ndarray
+    centres: np.ndarray
+    fit: float
+
+
+def groups(pitch: np.ndarray, heard: np.ndarray) -> list[Groups]:
+    """Strokes in one group, and in two and three where there may be as many.
+
+    Parameters
+    ----------
+    pitch : ndarray, shape (n,)
+        log2 of Hz; n is at least 1.
+    heard : ndarray, shape (n, 3)
+        Activations of high, mid and floor tom.
+    """
+    odds = _odds(heard)
+    found = (_fitted(pitch, odds, count) for count in range(1, min(MOST, len(pitch)) + 1))
+    return [each for each in found if each is not None]
+
+
+def _odds(heard: np.ndarray) -> np.ndarray:
+    """Log odds of floor tom against the others and of high against mid, shape (n, 2)."""
+    high, mid, floor = (heard / np.maximum(heard.sum(axis=1, keepdims=True), 1e-9)).T
+    return np.log(np.stack([(floor + _FAINT) / (high + mid + _FAINT),
+                            (high + _FAINT) / (mid + _FAINT)], axis=1))
+
+
+def _begun(pitch: np.ndarray, odds: np.ndarray, count: int) -> np.ndarray:
+    """Groups to begin with, shape (beginnings, n): by pitch, by what was heard, and by both."""
+    if count == 1:
+        return np.zeros((1, len(pitch)), np.int64)
+    begun = []
+    for key in (-pitch, odds[:, 0], odds[:, 0] / 1.5 - pitch / 0.2):
+        rank = np.argsort(np.argsort(key, kind="stable"), kind="stable")
+        begun += [np.searchsorted(np.array(shares) * len(pitch), rank, side="right")
+                  for shares in _BEGINNINGS[count]]
+    return np.array(begun)
+
+
+def _fitted(pitch: np.ndarray, odds: np.ndarray, count: int) -> Groups | None:
+    """The likeliest groups; None if they are not as many, or not one below the other."""
+    n, begun = len(pitch), _begun(pitch, odds, count)
+    chance = np.eye(count)[begun]  # (beginnings, n, groups)
+    centres = np.array([[np.median(pitch[group == k]) if (group == k).any() else np.median(pitch)
+                         for k in range(count)] for group in begun])
+    x, spread = pitch[None, :, None], np.full((len(begun), 1, 1), _SPREAD)
+    for _ in range(_ROUNDS):
+        hit, missed = _pitched(x, centres, spread)
+        sure = chance / (1 + np.exp(np.clip(missed - hit, -50, 50)))
+        centres = ((sure * x).sum(axis=1) + 1e-3 * centres) / (sure.sum(axis=1) + 1e-3)
+        spread = _spread(x, centres, sure)
+        size = chance.sum(axis=1)
+        means = np.swapaxes(chance, 1, 2) @ odds / (size[:, :, None] + 1e-3)
+        away = (odds[None, :, None] - means[:, None]) / _WITHIN
+        likely = (np.logaddexp(*_pitched(x, centres, spread)) - 0.5 * (away ** 2).sum(axis=3)
+                  + np.log((size + _AS_MANY / count) / (n + _AS_MANY))[:, None])
+        top = likely.max(axis=2, keepdims=True)
+        chance = np.exp(likely - top)
+        total = chance.sum(axis=2, keepdims=True)
+        chance /= total
+    fit = (top + np.log(total)).sum(axis=(1, 2)) - (count - 1) * (_PRICE + _SHARE * n)
+    member = chance.argmax(axis=2)
+    fit[(np.diff(centres, axis=1) > -_APART).any(axis=1)] = -np.inf
+    fit[[len(np.unique(each)) < count for each in member]] = -np.inf
+    best = int(fit.argmax())
+    return Groups(member[best], centres[best], float(fit[best])) if np.isfinite(fit[best]) else None
+
+
+def _spread(pitch: np.ndarray, centres: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """Deviation of the pitches that are of a group, shape (beginnings, 1, 1)."""
+    squares = (sure * (pitch - centres[:, None]) ** 2).sum(axis=(1, 2), keepdims=True)
+    weight = sure.sum(axis=(1, 2), keepdims=True)
+    return np.maximum(np.sqrt((_SURE * _SPREAD ** 2 + squares) / (_SURE + weight)), _LEAST)
+
+
+def _pitched(pitch: np.ndarray, centres: np.ndarray,
+             spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log densities of pitches that are of a group, and of those that are missed."""
+    squares = (pitch - centres[:, None]) ** 2
+    return (np.log((1 - _MISSED) / spread) - squares / (2 * spread ** 2),
+            np.log(_MISSED / _WIDE) - squares / (2 * _WIDE ** 2))

@@ -127,7 +127,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
         Seconds; by default the end is behind the last hit of `corrected`.
     thresholds : mapping of stem to float, optional
         Those to start from; by default, and for stems that it lacks,
-        `adt.peaks.DEFAULT_THRESHOLD`.
+        `adt.peaks.DEFAULT_THRESHOLDS`.
     strength : float
         Of the preference for them, in hits.
 

@@ -524,12 +524,11 @@ def test_weights_keep_their_description(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["x.safetensors"]
 
 
-def test_thresholds_are_even_chances_unless_given(transcriber, monkeypatch):
+def test_thresholds_of_their_own_unless_given(transcriber, monkeypatch):
     assert transcriber.thresholds == {}
     activations = transcriber.activations(beat(5.0), SAMPLE_RATE)
     own = transcriber.hits(activations)
-    limit = peaks.DEFAULT_THRESHOLD
-    monkeypatch.setattr(transcriber, "thresholds", dict.fromkeys(STEMS, limit))
+    monkeypatch.setattr(transcriber, "thresholds", dict(peaks.DEFAULT_THRESHOLDS))
     assert transcriber.hits(activations).hits == own.hits
     monkeypatch.setattr(transcriber, "thresholds", {"kick": 1.0})
     assert [(h.time, h.piece) for h in transcriber.hits(activations)] == [

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from adt.errors import ConfigError
 from adt.frames import HOP, SAMPLE_RATE
 from adt.peaks import (
-    DEFAULT_THRESHOLD,
+    DEFAULT_THRESHOLDS,
     EXCLUSIVE,
     SECOND_THRESHOLD,
     local_maxima,
@@ -54,7 +54,8 @@ def test_hits_keep_the_rules(arrays, thresholds):
     for time, piece, velocity, confidence in hits:
         assert 0 <= time <= last + 1e-9
         assert 0 <= velocity <= 1 and 0 < confidence <= 1
-        limit = thresholds.get(PIECE_TO_STEM[PIECES[piece]], DEFAULT_THRESHOLD)
+        stem = PIECE_TO_STEM[PIECES[piece]]
+        limit = thresholds.get(stem, DEFAULT_THRESHOLDS[stem])
         assert confidence >= min(limit, SECOND_THRESHOLD) - 1e-6
         nearby = arrays[0][max(0, int(time / FRAME) - 2): int(time / FRAME) + 4, piece]
         assert nearby.max() > 0
@@ -96,7 +97,7 @@ def test_thresholds_decide_by_stem():
     onset[10, 0] = 0.5625  # a peak on the threshold is a hit
     assert len(pick_peaks(onset, velocity, offset, 0.5625)) == 4
     assert len(pick_peaks(onset, velocity, offset)) == 6
-    onset[10, 1] = DEFAULT_THRESHOLD - 0.01
+    onset[10, 1] = DEFAULT_THRESHOLDS["snare"] - 0.01
     assert len(pick_peaks(onset, velocity, offset)) == 5
 
 

@@ -1,4 +1,4 @@
-"""Activations → strokes: peaks of the stems, open hats, which tom, low toms among the kicks."""
+"""Activations → strokes: peaks of the stems, open hats, low toms among the kicks, which tom."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import hats
 from .activations import Activations
 from .peaks import pick_peaks
 from .toms import naming
-from .toms.low_toms import find_low_toms
+from .toms.low_toms import NONE_LOW, find_low_toms
 
 
 class Picked(NamedTuple):
@@ -44,7 +44,9 @@ def pick_hits(activations: Activations,
     hits = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
     if activations.toms is not None:  # of stems; the odds of hats in a mixture say less
         hits = hats.by_song(activations.onset, hits)
-        hits = naming.by_song(activations.toms, activations.judged, hits)
-    if activations.levels is None or activations.low is None:
-        return Picked(hits, np.zeros(0))
-    return Picked(*find_low_toms(activations.low, activations.levels, activations.onset, hits))
+    low = NONE_LOW
+    if activations.levels is not None and activations.low is not None:
+        hits, low = find_low_toms(activations.low, activations.levels, activations.onset, hits)
+    if activations.toms is not None:
+        hits = naming.by_song(activations.toms, activations.judged, hits, low)
+    return Picked(hits, low.times)

@@ -6,6 +6,7 @@ import torch
 
 from adt.features import N_BANDS, band_centres
 from adt.toms.groups import groups
+from adt.toms.low_toms import LowToms
 from adt.toms.naming import by_song, name_toms
 from adt.toms.pitch import BANDS, pitches, tom_bands
 from adt.vocabulary import PIECES
@@ -151,3 +152,23 @@ def test_two_toms_struck_together_stay_two(later):
     picked = [(0.504, PIECES.index("tom_high"), 0.5, 0.7),
               (0.504 + later, PIECES.index("tom_floor"), 0.6, 0.8)]
     assert by_song(bands, np.zeros((100, 9)), picked) == picked
+
+
+def test_toms_are_above_those_found_among_the_kicks():
+    """Their pitch is that of the low end; in the toms' stem there is little of them."""
+    bands, onset = np.full((2000, BANDS), -70.0), np.zeros((2000, 9))
+    picked, low = [], []
+    for k in range(24):
+        frame = 50 + 80 * k
+        onset[frame, 2:5] = 0.02, 0.05, 0.9  # a floor tom, by what is heard
+        if k % 2:
+            low.append(frame / 100)
+        else:
+            bands[frame:frame + 12, 3] = 0.0
+        picked.append((frame / 100, PIECES.index("tom_floor"), 0.5, 0.7))
+    alone = by_song(bands, onset, picked[::2])
+    assert {PIECES[h[1]] for h in alone} == {"tom_floor"}
+    named = by_song(bands, onset, picked, LowToms(np.array(low), np.full(12, np.log2(72.0))))
+    assert [PIECES[h[1]] for h in named[1::2]] == ["tom_floor"] * 12
+    assert {PIECES[h[1]] for h in named[::2]} <= {"tom_high", "tom_mid"}
+    assert [(h[0], *h[2:]) for h in named] == [(h[0], *h[2:]) for h in picked]

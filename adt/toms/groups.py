@@ -22,7 +22,8 @@ _WIDE, _MISSED = 0.6, 0.15  # deviation of strokes whose pitch is missed, and ho
 _WITHIN = np.array([0.8, 1.0])  # deviation of one tom's odds: floor or another, high or mid
 _FAINT = 0.003  # activation, of 1, that is nothing
 _APART = 0.06  # octaves between two toms at least
-_PRICE, _SHARE = 1.0, 0.7  # log likelihood that another group must explain: once, and a stroke
+#: Log likelihood that another group must explain: once, and for every stroke a second and a third.
+_PRICE, _SHARES = 1.0, (0.7, 0.5)
 _AS_MANY = 8.0  # strokes that speak for equal shares of the groups
 _ROUNDS = 12
 #: Shares of strokes, in rising order, with whose borders two or three groups begin.
@@ -102,7 +103,7 @@ def _fitted(pitch: np.ndarray, odds: np.ndarray, count: int) -> Groups | None:
         chance = np.exp(likely - top)
         total = chance.sum(axis=2, keepdims=True)
         chance /= total
-    fit = (top + np.log(total)).sum(axis=(1, 2)) - (count - 1) * (_PRICE + _SHARE * n)
+    fit = (top + np.log(total)).sum(axis=(1, 2)) - (count - 1) * _PRICE - sum(_SHARES[:count - 1]) * n
     member = chance.argmax(axis=2)
     fit[(np.diff(centres, axis=1) > -_APART).any(axis=1)] = -np.inf
     fit[[len(np.unique(each)) < count for each in member]] = -np.inf

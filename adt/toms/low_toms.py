@@ -10,6 +10,8 @@ songs are left as they are.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..frames import FRAME_RATE
@@ -33,6 +35,24 @@ _DOUBT, _EXCESS = -2.3, 0.65
 _FLOOR_OF_LOG = 1e-5
 _HEARD = (-1, 8)  # frames around a stroke whose levels are its own
 _SOUNDING = (1, 11)  # frames after it in which it is measured
+
+
+class LowToms(NamedTuple):
+    """Strokes on a low tom that the detectors heard as kicks.
+
+    Attributes
+    ----------
+    times : ndarray, shape (n,)
+        Seconds.
+    pitch : ndarray, shape (n,)
+        log2 of Hz.
+    """
+
+    times: np.ndarray
+    pitch: np.ndarray
+
+
+NONE_LOW = LowToms(np.zeros(0), np.zeros(0))
 
 
 def _around(frames: np.ndarray, span: tuple[int, int], length: int) -> np.ndarray:
@@ -109,7 +129,7 @@ def _drums_alone(level: np.ndarray, frames: np.ndarray) -> bool:
 
 
 def find_low_toms(low: np.ndarray, level: np.ndarray, onset: np.ndarray,
-                  picked: list[tuple]) -> tuple[list[tuple], np.ndarray]:
+                  picked: list[tuple]) -> tuple[list[tuple], LowToms]:
     """Call low toms among the kicks floor toms.
 
     Parameters
@@ -126,8 +146,8 @@ def find_low_toms(low: np.ndarray, level: np.ndarray, onset: np.ndarray,
     Returns
     -------
     list of (time, piece index, velocity, confidence)
-    ndarray, shape (n,)
-        Times of the strokes that were kicks before, seconds.
+    LowToms
+        The strokes that were kicks before.
     """
     toms = np.array([hit[0] for hit in picked if hit[1] in _TOMS])
     where = [i for i, hit in enumerate(picked) if hit[1] == _KICK
@@ -135,16 +155,17 @@ def find_low_toms(low: np.ndarray, level: np.ndarray, onset: np.ndarray,
     times = np.array([picked[i][0] for i in where])
     frames = np.rint(times * FRAME_RATE).astype(int)
     if not where or not len(low) or not _drums_alone(level, frames):
-        return picked, times[:0]
+        return picked, NONE_LOW
     hertz, power = added_spectra(low, times)
     doubt = _doubts(onset, frames)
-    found = toms_among_kicks(pitches(hertz, power), doubt, hertz, power)
+    pitch = pitches(hertz, power)
+    found = toms_among_kicks(pitch, doubt, hertz, power)
     result = list(picked)
     for i, tom in zip(where, found):
         if tom:
             time, _, velocity, confidence = picked[i]
             result[i] = (time, _FLOOR, velocity, confidence)
-    return sorted(result, key=lambda hit: hit[:2]), times[found]
+    return sorted(result, key=lambda hit: hit[:2]), LowToms(times[found], np.log2(pitch[found]))
 
 
 def lend_levels(level: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -155,7 +176,7 @@ def lend_levels(level: np.ndarray, times: np.ndarray) -> np.ndarray:
     level : ndarray, shape (frames, 6, groups)
         From `adt.levels.levels`.
     times : ndarray, shape (n,)
-        From `find_low_toms`.
+        Of the strokes of `find_low_toms`, seconds.
     """
     if not len(times):
         return level

@@ -17,9 +17,11 @@ import numpy as np
 from ..peaks import highest_near
 from ..vocabulary import MIN_HIT_DISTANCE, STEM_COLUMNS, STEMS
 from .groups import groups
+from .low_toms import NONE_LOW, LowToms
 from .pitch import pitches
 
 _TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
+_FLOOR = 2  # of them
 #: Octaves over 1 Hz of high, mid and floor tom: mean of the sampled kits, deviation of a kit
 #: as a whole and of each of its toms.
 _CENTRES, _KIT, _TOM = np.log2([155.0, 128.0, 98.0]), 0.30, 0.22
@@ -69,7 +71,8 @@ def name_toms(pitch: np.ndarray, heard: np.ndarray) -> np.ndarray:
     return named
 
 
-def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple]) -> list[tuple]:
+def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple],
+            low: LowToms = NONE_LOW) -> list[tuple]:
     """Hits as `adt.peaks.pick_peaks` gives them, those on toms named anew.
 
     Of two strokes on toms at one time, which the detector told apart, the order is kept if
@@ -82,12 +85,18 @@ def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple]) -> list[t
     onset : ndarray, shape (frames, 9)
         Onset activations.
     picked : list of (time, piece index, velocity, confidence)
+    low : LowToms, optional
+        Those of `picked` that were found among the kicks. They are floor toms, and what is known of
+        the others: these are higher.
     """
     where = [i for i, hit in enumerate(picked) if hit[1] in _TOMS]
     if not where:
         return picked
     times = np.array([picked[i][0] for i in where])
-    names = name_toms(pitches(bands, times), highest_near(onset, times, _TOMS))
+    pitch, heard = pitches(bands, times), highest_near(onset, times, _TOMS)
+    of_kicks = np.isin(times, low.times)
+    pitch[of_kicks], heard[of_kicks] = low.pitch, np.eye(3)[_FLOOR]
+    names = np.where(of_kicks, _FLOOR, name_toms(pitch, heard))
     result = list(picked)
     for i, name in zip(where, names):
         time, _, velocity, confidence = picked[i]

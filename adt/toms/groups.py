@@ -16,8 +16,8 @@ import numpy as np
 
 MOST = 3  #: toms
 
-_SPREAD, _LEAST = 0.10, 0.03  # octaves: deviation of one tom's strokes in most songs; at least
-_SURE = 5.0  # strokes that what is known of most songs weighs as much as
+_SPREAD, _LEAST = 0.06, 0.02  # octaves: deviation of one tom's strokes in most songs; at least
+_SURE = 10.0  # strokes that what is known of most songs weighs as much as
 _WIDE, _MISSED = 0.6, 0.15  # deviation of strokes whose pitch is missed, and how many these are
 _WITHIN = np.array([0.8, 1.0])  # deviation of one tom's odds: floor or another, high or mid
 _FAINT = 0.003  # activation, of 1, that is nothing
@@ -103,7 +103,8 @@ def _fitted(pitch: np.ndarray, odds: np.ndarray, count: int) -> Groups | None:
         chance = np.exp(likely - top)
         total = chance.sum(axis=2, keepdims=True)
         chance /= total
-    fit = (top + np.log(total)).sum(axis=(1, 2)) - (count - 1) * _PRICE - sum(_SHARES[:count - 1]) * n
+    price = (count - 1) * _PRICE + sum(_SHARES[:count - 1]) * n
+    fit = (top + np.log(total)).sum(axis=(1, 2)) - price
     member = chance.argmax(axis=2)
     fit[(np.diff(centres, axis=1) > -_APART).any(axis=1)] = -np.inf
     fit[[len(np.unique(each)) < count for each in member]] = -np.inf

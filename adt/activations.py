@@ -39,8 +39,8 @@ class Activations:
         Levels of the stems and the mixture, see `adt.levels`. Without them velocities
         are those of the detectors.
     toms : ndarray of float16, shape (frames, `adt.toms.pitch.BANDS`), optional
-        Low bands of the toms' stem, see `adt.toms.pitch`. Without them hats and toms are named
-        by the detectors.
+        Low bands of the toms' stem, or of the mixture without demixing, see `adt.toms.pitch`.
+        Without them toms are named by the detectors.
     low : ndarray of float16, shape (samples,), optional
         The audio below 300 Hz, see `adt.toms.low_end`. Without it, or `levels` of stems, low toms
         that are heard as kicks stay kicks.

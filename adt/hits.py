@@ -36,16 +36,16 @@ def pick_hits(activations: Activations,
     Parameters
     ----------
     activations : Activations
-        Where ``toms`` are missing the detectors name hats and toms, where ``low`` or ``levels``
-        are no low tom is looked for among the kicks.
+        Where ``toms`` are missing the detectors name the toms, without the ``levels`` of stems the
+        hats; where these or ``low`` are missing no low tom is looked for among the kicks.
     thresholds : mapping of stem to float, optional
         As in `adt.peaks.pick_peaks`.
     """
     hits = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
-    if activations.toms is not None:  # of stems; the odds of hats in a mixture say less
+    low, demixed = NONE_LOW, activations.levels is not None and activations.levels.shape[1] > 1
+    if demixed:  # the odds of hats in a mixture say less
         hits = hats.by_song(activations.onset, hits)
-    low = NONE_LOW
-    if activations.levels is not None and activations.low is not None:
+    if demixed and activations.low is not None:
         hits, low = find_low_toms(activations.low, activations.levels, activations.onset, hits)
     if activations.toms is not None:
         hits = naming.by_song(activations.toms, activations.judged, hits, low)

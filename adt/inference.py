@@ -206,9 +206,9 @@ class Transcriber:
                low: np.ndarray | None) -> Activations:
         """Activations from what was heard of bands after `LEAD`."""
         out, levels = heard.out[:, LEAD:], heard.levels[LEAD:]
-        toms = None if heard.toms is None else heard.toms[LEAD:]
         chance = decode(self.decoder, out[0], levels)
-        return Activations(out[0], out[1], out[2], duration, source, levels, toms, chance, low)
+        return Activations(out[0], out[1], out[2], duration, source, levels, heard.toms[LEAD:],
+                           chance, low)
 
     def activations(self, path_or_array: audio_io.AudioLike, sr: int | None = None,
                     progress: Progress | None = None) -> Activations:

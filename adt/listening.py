@@ -49,13 +49,13 @@ class Heard(NamedTuple):
         Onset and velocity, 0..1, and offset in frames.
     levels : ndarray of float16, shape (frames, sources, GROUPS)
         See `adt.levels`.
-    toms : ndarray of float16, shape (frames, bands), or None
-        See `adt.toms.pitch`; None without a bank.
+    toms : ndarray of float16, shape (frames, bands)
+        See `adt.toms.pitch`.
     """
 
     out: np.ndarray
     levels: np.ndarray
-    toms: np.ndarray | None
+    toms: np.ndarray
 
 
 def decibel(bands: np.ndarray, level: float, batch: list[tuple[slice, slice]]) -> np.ndarray:
@@ -98,7 +98,7 @@ class Ear:
         sources = 1 if self.bank is None else len(STEMS) + 1
         kept = Heard(np.zeros((3, n, len(PIECES)), np.float32),
                      np.zeros((n, sources, GROUPS), np.float16),
-                     None if self.bank is None else np.zeros((n, TOM_BANDS), np.float16))
+                     np.zeros((n, TOM_BANDS), np.float16))
         with workers(self.device) as pool:
             done = 0
             for heard in self.listen(self._seen(bands, level, kept, pool), n, pool):
@@ -107,7 +107,7 @@ class Ear:
                 if progress:
                     progress(done / n)
         return Heard(kept.out[:, : len(bands)], kept.levels[: len(bands)],
-                     None if kept.toms is None else kept.toms[: len(bands)])
+                     kept.toms[: len(bands)])
 
     def blocks(self, n: int) -> Iterator[list[tuple[slice, slice]]]:
         """Batches of blocks of so many frames, see `adt.network.chunks`."""
@@ -165,16 +165,14 @@ class Ear:
         def look(batch):
             mixture, stems = self.stems(decibel(bands, level, batch))
             loud = group_levels(mixture, stems).cpu().numpy()
-            pitched = None if stems is None else tom_bands(stems).cpu().numpy()
-            return batch, self.look(mixture, stems), loud, pitched
+            return batch, self.look(mixture, stems), loud, tom_bands(mixture, stems).cpu().numpy()
 
         for batch, seen, loud, pitched in in_parallel(
                 look, self.blocks(rounded(len(bands))), pool):
             for i, (read, keep) in enumerate(batch):
                 place = _place(read, keep)
                 kept.levels[place] = loud[i, keep]
-                if kept.toms is not None:
-                    kept.toms[place] = pitched[i, keep]
+                kept.toms[place] = pitched[i, keep]
             yield joined(seen, batch)
 
 

@@ -123,9 +123,12 @@ def test_pitch_of_a_tone_that_begins():
 
 def test_lowest_bands_of_the_right_stem():
     stems = torch.arange(5.0)[None, :, None, None].expand(1, 5, 7, N_BANDS)
-    taken = tom_bands(stems)
+    mixture = torch.full((1, 7, N_BANDS), 9.0)
+    taken = tom_bands(mixture, stems)
     assert taken.shape == (1, 7, BANDS) and taken.dtype == torch.float16
     assert taken.unique().tolist() == [2.0]
+    taken = tom_bands(mixture, None)
+    assert taken.shape == (1, 7, BANDS) and taken.unique().tolist() == [9.0]
 
 
 def test_hits_keep_all_but_their_tom():

@@ -1,4 +1,4 @@
-"""The pitch of each stroke on a tom, from the lowest bands of the toms' stem."""
+"""The pitch of each stroke on a tom, from the lowest bands of the toms' stem or of the mixture."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from ..features import band_centres
 from ..frames import FRAME_RATE
 from ..vocabulary import STEMS
 
-BANDS = 16  #: lowest bands of the toms' stem, which pitches are measured in (30 to 530 Hz)
+BANDS = 16  #: lowest bands, which pitches are measured in (30 to 530 Hz)
 
 _LOWEST = 2  # band, of 82 Hz: below are rumble and what the bank leaves of kicks
 _DROP = 6.0  # dB; the lowest peak that is less than this below the highest is the pitch
 _BEFORE, _AFTER = (5, 1), (2, 10)  # frames around the onset: what rang before, the tone
 
 
-def tom_bands(stems: torch.Tensor) -> torch.Tensor:
-    """What pitches are measured in: the lowest bands of the toms' stem.
+def tom_bands(mixture: torch.Tensor, stems: torch.Tensor | None) -> torch.Tensor:
+    """What pitches are measured in: the lowest bands of the toms' stem, or of the mixture.
 
     Parameters
     ----------
-    stems : Tensor, shape (batch, 5, frames, bands)
+    mixture : Tensor, shape (batch, frames, bands)
         dB.
+    stems : Tensor, shape (batch, 5, frames, bands), or None
+        dB; None without demixing.
 
     Returns
     -------
     Tensor of float16, shape (batch, frames, BANDS)
         dB.
     """
-    return stems[:, STEMS.index("toms"), :, :BANDS].half()
+    toms = mixture if stems is None else stems[:, STEMS.index("toms")]
+    return toms[..., :BANDS].half()
 
 
 def pitches(bands: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -123,8 +123,9 @@ def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Matched
     for demix, (logits, velocity, offset) in heard.items():
         level = levels(mixture, stems if demix else None)[0].cpu().numpy()
         onset = decode(decoder, expit(logits), level)
-        toms = tom_bands(stems)[0].cpu().numpy() if demix else None
-        song = Activations(onset, velocity, offset, len(onset) / FRAME_RATE, toms=toms)
+        toms = tom_bands(mixture, stems if demix else None)[0].cpu().numpy()
+        song = Activations(onset, velocity, offset, len(onset) / FRAME_RATE, levels=level,
+                           toms=toms)
         hits = np.array(pick_hits(song).hits).reshape(-1, 4)
         truth = np.full(len(hits), np.nan)
         for piece in range(len(PIECES)):

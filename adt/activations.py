@@ -58,6 +58,25 @@ class Activations:
     chance: np.ndarray | None = None
     low: np.ndarray | None = None
 
+    def __post_init__(self):
+        arrays = (self.onset, self.velocity, self.offset)
+        frames = len(self.onset)
+        if any(a.shape != (frames, len(PIECES)) for a in arrays):
+            raise ValueError(f"its shapes are {[a.shape for a in arrays]}")
+        if self.levels is not None and self.levels.shape not in (
+                (frames, 1, GROUPS), (frames, len(STEMS) + 1, GROUPS)):
+            raise ValueError(f"its levels are of shape {self.levels.shape}")
+        if self.toms is not None and self.toms.shape != (frames, TOM_BANDS):
+            raise ValueError(f"its toms are of shape {self.toms.shape}")
+        if self.chance is not None and self.chance.shape != self.onset.shape:
+            raise ValueError(f"its chances are of shape {self.chance.shape}")
+        if self.low is not None and self.low.ndim != 1:
+            raise ValueError(f"its low end is of shape {self.low.shape}")
+        if not (np.isfinite(self.duration) and self.duration >= 0):
+            raise ValueError(f"its duration is {self.duration} s")
+        if not all(np.isfinite(a).all() for a in (*arrays, self.judged)):
+            raise ValueError("they are not all finite")
+
     @property
     def judged(self) -> np.ndarray:
         """What peaks are picked from: `chance`, or `onset` where there is none."""
@@ -86,26 +105,10 @@ class Activations:
             with open(path, "rb") as handle, np.load(handle) as data:
                 if tuple(data["pieces"].tolist()) != PIECES:
                     raise ValueError(f"its pieces are {data['pieces'].tolist()}")
-                arrays = [data[name] for name in ("onset", "velocity", "offset")]
-                if len({(2, len(PIECES)), *((a.ndim, a.shape[-1]) for a in arrays)}) > 1 \
-                        or len({len(a) for a in arrays}) > 1:
-                    raise ValueError(f"its shapes are {[a.shape for a in arrays]}")
-                levels = data["levels"] if "levels" in data else None
-                if levels is not None and (
-                        levels.shape[1:] not in ((1, GROUPS), (len(STEMS) + 1, GROUPS))
-                        or len(levels) != len(arrays[0])):
-                    raise ValueError(f"its levels are of shape {levels.shape}")
-                toms = data["toms"] if "toms" in data else None
-                if toms is not None and toms.shape != (len(arrays[0]), TOM_BANDS):
-                    raise ValueError(f"its toms are of shape {toms.shape}")
-                chance = data["chance"] if "chance" in data else None
-                if chance is not None and chance.shape != arrays[0].shape:
-                    raise ValueError(f"its chances are of shape {chance.shape}")
-                low = data["low"] if "low" in data else None
-                if low is not None and low.ndim != 1:
-                    raise ValueError(f"its low end is of shape {low.shape}")
-                return cls(*arrays, float(data["duration"]), str(data["source"]), levels, toms,
-                           chance, low)
+                more = {name: data[name] for name in ("levels", "toms", "chance", "low")
+                        if name in data}
+                return cls(data["onset"], data["velocity"], data["offset"],
+                           float(data["duration"]), str(data["source"]), **more)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile,
                 zlib.error) as error:
             raise DataError(f"{path}: not an activations file of adt ({error}); "

@@ -13,6 +13,7 @@ The median offset in time is reported and allowed for when hits are matched; no 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ STRENGTH = 2.0  #: hits that a change of one logit must gain
 _GRID = np.round(np.arange(0.10, 0.901, 0.02), 2)
 _NEVER = 1.0  # threshold of stems that are not asked for
 _BESIDE = 20  #: frames either side of the part that peaks in it are compared with
+_FITTING, _ENOUGH = 0.6, 8  #: share of hits that match if a file fits the song, and hits to tell
+_ALIKE = 0.03  #: s: differences of hits that match lie as near together
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ class Calibration:
         if abs(self.offset) >= 0.010:
             text += (f"; the corrected hits are {abs(self.offset) * 1000:.0f} ms "
                      f"{'later' if self.offset > 0 else 'earlier'} than the detected ones "
-                     "(not applied)")
+                     "(not applied" + ("; does the file begin where the song begins?)"
+                                       if abs(self.offset) >= WINDOW else ")"))
         return text
 
 
@@ -253,8 +257,16 @@ def _logit(x: float) -> float:
 
 
 def _offset(right: Mapping[str, np.ndarray], heard: Mapping[str, np.ndarray]) -> float:
-    """Median of corrected minus detected times of matched hits."""
+    """Median of corrected minus detected times of matched hits; 0 where few match."""
     from mir_eval.util import match_events
     differences = [right[s][i] - heard[s][j] for s in right
                    for i, j in match_events(right[s], heard[s], 2 * WINDOW)]
-    return float(np.median(differences)) if differences else 0.0
+    possible = sum(min(len(right[s]), len(heard[s])) for s in right)
+    middle = float(np.median(differences)) if differences else 0.0
+    near = int((np.abs(np.array(differences) - middle) <= _ALIKE).sum())
+    if near < _FITTING * possible and possible >= _ENOUGH:
+        warnings.warn(f"of {possible} corrected hits {near} are where one is detected; "
+                      "a corrected file must be of the same song and begin where it begins",
+                      stacklevel=4)
+        return 0.0
+    return middle

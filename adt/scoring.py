@@ -77,7 +77,7 @@ def events(times: Iterable[float], pieces: Iterable, classes: int = 5) -> dict[s
     Raises
     ------
     ValueError
-        If `times` and `pieces` differ in length or a piece is not known.
+        If a time is not finite, `times` and `pieces` differ in length or a piece is not known.
 
     Examples
     --------
@@ -86,6 +86,8 @@ def events(times: Iterable[float], pieces: Iterable, classes: int = 5) -> dict[s
     """
     times = np.asarray(list(times), dtype=np.float64)
     pieces = list(pieces)
+    if times.ndim != 1 or not np.isfinite(times).all():
+        raise ValueError("times: expected finite seconds, one for each piece")
     if len(times) != len(pieces):
         raise ValueError(f"{len(times)} times but {len(pieces)} pieces")
     mapping = reduction(classes)

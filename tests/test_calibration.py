@@ -147,3 +147,25 @@ def test_command_line_errors(tmp_path, monkeypatch, capsys, options, message):
     kicks([0.05]).save("a.txt")
     assert main(["transcribe", "song.wav", "-o", "song.mid", *options]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shift", [0.23, -0.31, 7.7])
+def test_a_file_that_does_not_fit_the_song_is_told(shift):
+    times = np.cumsum(np.random.default_rng(0).uniform(0.2, 0.9, 60))
+    heard = song([0.9] * len(times), times)
+    with pytest.warns(UserWarning, match="corrected hits .* begin where it begins"):
+        found = calibrate(heard, kicks(times[:40] + max(shift, 0.0) + min(shift, 0.0)), 0,
+                          times[30])
+    assert found.offset == 0 and "not applied" not in found.describe()
+
+
+def test_quiet_strokes_are_no_misfit(recwarn):
+    times = np.arange(0.5, 60, 0.5)
+    calibrate(song([0.24] * len(times), times), kicks(times[:60]), 0, 30)
+    assert not recwarn.list
+
+
+def test_far_offsets_ask_whether_the_file_begins_with_the_song():
+    times = np.arange(0.5, 30, 0.5)
+    found = calibrate(song([0.9] * len(times), times), kicks(times + 0.07), 0, 20)
+    assert "does the file begin where the song begins?" in found.describe()

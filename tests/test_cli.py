@@ -243,6 +243,8 @@ def test_same_names_do_not_overwrite(stub):
     (["p/x/a.wav", "q/x/a.wav", "r/a.wav"], ["p/x/a", "q/x/a", "r/a"]),
     (["a.wav", "a.mp3", "a.wav.mp3"], ["a.wav", "a.mp3", "a.wav.mp3"]),
     (["x/A.wav", "y/a.wav"], ["x/A", "y/a"]),
+    (["x/A.wav", "x/a.wav", "x/a.mp3", "x/b.wav"], ["A.wav", "a-2", "a.mp3", "b"]),
+    (["x/A.wav", "x/a.wav", "x/a-2.wav"], ["A", "a-3", "a-2"]),
     (["v1.2.wav", "v1.3.wav"], ["v1.2", "v1.3"]),
     ([], []),
 ])

@@ -347,3 +347,22 @@ def test_a_shorter_first_bar_is_no_pickup(tmp_path):
         song.save(tmp_path / "a.mid")
         read = Transcription.load(tmp_path / "a.mid").beats
         np.testing.assert_allclose(read.downbeats, song.beats.downbeats, atol=0.002)
+
+
+def test_jams_that_somebody_has_cut(tmp_path):
+    jams = pytest.importorskip("jams")
+    song = Transcription([Hit(0.5, "kick", 90), Hit(1, "snare", 80)], 2.0)
+    jams.load(str(song.save(tmp_path / "a.jams"))).slice(0.4, 0.8).save(str(tmp_path / "b.jams"))
+    with pytest.warns(UserWarning, match="b.jams: 2 velocities for 1 hits"):
+        [hit] = Transcription.load(tmp_path / "b.jams")
+    assert (hit.piece, hit.velocity) == ("kick", 100)
+
+
+def test_another_note_map_than_the_file_tells_is_said(song, tmp_path):
+    path = song.save(tmp_path / "a.mid", note_map="addictive_drums_2")
+    with pytest.warns(UserWarning, match="those of Addictive Drums 2, and is read with General"):
+        Transcription.load(path, note_map="general_midi")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Transcription.load(path)
+        Transcription.load(path, note_map="addictive_drums_2")

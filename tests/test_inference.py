@@ -21,6 +21,7 @@ from adt.errors import AudioError, ConfigError, DataError, WeightsError
 from adt.features import N_BANDS
 from adt.frames import HOP, SAMPLE_RATE, n_frames
 from adt.inference import Transcriber
+from adt.levels import GROUPS
 from adt.streaming import Streamed, through
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import PIECES, STEMS
@@ -447,6 +448,18 @@ def _damage(path, kind):
         path.unlink()
     else:
         path.write_bytes(kind)
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"onset": np.full((50, 9), np.nan), "chance": None}, "not all finite"),
+    ({"chance": np.full((50, 9), np.inf)}, "not all finite"), ({"duration": np.nan}, "duration"),
+    ({"levels": np.zeros((9, 6, GROUPS))}, "levels"), ({"toms": np.zeros((9, 16))}, "toms"),
+    ({"velocity": np.zeros((50, 5))}, "shapes"), ({"low": np.zeros((2, 2))}, "low end")])
+def test_activations_that_cannot_be(change, said):
+    noise = np.random.default_rng(0).random((50, 9)).astype(np.float32)
+    song = Activations(noise, noise, noise, 0.5, "x", chance=noise)
+    with pytest.raises(ValueError, match=said):
+        dataclasses.replace(song, **change)
 
 
 @pytest.mark.parametrize("kind", ["cut", "flipped", "array", "other", "pieces", "shapes", "chances",

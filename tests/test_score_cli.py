@@ -129,3 +129,17 @@ def test_each_file_has_its_note_map(tmp_path, capsys):
 def test_classes_in_any_case(tmp_path):
     (tmp_path / "a.txt").write_text("0.5\tkd\n1.0\tSd\n1.5\thh\n")
     assert [h.piece for h in Transcription.load(tmp_path / "a.txt")] == ["KD", "SD", "HH"]
+
+
+def test_timing_of_a_few_chance_matches_says_so(tmp_path, capsys):
+    times = [0.4 * k + 0.03 * (k % 5) for k in range(60)]
+    for name, shift in (("a.csv", 0.0), ("b.csv", 0.23)):
+        Transcription([Hit(t + shift, "kick") for t in times], 30).save(tmp_path / name)
+    a, b = str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
+    assert main(["score", a, b]) == 0
+    said = capsys.readouterr().out
+    assert "timing" not in said or "few match, try a wider --window" in said
+    assert main(["score", a, b, "--window", "0.1"]) == 0
+    assert main(["score", a, b, "--window", "0.3"]) == 0
+    said = capsys.readouterr().out
+    assert "the estimate is 230 ms late (median)" in said

@@ -239,3 +239,9 @@ def test_unknown_class():
 def test_module_examples():
     import doctest
     assert doctest.testmod(scoring).failed == 0
+
+
+@pytest.mark.parametrize("times", [[1.0, np.nan], [np.inf, 1.0], [[1.0], [2.0]]])
+def test_times_that_are_none(times):
+    with pytest.raises(ValueError, match="expected finite seconds"):
+        scoring.events(times, ["kick", "kick"])

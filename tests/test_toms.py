@@ -175,3 +175,24 @@ def test_toms_are_above_those_found_among_the_kicks():
     assert [PIECES[h[1]] for h in named[1::2]] == ["tom_floor"] * 12
     assert {PIECES[h[1]] for h in named[::2]} <= {"tom_high", "tom_mid"}
     assert [(h[0], *h[2:]) for h in named] == [(h[0], *h[2:]) for h in picked]
+
+
+@pytest.mark.parametrize("high, floor", [(100, 10), (10, 100), (24, 2), (200, 12)])
+def test_a_tom_that_is_hardly_struck_keeps_its_name(high, floor):
+    rng = np.random.default_rng(8)
+    pitch = np.concatenate([strokes(rng, 160, high), strokes(rng, 90, floor)])
+    heard = np.repeat([[0.9, 0.07, 0.03], [0.03, 0.07, 0.9]], [high, floor], axis=0)
+    assert name_toms(pitch, heard).tolist() == [0] * high + [2] * floor
+
+
+@pytest.mark.parametrize("names", [(1, 0, 0), (0, 0, 1), (0, 0, 0), (0, 1, 0)])
+@pytest.mark.parametrize("gaps", [(0.028, 0.0106), (0.0106, 0.028), (0.014, 0.014)])
+def test_hits_of_one_tom_stay_apart(monkeypatch, names, gaps):
+    monkeypatch.setattr("adt.toms.naming.name_toms", lambda *_: np.array(names))
+    times = 0.449 + np.cumsum([0, *gaps])
+    picked = [(float(t), PIECES.index(p), 0.5, 0.7)
+              for t, p in zip(times, ("tom_high", "tom_mid", "tom_floor"))]
+    named = by_song(np.full((100, BANDS), -70.0), np.zeros((100, 9)), picked)
+    for tom in {h[1] for h in named}:
+        own = [h[0] for h in named if h[1] == tom]
+        assert (np.diff(own) >= 0.03 - 1e-9).all()

@@ -53,9 +53,11 @@ def unique_names(files: Sequence[Path]) -> list[str]:
 def _names(paths: Sequence[PurePath]) -> list[str]:
     """The same for absolute paths of any system."""
     leaves = [path.stem.rstrip(" .") or path.name for path in paths]  # Windows ends no name so
+    numbers = _numbers(paths, leaves)
+    leaves = [leaf + number for leaf, number in zip(leaves, numbers)]
     for _ in range(2):  # a suffix put back may meet a stem of that name
         for i in _clashes([str(path.parent / leaf) for path, leaf in zip(paths, leaves)]):
-            leaves[i] = paths[i].name
+            leaves[i] = paths[i].stem + numbers[i] + paths[i].suffix
     names = list(leaves)
     for depth in range(1, max((len(path.parts) for path in paths), default=0)):
         for i in _clashes(names):
@@ -65,9 +67,27 @@ def _names(paths: Sequence[PurePath]) -> list[str]:
     return names
 
 
+def _numbers(paths: Sequence[PurePath], leaves: Sequence[str]) -> list[str]:
+    """What is added to a stem: ``-2`` and so on to names that differ in case alone, or nothing."""
+    taken = {_folded(str(path.parent / leaf)) for path, leaf in zip(paths, leaves)}
+    numbers, first = [""] * len(paths), set()
+    for i in _clashes([str(path) for path in paths]):
+        name, count = _folded(str(paths[i])), 1
+        while name in first and _folded(str(paths[i].parent / (leaves[i] + numbers[i]))) in taken:
+            numbers[i] = f"-{(count := count + 1)}"
+        first.add(name)
+        taken.add(_folded(str(paths[i].parent / (leaves[i] + numbers[i]))))
+    return numbers
+
+
+def _folded(name: str) -> str:
+    """What is the same for names that are one for some file systems."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _clashes(names: Sequence[str]) -> list[int]:
     """Indices of names that are one for some file systems, whatever their case and accents."""
-    same = [unicodedata.normalize("NFC", name).casefold() for name in names]
+    same = [_folded(name) for name in names]
     count = Counter(same)
     return [i for i, name in enumerate(same) if count[name] > 1]
 

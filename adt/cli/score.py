@@ -46,8 +46,10 @@ def command(reference, estimate, classes, window, worst, note_map, reference_not
                           for k in ("f_measure", "precision", "recall"))
         click.echo(f"{label:<14}{figures}{s['tp']:>7}{s['fp']:>10}{s['fn']:>8}")
     if result["offset"] is not None:
+        right, *wrong = (result["scores"]["SUM"][k] for k in ("tp", "fp", "fn"))
+        few = f" of {right}; few match, try a wider --window" if right < min(wrong) else ""
         click.echo(f"timing: the estimate is {abs(result['offset']) * 1000:.0f} ms "
-                   f"{'late' if result['offset'] >= 0 else 'early'} (median)")
+                   f"{'late' if result['offset'] >= 0 else 'early'} (median{few})")
     if result["velocity"]:
         click.echo(f"velocity: r {result['velocity']['correlation']:.2f}, "
                    f"mean difference {result['velocity']['difference']:.0f}")

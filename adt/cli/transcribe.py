@@ -27,8 +27,8 @@ from .batch import Batch, Job
 @click.option("--format", type=click.Choice(outputs.FORMATS), default=None,
               help="Type of the output.  [default: by OUT's suffix, else mid]")
 @click.option("--note-map", metavar="MAP", default=None,
-              help="Notes of the MIDI files, OUT and that of --calibrate: a preset, such as"
-                   " addictive_drums_2, or a .yaml file.  [default: general_midi]")
+              help="Notes of OUT, and of the MIDI file of --calibrate if it tells none: a preset,"
+                   " such as addictive_drums_2, or a .yaml file.  [default: general_midi]")
 @click.option("--split-tracks", is_flag=True, help="One MIDI track for each piece.")
 @timing.given
 @click.option("--quantize", metavar="GRID", default=None,
@@ -64,7 +64,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
     plan = _Plan(out, format, stems, activations, picture, save_beats, len(batch),
                  reads=(calibrate, beats))
     midi_options = plan.midi_options(note_map, split_tracks, calibrate)
-    corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch))
+    corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch),
+                                  to_midi=plan.suffix in MIDI)
     with_beats = timing.Timing(tempo, tempo_range, time_signature, first_beat, beats, no_beats,
                                quantize, swing, n_inputs=len(batch))
     if no_beats and save_beats:
@@ -226,7 +227,8 @@ class _Plan:
         return found
 
 
-def _corrected(path: str | None, text: str | None, note_map: str | None, n_inputs: int):
+def _corrected(path: str | None, text: str | None, note_map: str | None, n_inputs: int,
+               to_midi: bool):
     """The corrected transcription and the part (start, end) of the song that it covers."""
     if path is None:
         if text is not None:
@@ -234,8 +236,11 @@ def _corrected(path: str | None, text: str | None, note_map: str | None, n_input
         return None, None
     if n_inputs != 1:
         raise ConfigError(f"--calibrate is for one song, not for {n_inputs} inputs")
+    from ..formats.midi import told
     from ..transcription import Transcription
-    mapped = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
+    mapped = {}
+    if note_map and suffix_of(path) in MIDI and not (to_midi and told(Path(path))):
+        mapped["note_map"] = note_map  # else it is that of the output alone
     corrected = Transcription.load(path, **mapped)
     corrected.require_pieces(f"--calibrate {path}")
     if text is None:

@@ -84,6 +84,10 @@ def read(path: Path) -> tuple[list[Hit], float, Beats | None, dict]:
         (annotation, *_) = document.search(namespace="tag_open")
         rows = list(annotation.data)
         velocities = getattr(annotation.sandbox, "velocity", None) or [LABEL_VELOCITY] * len(rows)
+        if len(velocities) != len(rows):  # somebody has cut the annotation, or added to it
+            warnings.warn(f"{path}: {len(velocities)} velocities for {len(rows)} hits; all are "
+                          f"{LABEL_VELOCITY}", stacklevel=2)
+            velocities = [LABEL_VELOCITY] * len(rows)
         hits = [Hit(row.time, piece_of(row.value), int(velocity),
                     1.0 if row.confidence is None else float(row.confidence))
                 for row, velocity in zip(rows, velocities, strict=True)]

@@ -93,16 +93,26 @@ def _told(midi) -> NoteMap | None:
     return None
 
 
+def told(path: Path) -> bool:
+    """Whether a MIDI file tells the notes of its pieces."""
+    return _told(load(path)) is not None
+
+
 def read(path: Path, *, note_map: NoteMap | Path | str | None = None,
          ) -> tuple[list[Hit], float, Beats | None]:
     """Hits of the drum tracks and beats.
 
-    Without a map it is the one that the file tells (`write`), or General MIDI. Notes that the map
-    does not have are left out, with a warning. A file whose only track is not on channel 10 is
-    taken for drums if the map has half of its notes, with a warning too.
+    Without a map it is the one that the file tells (`write`), or General MIDI. There are warnings
+    where another map is given than the file tells, of notes that the map does not have, which are
+    left out, and of a file whose only track is not on channel 10, which is taken for drums if the
+    map has half of its notes.
     """
     midi = load(path)
-    given = find_note_map(note_map) if note_map is not None else _told(midi) or GENERAL_MIDI
+    own = _told(midi)
+    given = find_note_map(note_map) if note_map is not None else own or GENERAL_MIDI
+    if own is not None and own.write != given.write:
+        warnings.warn(f"{path}: says that its notes are those of {own.name}, and is read with "
+                      f"{given.name}, which was asked for", stacklevel=2)
     pieces = given.to_piece
     drums = [i for i in midi.instruments if i.is_drum]
     played = [i for i in midi.instruments if i.notes]

@@ -26,7 +26,8 @@ _APART = 0.06  # octaves between two toms at least
 _PRICE, _SHARES = 1.0, (0.7, 0.5)
 _AS_MANY = 8.0  # strokes that speak for equal shares of the groups
 _ROUNDS = 12
-#: Shares of strokes, in rising order, with whose borders two or three groups begin.
+#: Shares of strokes, in rising order, at whose borders two or three groups begin; they begin at the
+#: widest gaps as well, or a tom that is hardly struck would not be found.
 _BEGINNINGS = {2: ((0.2,), (0.5,), (0.8,)), 3: ((0.33, 0.67), (0.2, 0.8), (0.2, 0.5), (0.5, 0.8))}
 
 
@@ -76,9 +77,12 @@ def _begun(pitch: np.ndarray, odds: np.ndarray, count: int) -> np.ndarray:
         return np.zeros((1, len(pitch)), np.int64)
     begun = []
     for key in (-pitch, odds[:, 0], odds[:, 0] / 1.5 - pitch / 0.2):
-        rank = np.argsort(np.argsort(key, kind="stable"), kind="stable")
+        order = np.argsort(key, kind="stable")
+        rank, rising = np.argsort(order, kind="stable"), key[order]
         begun += [np.searchsorted(np.array(shares) * len(pitch), rank, side="right")
                   for shares in _BEGINNINGS[count]]
+        gaps = np.argsort(-np.diff(rising), kind="stable")[:count - 1]
+        begun.append(np.searchsorted(np.sort(rising[gaps]), key, side="left"))
     return np.array(begun)
 
 

@@ -22,6 +22,7 @@ from .pitch import pitches
 
 _TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
 _FLOOR = 2  # of them
+_TINY = 1e-9  # s; frames are no binary fractions of a second
 #: Octaves over 1 Hz of high, mid and floor tom: mean of the sampled kits, deviation of a kit
 #: as a whole and of each of its toms.
 _CENTRES, _KIT, _TOM = np.log2([155.0, 128.0, 98.0]), 0.30, 0.22
@@ -75,8 +76,8 @@ def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple],
             low: LowToms = NONE_LOW) -> list[tuple]:
     """Hits as `adt.peaks.pick_peaks` gives them, those on toms named anew.
 
-    Of two strokes on toms at one time, which the detector told apart, the order is kept if
-    they would get one name.
+    Strokes on toms at about one time, which the detector told apart, keep its names if two of
+    them would get one.
 
     Parameters
     ----------
@@ -101,10 +102,10 @@ def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple],
     for i, name in zip(where, names):
         time, _, velocity, confidence = picked[i]
         result[i] = (time, _TOMS[name], velocity, confidence)
-    last: dict[int, int] = {}
-    for i in sorted(where, key=lambda i: picked[i][0]):
-        twin = last.get(result[i][1])
-        if twin is not None and result[i][0] - result[twin][0] < MIN_HIT_DISTANCE:
-            result[i], result[twin] = picked[i], picked[twin]  # both of a pair got one name
-        last[result[i][1]] = i
+    apart = np.flatnonzero(np.diff(times) >= MIN_HIT_DISTANCE - _TINY) + 1
+    for run in np.split(np.arange(len(where)), apart):
+        if any(names[i] == names[j] and times[j] - times[i] < MIN_HIT_DISTANCE - _TINY
+               for i, j in combinations(run.tolist(), 2)):  # two of one piece at one time
+            for i in run.tolist():
+                result[where[i]] = picked[where[i]]
     return sorted(result, key=lambda hit: hit[:2])

@@ -78,6 +78,11 @@ class Activations:
             raise ValueError("they are not all finite")
 
     @property
+    def demixed(self) -> bool:
+        """Whether there are `levels` of stems."""
+        return self.levels is not None and self.levels.shape[1] > 1
+
+    @property
     def judged(self) -> np.ndarray:
         """What peaks are picked from: `chance`, or `onset` where there is none."""
         return self.onset if self.chance is None else self.chance

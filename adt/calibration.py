@@ -131,7 +131,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
         Seconds; by default the end is behind the last hit of `corrected`.
     thresholds : mapping of stem to float, optional
         Those to start from; by default, and for stems that it lacks,
-        `adt.peaks.DEFAULT_THRESHOLDS`.
+        `adt.peaks.STEM_THRESHOLDS` or, without demixing, `adt.peaks.DEFAULT_THRESHOLD`.
     strength : float
         Of the preference for them, in hits.
 
@@ -157,7 +157,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     inside = [h for h in corrected.reduce(5, merge=False) if start <= h.time < end]
     if not inside:
         raise ConfigError(f"the corrected file has no hit from {start:g} to {end:g} s")
-    base = all_thresholds(thresholds)
+    base = all_thresholds(thresholds, activations.demixed)
     part = _Part(activations, inside, start, end, base)
     chosen = dict(base)
 

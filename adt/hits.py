@@ -9,7 +9,7 @@ import numpy as np
 
 from . import hats
 from .activations import Activations
-from .peaks import pick_peaks
+from .peaks import all_thresholds, check_thresholds, pick_peaks
 from .toms import naming
 from .toms.low_toms import NONE_LOW, find_low_toms
 
@@ -39,13 +39,15 @@ def pick_hits(activations: Activations,
         Where ``toms`` are missing the detectors name the toms, without the ``levels`` of stems the
         hats; where these or ``low`` are missing no low tom is looked for among the kicks.
     thresholds : mapping of stem to float, optional
-        As in `adt.peaks.pick_peaks`.
+        As in `adt.peaks.pick_peaks`; with demixing by default `adt.peaks.STEM_THRESHOLDS`.
     """
-    hits = pick_peaks(activations.judged, activations.velocity, activations.offset, thresholds)
-    low, demixed = NONE_LOW, activations.levels is not None and activations.levels.shape[1] > 1
-    if demixed:  # the odds of hats in a mixture say less
+    check_thresholds(thresholds)
+    hits = pick_peaks(activations.judged, activations.velocity, activations.offset,
+                      all_thresholds(thresholds, activations.demixed))
+    low = NONE_LOW
+    if activations.demixed:  # the odds of hats in a mixture say less
         hits = hats.by_song(activations.onset, hits)
-    if demixed and activations.low is not None:
+    if activations.demixed and activations.low is not None:
         hits, low = find_low_toms(activations.low, activations.levels, activations.onset, hits)
     if activations.toms is not None:
         hits = naming.by_song(activations.toms, activations.judged, hits, low)

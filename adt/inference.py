@@ -89,7 +89,7 @@ class Transcriber:
         ``cpu``, ``cuda``, ``mps`` or ``auto``.
     thresholds : mapping of stem to float, optional
         Strokes with less activation are no hits; by default, and for stems that it lacks,
-        `adt.peaks.DEFAULT_THRESHOLDS`.
+        `adt.peaks.STEM_THRESHOLDS` or, without demixing, `adt.peaks.DEFAULT_THRESHOLD`.
     bank, detectors, decoder, velocity : str or path, optional
         Weights, by the name of a packaged model or a file.
     beats : bool or adt.BeatTracker

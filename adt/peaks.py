@@ -24,9 +24,10 @@ from .vocabulary import MIN_HIT_DISTANCE, STEM_COLUMNS, STEMS
 #: Stems of whose pieces at most one is struck at a time.
 EXCLUSIVE = ("hihat",)
 
-#: Of each stem: more likely a stroke than not, since activations are chances once they are judged
-#: (`adt.decoder`). Soft strokes of kick and snare are missed more often than others are invented.
-DEFAULT_THRESHOLDS = {**dict.fromkeys(STEMS, 0.5), "kick": 0.4, "snare": 0.4}
+#: More likely a stroke than not: activations are chances once they are judged (`adt.decoder`).
+DEFAULT_THRESHOLD = 0.5
+#: Of stems: soft kicks and snares are missed more often than others are invented.
+STEM_THRESHOLDS = {**dict.fromkeys(STEMS, DEFAULT_THRESHOLD), "kick": 0.4, "snare": 0.4}
 #: Activation from which a second piece of a stem is struck at the same time.
 SECOND_THRESHOLD = 0.5
 
@@ -127,9 +128,13 @@ def check_thresholds(given: Mapping[str, float] | None) -> None:
             raise ConfigError(f"threshold of {stem} is {threshold!r}; expected 0 to 1")
 
 
-def all_thresholds(given: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Threshold of every stem: the one given, or that of `DEFAULT_THRESHOLDS`."""
-    return {**DEFAULT_THRESHOLDS, **(given or {})}
+def all_thresholds(given: Mapping[str, float] | None = None,
+                   demixed: bool = False) -> dict[str, float]:
+    """Threshold of every stem: the one given, or `STEM_THRESHOLDS` with demixing,
+    `DEFAULT_THRESHOLD` without.
+    """
+    usual = STEM_THRESHOLDS if demixed else dict.fromkeys(STEMS, DEFAULT_THRESHOLD)
+    return {**usual, **(given or {})}
 
 
 def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
@@ -147,7 +152,7 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
         Onset minus frame centre, in frames.
     thresholds : float, or mapping of stem to float, optional
         A peak of a stem's summed activations below is no hit. By default, and for stems
-        that the mapping lacks, `DEFAULT_THRESHOLDS`.
+        that the mapping lacks, `DEFAULT_THRESHOLD`.
 
     Returns
     -------

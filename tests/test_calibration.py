@@ -7,7 +7,7 @@ from adt import Hit, Transcription
 from adt.activations import Activations
 from adt.calibration import calibrate
 from adt.errors import ConfigError
-from adt.peaks import DEFAULT_THRESHOLDS
+from adt.peaks import DEFAULT_THRESHOLD
 from adt.vocabulary import PIECES
 
 
@@ -27,9 +27,9 @@ def test_quiet_kicks_are_found():
     times = np.arange(0.5, 60, 0.5)
     heard = song([0.24] * len(times), times)
     found = calibrate(heard, kicks(times[:60]), 0, 30)
-    assert 0.1 <= found.thresholds["kick"] < 0.24 < DEFAULT_THRESHOLDS["kick"]
+    assert 0.1 <= found.thresholds["kick"] < 0.24 < DEFAULT_THRESHOLD
     assert found.before["kick"] == 0 and found.after["kick"] == 1
-    assert found.thresholds["hihat"] == DEFAULT_THRESHOLDS["hihat"]  # nothing said of it
+    assert found.thresholds["hihat"] == DEFAULT_THRESHOLD  # nothing said of it
 
 
 def test_false_kicks_are_dropped():
@@ -48,13 +48,13 @@ def test_flams_are_two_strokes_of_the_reference():
 def test_one_hit_hardly_moves_it():
     heard = song([0.12], [1.0])
     found = calibrate(heard, kicks([1.0]), 0, 30)
-    assert found.thresholds["kick"] == DEFAULT_THRESHOLDS["kick"]
+    assert found.thresholds["kick"] == DEFAULT_THRESHOLD
 
 
 def test_perfect_part_keeps_the_threshold():
     times = np.arange(0.5, 30, 0.5)
     heard = song([0.9] * len(times), times)
-    assert calibrate(heard, kicks(times)).thresholds["kick"] == DEFAULT_THRESHOLDS["kick"]
+    assert calibrate(heard, kicks(times)).thresholds["kick"] == DEFAULT_THRESHOLD
     assert calibrate(heard, kicks(times), thresholds={"kick": 0.7}).thresholds["kick"] == 0.7
 
 

@@ -541,7 +541,7 @@ def test_thresholds_of_their_own_unless_given(transcriber, monkeypatch):
     assert transcriber.thresholds == {}
     activations = transcriber.activations(beat(5.0), SAMPLE_RATE)
     own = transcriber.hits(activations)
-    monkeypatch.setattr(transcriber, "thresholds", dict(peaks.DEFAULT_THRESHOLDS))
+    monkeypatch.setattr(transcriber, "thresholds", peaks.all_thresholds({}, transcriber.demix))
     assert transcriber.hits(activations).hits == own.hits
     monkeypatch.setattr(transcriber, "thresholds", {"kick": 1.0})
     assert [(h.time, h.piece) for h in transcriber.hits(activations)] == [

@@ -8,7 +8,7 @@ from adt.activations import Activations
 from adt.calibration import calibrate
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.levels import GROUPS
-from adt.peaks import DEFAULT_THRESHOLDS, pick_peaks
+from adt.peaks import STEM_THRESHOLDS, pick_peaks
 from adt.toms.low_end import RATE, LowEnd, added_spectra, pitches
 from adt.toms.low_toms import find_low_toms, lend_levels
 from adt.vocabulary import PIECES, STEMS
@@ -159,7 +159,7 @@ def test_calibration_knows_them_as_toms():
     """Thresholds are fitted to what is transcribed in the end, not to what is picked."""
     found = calibrate(*Song().heard_and_right())
     assert found.before == {**dict.fromkeys(STEMS), "kick": 1.0, "toms": 1.0}
-    assert found.thresholds == DEFAULT_THRESHOLDS
+    assert found.thresholds == STEM_THRESHOLDS
 
 
 def test_calibration_keeps_the_kicks_that_are_low_toms():

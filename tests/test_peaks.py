@@ -11,9 +11,11 @@ from hypothesis.extra.numpy import arrays
 from adt.errors import ConfigError
 from adt.frames import HOP, SAMPLE_RATE
 from adt.peaks import (
-    DEFAULT_THRESHOLDS,
+    DEFAULT_THRESHOLD,
     EXCLUSIVE,
     SECOND_THRESHOLD,
+    STEM_THRESHOLDS,
+    all_thresholds,
     local_maxima,
     pick_peaks,
 )
@@ -54,8 +56,7 @@ def test_hits_keep_the_rules(arrays, thresholds):
     for time, piece, velocity, confidence in hits:
         assert 0 <= time <= last + 1e-9
         assert 0 <= velocity <= 1 and 0 < confidence <= 1
-        stem = PIECE_TO_STEM[PIECES[piece]]
-        limit = thresholds.get(stem, DEFAULT_THRESHOLDS[stem])
+        limit = thresholds.get(PIECE_TO_STEM[PIECES[piece]], DEFAULT_THRESHOLD)
         assert confidence >= min(limit, SECOND_THRESHOLD) - 1e-6
         nearby = arrays[0][max(0, int(time / FRAME) - 2): int(time / FRAME) + 4, piece]
         assert nearby.max() > 0
@@ -97,7 +98,7 @@ def test_thresholds_decide_by_stem():
     onset[10, 0] = 0.5625  # a peak on the threshold is a hit
     assert len(pick_peaks(onset, velocity, offset, 0.5625)) == 4
     assert len(pick_peaks(onset, velocity, offset)) == 6
-    onset[10, 1] = DEFAULT_THRESHOLDS["snare"] - 0.01
+    onset[10, 1] = DEFAULT_THRESHOLD - 0.01
     assert len(pick_peaks(onset, velocity, offset)) == 5
 
 
@@ -154,3 +155,9 @@ def test_nothing_gives_nothing():
 def test_maxima_are_those_of_scipy(x):
     from scipy.signal import find_peaks
     np.testing.assert_array_equal(local_maxima(x), find_peaks(x)[0])
+
+
+def test_thresholds_of_stems_and_of_the_mixture():
+    assert all_thresholds() == dict.fromkeys(STEMS, DEFAULT_THRESHOLD)
+    assert all_thresholds({"kick": 0.1}, True) == {**STEM_THRESHOLDS, "kick": 0.1}
+    assert STEM_THRESHOLDS["kick"] < DEFAULT_THRESHOLD == STEM_THRESHOLDS["hihat"]

@@ -177,12 +177,21 @@ def test_toms_are_above_those_found_among_the_kicks():
     assert [(h[0], *h[2:]) for h in named] == [(h[0], *h[2:]) for h in picked]
 
 
-@pytest.mark.parametrize("high, floor", [(100, 10), (10, 100), (24, 2), (200, 12)])
+@pytest.mark.parametrize("high, floor", [(100, 10), (10, 100), (24, 4), (200, 16)])
 def test_a_tom_that_is_hardly_struck_keeps_its_name(high, floor):
     rng = np.random.default_rng(8)
     pitch = np.concatenate([strokes(rng, 160, high), strokes(rng, 90, floor)])
     heard = np.repeat([[0.9, 0.07, 0.03], [0.03, 0.07, 0.9]], [high, floor], axis=0)
     assert name_toms(pitch, heard).tolist() == [0] * high + [2] * floor
+
+
+@pytest.mark.parametrize("floor", [0.2, 0.4, 0.6, 0.8])
+def test_one_unsure_stroke_of_a_clear_pitch_goes_by_that(floor):
+    rng = np.random.default_rng(9)
+    pitch = np.concatenate([strokes(rng, 160, 31), strokes(rng, 90, 30)])
+    heard = np.repeat([[0.9, 0.07, 0.03], [0.03, 0.07, 0.9]], [31, 30], axis=0)
+    heard[30] = 0.7 * (1 - floor), 0.3 * (1 - floor), floor
+    assert name_toms(pitch, heard).tolist() == [0] * 31 + [2] * 30
 
 
 @pytest.mark.parametrize("names", [(1, 0, 0), (0, 0, 1), (0, 0, 0), (0, 1, 0)])

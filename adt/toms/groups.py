@@ -3,7 +3,7 @@
 A tom keeps its pitch, but the pitch of a single stroke is unsure: kick or snare are struck along,
 another tom still rings. Whether the detectors hear a high or a floor tom says little about an
 unknown kit; but what they hear is much the same for all strokes of one tom. So both count at
-once: a group of strokes has a pitch, which some of them miss by far, and odds of what was heard.
+once: a group of strokes has a pitch and odds of what was heard, which some of them miss by far.
 One to three groups are fitted by expectation maximisation (Dempster et al., "Maximum likelihood
 from incomplete data via the EM algorithm", 1977) from several beginnings.
 """
@@ -20,10 +20,11 @@ _SPREAD, _LEAST = 0.06, 0.02  # octaves: deviation of one tom's strokes in most 
 _SURE = 10.0  # strokes that what is known of most songs weighs as much as
 _WIDE, _MISSED = 0.6, 0.15  # deviation of strokes whose pitch is missed, and how many these are
 _WITHIN = np.array([0.8, 1.0])  # deviation of one tom's odds: floor or another, high or mid
+_MISHEARD, _WIDER = 0.05, 4.0  # strokes with other odds, and how many times theirs deviate
 _FAINT = 0.003  # activation, of 1, that is nothing
 _APART = 0.06  # octaves between two toms at least
 #: Log likelihood that another group must explain: once, and for every stroke a second and a third.
-_PRICE, _SHARES = 1.0, (0.7, 0.5)
+_PRICE, _SHARES = 1.0, (0.6, 0.4)
 _AS_MANY = 8.0  # strokes that speak for equal shares of the groups
 _ROUNDS = 12
 #: Shares of strokes, in rising order, at whose borders two or three groups begin; they begin at the
@@ -100,8 +101,7 @@ def _fitted(pitch: np.ndarray, odds: np.ndarray, count: int) -> Groups | None:
         spread = _spread(x, centres, sure)
         size = chance.sum(axis=1)
         means = np.swapaxes(chance, 1, 2) @ odds / (size[:, :, None] + 1e-3)
-        away = (odds[None, :, None] - means[:, None]) / _WITHIN
-        likely = (np.logaddexp(*_pitched(x, centres, spread)) - 0.5 * (away ** 2).sum(axis=3)
+        likely = (np.logaddexp(*_pitched(x, centres, spread)) + _heard(odds, means)
                   + np.log((size + _AS_MANY / count) / (n + _AS_MANY))[:, None])
         top = likely.max(axis=2, keepdims=True)
         chance = np.exp(likely - top)
@@ -129,3 +129,10 @@ def _pitched(pitch: np.ndarray, centres: np.ndarray,
     squares = (pitch - centres[:, None]) ** 2
     return (np.log((1 - _MISSED) / spread) - squares / (2 * spread ** 2),
             np.log(_MISSED / _WIDE) - squares / (2 * _WIDE ** 2))
+
+
+def _heard(odds: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Log density of odds in groups of these means."""
+    squares = (((odds[None, :, None] - means[:, None]) / _WITHIN) ** 2).sum(axis=3)
+    return np.logaddexp(np.log(1 - _MISHEARD) - squares / 2,
+                        np.log(_MISHEARD / _WIDER ** 2) - squares / (2 * _WIDER ** 2))

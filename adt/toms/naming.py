@@ -87,8 +87,8 @@ def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple],
         Onset activations.
     picked : list of (time, piece index, velocity, confidence)
     low : LowToms, optional
-        Those of `picked` that were found among the kicks. They are floor toms, and what is known of
-        the others: these are higher.
+        Those of `picked` that were found among the kicks: floor toms, whose pitch counts when the
+        others are named.
     """
     where = [i for i, hit in enumerate(picked) if hit[1] in _TOMS]
     if not where:

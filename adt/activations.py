@@ -46,6 +46,11 @@ class Activations:
         that are heard as kicks stay kicks.
     chance : ndarray of float32, shape (frames, 9), optional
         `onset` judged again in the light of the whole song (`adt.decoder`): peaks only.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or activations or duration are not finite.
     """
 
     onset: np.ndarray
@@ -62,20 +67,21 @@ class Activations:
         arrays = (self.onset, self.velocity, self.offset)
         frames = len(self.onset)
         if any(a.shape != (frames, len(PIECES)) for a in arrays):
-            raise ValueError(f"its shapes are {[a.shape for a in arrays]}")
+            raise ValueError(f"activations of shapes {[a.shape for a in arrays]}; expected one of "
+                             f"(frames, {len(PIECES)})")
         if self.levels is not None and self.levels.shape not in (
                 (frames, 1, GROUPS), (frames, len(STEMS) + 1, GROUPS)):
-            raise ValueError(f"its levels are of shape {self.levels.shape}")
+            raise ValueError(f"levels of shape {self.levels.shape} of {frames} frames")
         if self.toms is not None and self.toms.shape != (frames, TOM_BANDS):
-            raise ValueError(f"its toms are of shape {self.toms.shape}")
+            raise ValueError(f"toms of shape {self.toms.shape}; expected ({frames}, {TOM_BANDS})")
         if self.chance is not None and self.chance.shape != self.onset.shape:
-            raise ValueError(f"its chances are of shape {self.chance.shape}")
+            raise ValueError(f"chances of shape {self.chance.shape}; expected {self.onset.shape}")
         if self.low is not None and self.low.ndim != 1:
-            raise ValueError(f"its low end is of shape {self.low.shape}")
+            raise ValueError(f"low end of shape {self.low.shape}; expected one dimension")
         if not (np.isfinite(self.duration) and self.duration >= 0):
-            raise ValueError(f"its duration is {self.duration} s")
+            raise ValueError(f"duration of {self.duration} s")
         if not all(np.isfinite(a).all() for a in (*arrays, self.judged)):
-            raise ValueError("they are not all finite")
+            raise ValueError("activations are not all finite")
 
     @property
     def demixed(self) -> bool:

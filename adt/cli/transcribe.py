@@ -65,7 +65,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
                  reads=(calibrate, beats))
     midi_options = plan.midi_options(note_map, split_tracks, calibrate)
     corrected, part = _corrected(calibrate, calibrate_range, note_map, len(batch),
-                                  to_midi=plan.suffix in MIDI)
+                                 to_midi=plan.suffix in MIDI)
     with_beats = timing.Timing(tempo, tempo_range, time_signature, first_beat, beats, no_beats,
                                quantize, swing, n_inputs=len(batch))
     if no_beats and save_beats:

@@ -22,7 +22,7 @@ import numpy as np
 from .errors import ConfigError
 from .frames import frames_to_time, time_to_frames
 from .hits import pick_hits
-from .peaks import all_thresholds, check_thresholds, pick_peaks
+from .peaks import all_thresholds, pick_peaks
 from .scoring import WINDOW, rates
 from .transcription import Hit, Transcription
 from .vocabulary import MIN_HIT_DISTANCE, PIECE_TO_STEM, PIECES, STEM_TO_CLASS, STEMS
@@ -141,7 +141,7 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
         If the part is empty, outside the song or has no corrected hit, the hits are not of
         nine pieces, or a threshold or `strength` cannot be.
     """
-    check_thresholds(thresholds)
+    base = all_thresholds(thresholds, activations.demixed)
     if not (math.isfinite(strength) and strength >= 0):
         raise ConfigError(f"strength {strength}: expected hits from 0")
     corrected.require_pieces("a correction")
@@ -157,7 +157,6 @@ def calibrate(activations, corrected: Transcription, start: float = 0.0,
     inside = [h for h in corrected.reduce(5, merge=False) if start <= h.time < end]
     if not inside:
         raise ConfigError(f"the corrected file has no hit from {start:g} to {end:g} s")
-    base = all_thresholds(thresholds, activations.demixed)
     part = _Part(activations, inside, start, end, base)
     chosen = dict(base)
 

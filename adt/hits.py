@@ -9,7 +9,7 @@ import numpy as np
 
 from . import hats
 from .activations import Activations
-from .peaks import all_thresholds, check_thresholds, pick_peaks
+from .peaks import all_thresholds, pick_peaks
 from .toms import naming
 from .toms.low_toms import NONE_LOW, find_low_toms
 
@@ -41,7 +41,6 @@ def pick_hits(activations: Activations,
     thresholds : mapping of stem to float, optional
         As in `adt.peaks.pick_peaks`; with demixing by default `adt.peaks.STEM_THRESHOLDS`.
     """
-    check_thresholds(thresholds)
     hits = pick_peaks(activations.judged, activations.velocity, activations.offset,
                       all_thresholds(thresholds, activations.demixed))
     low = NONE_LOW

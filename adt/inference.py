@@ -248,7 +248,6 @@ class Transcriber:
         adt.errors.ConfigError
             If there is no such stem, or a threshold is not within 0 to 1.
         """
-        check_thresholds(thresholds)
         picked, low_toms = pick_hits(activations,
                                      self.thresholds if thresholds is None else thresholds)
         if activations.levels is not None:

@@ -131,8 +131,9 @@ def check_thresholds(given: Mapping[str, float] | None) -> None:
 def all_thresholds(given: Mapping[str, float] | None = None,
                    demixed: bool = False) -> dict[str, float]:
     """Threshold of every stem: the one given, or `STEM_THRESHOLDS` with demixing,
-    `DEFAULT_THRESHOLD` without.
+    `DEFAULT_THRESHOLD` without. Those given are checked (`check_thresholds`).
     """
+    check_thresholds(given)
     usual = STEM_THRESHOLDS if demixed else dict.fromkeys(STEMS, DEFAULT_THRESHOLD)
     return {**usual, **(given or {})}
 
@@ -165,7 +166,6 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
         If there is no such stem, or a threshold is not within 0 to 1.
     """
     if thresholds is None or isinstance(thresholds, Mapping):
-        check_thresholds(thresholds)
         thresholds = all_thresholds(thresholds)
     else:
         if not _is_threshold(thresholds):

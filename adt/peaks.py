@@ -28,6 +28,8 @@ EXCLUSIVE = ("hihat",)
 DEFAULT_THRESHOLD = 0.5
 #: Of stems: soft kicks and snares are missed more often than others are invented.
 STEM_THRESHOLDS = {**dict.fromkeys(STEMS, DEFAULT_THRESHOLD), "kick": 0.4, "snare": 0.4}
+#: Seconds: hits of one piece are no closer. Frames are no binary fractions of a second.
+LEAST_APART = MIN_HIT_DISTANCE - 1e-9
 #: Activation from which a second piece of a stem is struck at the same time.
 SECOND_THRESHOLD = 0.5
 
@@ -52,16 +54,16 @@ def highest_near(onset: np.ndarray, times: np.ndarray, columns: Sequence[int]) -
     return onset[near][..., list(columns)].max(axis=1)
 
 
-def _apart(times: np.ndarray, strength: np.ndarray, gap: float) -> np.ndarray:
-    """Indices, ascending, of a selection of strongest events at least `gap` apart."""
-    gap -= 1e-9  # frames are no binary fractions of a second
+def _apart(times: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Indices, ascending, of a selection of strongest events that are far enough apart."""
     order = np.argsort(-strength, kind="stable")
     kept: list[float] = []
     chosen = []
     for index in order.tolist():
         time = float(times[index])
         at = bisect.bisect(kept, time)
-        if (at and time - kept[at - 1] < gap) or (at < len(kept) and kept[at] - time < gap):
+        if (at and time - kept[at - 1] < LEAST_APART) or (
+                at < len(kept) and kept[at] - time < LEAST_APART):
             continue
         kept.insert(at, time)
         chosen.append(index)
@@ -183,7 +185,7 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
             frames, pieces, confidence = (np.array(column) for column in zip(*own))
             shift = np.clip(offset[frames, pieces], -1.0, 1.0)
             times = frames_to_time(np.clip(frames + shift, 0.0, last))
-            for i in _apart(times, confidence, MIN_HIT_DISTANCE):
+            for i in _apart(times, confidence):
                 hits.append((float(times[i]), int(pieces[i]),
                              float(np.clip(velocity[frames[i], pieces[i]], 0, 1)),
                              float(np.clip(confidence[i], 0, 1))))

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path, PurePath
 
 from ..audio import find_audio
@@ -69,14 +70,17 @@ def _names(paths: Sequence[PurePath]) -> list[str]:
 
 def _numbers(paths: Sequence[PurePath], leaves: Sequence[str]) -> list[str]:
     """What is added to a stem: ``-2`` and so on to names that differ in case alone, or nothing."""
-    taken = {_folded(str(path.parent / leaf)) for path, leaf in zip(paths, leaves)}
+    def place(i: int, number: str = "") -> str:
+        return _folded(str(paths[i].parent / (leaves[i] + number)))
+
+    taken = {place(i) for i in range(len(paths))}
     numbers, first = [""] * len(paths), set()
     for i in _clashes([str(path) for path in paths]):
-        name, count = _folded(str(paths[i])), 1
-        while name in first and _folded(str(paths[i].parent / (leaves[i] + numbers[i]))) in taken:
-            numbers[i] = f"-{(count := count + 1)}"
+        name = _folded(str(paths[i]))
+        if name in first:
+            numbers[i] = next(n for n in (f"-{k}" for k in count(2)) if place(i, n) not in taken)
+            taken.add(place(i, numbers[i]))
         first.add(name)
-        taken.add(_folded(str(paths[i].parent / (leaves[i] + numbers[i]))))
     return numbers
 
 
@@ -88,8 +92,8 @@ def _folded(name: str) -> str:
 def _clashes(names: Sequence[str]) -> list[int]:
     """Indices of names that are one for some file systems, whatever their case and accents."""
     same = [_folded(name) for name in names]
-    count = Counter(same)
-    return [i for i, name in enumerate(same) if count[name] > 1]
+    times = Counter(same)
+    return [i for i, name in enumerate(same) if times[name] > 1]
 
 
 class Batch:

@@ -14,15 +14,14 @@ from itertools import combinations
 
 import numpy as np
 
-from ..peaks import highest_near
-from ..vocabulary import MIN_HIT_DISTANCE, STEM_COLUMNS, STEMS
+from ..peaks import LEAST_APART, highest_near
+from ..vocabulary import STEM_COLUMNS, STEMS
 from .groups import groups
 from .low_toms import NONE_LOW, LowToms
 from .pitch import pitches
 
 _TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
 _FLOOR = 2  # of them
-_TINY = 1e-9  # s; frames are no binary fractions of a second
 #: Octaves over 1 Hz of high, mid and floor tom: mean of the sampled kits, deviation of a kit
 #: as a whole and of each of its toms.
 _CENTRES, _KIT, _TOM = np.log2([155.0, 128.0, 98.0]), 0.30, 0.22
@@ -102,9 +101,9 @@ def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple],
     for i, name in zip(where, names):
         time, _, velocity, confidence = picked[i]
         result[i] = (time, _TOMS[name], velocity, confidence)
-    apart = np.flatnonzero(np.diff(times) >= MIN_HIT_DISTANCE - _TINY) + 1
+    apart = np.flatnonzero(np.diff(times) >= LEAST_APART) + 1
     for run in np.split(np.arange(len(where)), apart):
-        if any(names[i] == names[j] and times[j] - times[i] < MIN_HIT_DISTANCE - _TINY
+        if any(names[i] == names[j] and times[j] - times[i] < LEAST_APART
                for i, j in combinations(run.tolist(), 2)):  # two of one piece at one time
             for i in run.tolist():
                 result[where[i]] = picked[where[i]]

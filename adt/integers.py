@@ -24,15 +24,20 @@ HALF = TOP // 2  #: steps of the largest weight beside activations of up to 255 
 _TINY = 1e-6
 
 
+def capable(name: str) -> bool:
+    """Whether the processor has these instructions, by torch's name of them."""
+    if not hasattr(torch.cpu, "get_capabilities"):  # before torch 2.9
+        return False
+    return bool(torch.cpu.get_capabilities().get(name))
+
+
 @lru_cache(maxsize=None)
 def usable() -> bool:
     """Whether this processor and this torch multiply integers of eight bits fast."""
-    if not hasattr(torch.cpu, "get_capabilities"):  # before torch 2.9
-        return False
     there = torch.backends.mkldnn.is_available() and all(
         hasattr(torch.ops.onednn, name) for name in
         ("qconv_pointwise", "qconv_prepack", "qlinear_pointwise", "qlinear_prepack"))
-    return there and bool(torch.cpu.get_capabilities().get("avx2"))
+    return there and capable("avx2")
 
 
 def steps(*largest: torch.Tensor) -> torch.Tensor:

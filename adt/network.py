@@ -65,9 +65,17 @@ def fuse(model: nn.Module) -> nn.Module:
 
 def short_floats(device: torch.device) -> torch.dtype:
     """bfloat16 where the processor multiplies it faster than float32, or float32."""
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # before torch 2.9
-        return torch.float32
-    return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
+    there = device.type == "cpu" and integers.capable("avx512_bf16")
+    return torch.bfloat16 if there else torch.float32
+
+
+def prefers_integers(device: torch.device) -> bool:
+    """Whether integers of eight bits are faster than `short_floats`.
+
+    They are but for processors that multiply whole tiles of bfloat16 (AMX), which have not been
+    measured with integers.
+    """
+    return device.type == "cpu" and integers.usable() and not integers.capable("amx_bf16")
 
 
 @contextmanager
@@ -87,9 +95,10 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
                  device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     """A network ready for inference, and the description of its weights.
 
-    Layers that a network lists in ``inner_layers`` get `short_floats`; where those are
-    none, networks of groups are taken apart on a CPU (`adt.grouped`) and compute in integers
-    if the processor and the weights allow it (`adt.integers`).
+    Layers compute in integers (`adt.integers`) where that is fastest and the weights tell how
+    large activations become; else those that a network lists in ``inner_layers`` get
+    `short_floats`. On a CPU, networks of groups without short floats are taken apart
+    (`adt.grouped`).
 
     Raises
     ------
@@ -111,19 +120,22 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
         raise WeightsError(f"{name}: weights do not fit the network "
                            f"(missing {missing[:3]}, unknown {list(unknown)[:3]}); {REMEDY}")
     model = fuse(model.eval()).to(device, memory_format=torch.channels_last)
-    for layer in getattr(model, "inner_layers", ()):
-        getattr(model, layer).to(short_floats(device))
-    if device.type == "cpu" and short_floats(device) == torch.float32 \
-            and hasattr(model, "take_apart"):
-        _take_apart(model, name)
+    if hasattr(model, "take_apart"):
+        _choose_numbers(model, name, device)
     return model.requires_grad_(False), description
 
 
-def _take_apart(model: nn.Module, name: Path | str) -> None:
-    """Let the nets of a model run one after the other, in integers if that is possible."""
-    largest = load_largest(name) if integers.usable() else {}
+def _choose_numbers(model: nn.Module, name: Path | str, device: torch.device) -> None:
+    """Let a model of groups compute in the numbers, and the order, that are fastest."""
+    largest = load_largest(name) if prefers_integers(device) else {}
+    whole = largest.keys() >= model.measured().keys()
+    short = torch.float32 if whole else short_floats(device)
+    for layer in model.inner_layers:
+        getattr(model, layer).to(short)
+    if device.type != "cpu" or short != torch.float32:
+        return
     try:
-        model.take_apart(largest if largest.keys() >= model.measured().keys() else None)
+        model.take_apart(largest if whole else None)
     except RuntimeError as error:
         raise WeightsError(f"{name}: largest activations are not those of the network "
                            f"({str(error).splitlines()[0]}); {REMEDY}") from error

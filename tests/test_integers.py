@@ -228,14 +228,21 @@ def measured(small_bank, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("short", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("fast", [True, False])
-def test_integers_are_used_where_they_are_faster(measured, monkeypatch, short, fast):
-    monkeypatch.setattr(network, "short_floats", lambda device: short)
-    monkeypatch.setattr(integers, "usable", lambda: fast)
+@pytest.mark.parametrize("instructions, usable, in_integers, apart", [
+    ((), False, False, True),
+    (("avx2",), True, True, True),
+    (("avx2", "avx512_vnni", "avx512_bf16"), True, True, True),
+    (("avx2", "avx512_vnni", "avx512_bf16"), False, False, False),
+    (("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16"), True, False, False)])
+def test_integers_are_used_where_they_are_faster(measured, monkeypatch, instructions, usable,
+                                                 in_integers, apart):
+    monkeypatch.setattr(integers, "capable", lambda name: name in instructions)
+    monkeypatch.setattr(integers, "usable", lambda: usable)
     bank, _ = load_network(UNetBank, "bank", measured, CPU)
-    assert bank.in_integers == (fast and short == torch.float32)
-    assert bool(bank.nets) == (short == torch.float32)
+    assert bank.in_integers == in_integers
+    assert bool(bank.nets) == apart
+    short = {p.dtype for p in bank.deep.parameters()} == {torch.bfloat16}
+    assert short == (not apart)
 
 
 def test_weights_without_largest_activations_stay_in_floats(small_bank, measured):
@@ -250,7 +257,7 @@ def test_weights_without_largest_activations_stay_in_floats(small_bank, measured
 
 
 def test_largest_activations_of_another_network_are_refused(measured, monkeypatch):
-    monkeypatch.setattr(network, "short_floats", lambda device: torch.float32)
+    monkeypatch.setattr(network, "prefers_integers", lambda device: True)
     tensors, description = weights.load_weights(measured)
     found = weights.load_largest(measured)
     found["narrow.0"] = found["narrow.0"][:-5]
@@ -267,9 +274,9 @@ def test_packaged_networks_compute_in_integers(monkeypatch, tmp_path):
     x = torch.from_numpy(to_decibel(power, reference_level(power)))[None]
     for name in ("bank", "detectors", "detectors_mixture"):
         make, kind = (UNetBank, "bank") if name == "bank" else (OnsetDetectors, "detectors")
-        monkeypatch.setattr(integers, "usable", lambda: True)
+        monkeypatch.setattr(network, "prefers_integers", lambda device: True)
         whole, _ = load_network(make, kind, name, CPU)
-        monkeypatch.setattr(integers, "usable", lambda: False)
+        monkeypatch.setattr(network, "prefers_integers", lambda device: False)
         floats, _ = load_network(make, kind, name, CPU)
         assert whole.in_integers and not floats.in_integers
         with torch.inference_mode():

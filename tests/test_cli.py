@@ -432,6 +432,45 @@ def test_output_is_the_input(stub, capsys):
     one_line(capsys, "kick.wav", "is the input itself")
 
 
+@pytest.mark.parametrize("arguments", ["separate x -o x", "transcribe x -o x --stems x",
+                                       "separate x -o x --residual"])
+@pytest.mark.parametrize("option", ["--force", "--skip-existing"])
+def test_output_is_another_input(stub, capsys, arguments, option):
+    """Raw tracks beside the mix, in a folder of its name."""
+    song("x/mix.wav"), song("x/mix/kick.wav", value=0.25)
+    assert main([*arguments.split(), option]) == 1
+    err = capsys.readouterr().err
+    assert "kick.wav: is another input; choose another place" in err
+    assert "1 of 2 inputs failed: x/mix.wav" in err
+    assert soundfile.read("x/mix/kick.wav")[0].max() == 0.25
+    assert Path("x/kick").is_dir() or Path("x/kick.mid").is_file()
+
+
+@pytest.mark.parametrize("arguments", ["separate song.wav -o new/st",
+                                       "transcribe song.wav -o song.mid --stems new/st"])
+def test_no_folder_is_left_where_nothing_was_separated(stub, capsys, monkeypatch, arguments):
+    def failing(path, folder, **options):
+        Path(folder).mkdir(parents=True)
+        raise OutputError("disk full")
+    import separation
+    monkeypatch.setattr(separation, "separate_file", failing)
+    song()
+    assert main(arguments.split()) == 1
+    assert not Path("new").exists()
+    Path("new").mkdir()
+    assert main([*arguments.split(), "--force"]) == 1
+    assert Path("new").is_dir() and not list(Path("new").iterdir())
+
+
+def test_what_a_residual_goes_with_is_told(stub, capsys):
+    song()
+    assert main(["separate", "song.wav", "-o", "st"]) == 0
+    assert "sum to the input" not in capsys.readouterr().err
+    assert main(["separate", "song.wav", "-o", "st", "--residual", "--skip-existing",
+                 "--wiener", "5"]) == 0
+    assert "sum to the input if made alike (--wiener 5)" in capsys.readouterr().err
+
+
 def test_failed_write_leaves_nothing(stub, capsys, monkeypatch):
     def save(self, path):
         raise OutputError(f"{path}: cannot be written (disk full); free some space")
@@ -572,7 +611,7 @@ sys.exit(cli.main(["separate", "a.wav", "-o", "out"]))
     process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == status and "Traceback" not in err
-    assert files() == ["a.wav"] and not list(Path("out").iterdir())
+    assert files() == ["a.wav"] and not Path("out").exists()
 
 
 # ---- progress ----------------------------------------------------------------------------

@@ -130,6 +130,22 @@ def test_notes_need_no_end(tmp_path, notes):
     assert all(h.velocity == 90 for h in song)
 
 
+@pytest.mark.parametrize("kind", [1, 2])
+def test_notes_need_no_end_in_tracks_of_their_own(tmp_path, kind):
+    """Those of a file of type 2 share no tempo."""
+    tracks = [[_on(0), _on(480), _on(960)], [_on(240, 38), _on(720, 38)]]
+    song = Transcription.load(_midi_file(tmp_path / "a.mid", tracks, type=kind))
+    assert [(h.time, h.piece) for h in song] == [
+        (0.0, "kick"), (0.25, "snare"), (0.5, "kick"), (0.75, "snare"), (1.0, "kick")]
+
+
+def test_channels_without_drums_are_told_though_their_notes_never_end(tmp_path):
+    tracks = [[(480 * i, "note_on", {"channel": channel, "note": 60, "velocity": 90})
+               for i in range(4)] for channel in (0, 1)]
+    with pytest.raises(DataError, match="no drum track"):
+        Transcription.load(_midi_file(tmp_path / "a.mid", tracks))
+
+
 def test_two_strokes_at_once_are_two(tmp_path):
     path = _midi_file(tmp_path / "a.mid", [[_on(0, 36, 20), _on(0, 36, 110), _on(480)]])
     path.write_bytes(path.read_bytes())

@@ -10,6 +10,7 @@ import shutil
 import av
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from adt import formats
@@ -224,6 +225,22 @@ def test_size_stays_under_the_limit():
 def test_stem_of_another_length_is_refused(hits):
     with pytest.raises(ValueError, match="snare"):
         render_report(hits, clicks(), RATE, {"snare": clicks(seconds=2)})
+
+
+def test_channels_that_cancel_are_seen_and_heard(hits, tmp_path):
+    mono = clicks().reshape(1, -1)
+    audio = np.concatenate([0.5 * mono, -0.5 * mono])
+    kick = np.concatenate([0.4 * mono, -0.4 * mono])
+    page = carried(render_report(hits, audio, RATE, {"kick": kick}, notation=False))
+    alone = carried(render_report(hits, 0.5 * mono, RATE, {"kick": 0.4 * mono}, notation=False))
+    for key in ("outline", "spectrogram", "tracks"):
+        assert page[key] == alone[key]
+    path = tmp_path / "song.wav"
+    soundfile.write(path, audio.T, RATE, subtype="FLOAT")
+    write_report(path, tmp_path / "page.html", transcription=hits, stems=False, notation=False)
+    heard = carried((tmp_path / "page.html").read_text())["tracks"][0]
+    samples, _ = decoded(base64.b64decode(heard["mp3"]))
+    assert np.abs(samples).max() > 0.2
 
 
 def test_write_is_atomic(hits, tmp_path, monkeypatch):

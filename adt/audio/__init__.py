@@ -16,11 +16,12 @@ warning.
 from .arrays import AudioLike, as_audio
 from .decoders import AudioInfo
 from .folders import AUDIO_SUFFIXES, find_audio
+from .mixdown import mix_down
 from .reading import MAX_RATE, MIN_RATE, load, probe, stream
 from .resampling import resample
 from .writing import AudioWriter
 
 __all__ = [
     "AUDIO_SUFFIXES", "MAX_RATE", "MIN_RATE", "AudioInfo", "AudioLike", "AudioWriter", "as_audio",
-    "find_audio", "load", "probe", "resample", "stream",
+    "find_audio", "load", "mix_down", "probe", "resample", "stream",
 ]

@@ -96,6 +96,15 @@ def _clashes(names: Sequence[str]) -> list[int]:
     return [i for i, name in enumerate(same) if times[name] > 1]
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What two paths of one file have in common; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class Batch:
     """The inputs of a command.
 
@@ -134,12 +143,17 @@ class Batch:
             for file in kept:
                 files.setdefault(file.resolve(), file)
         chosen = list(files.values())
+        self._read = {_identity(file) for file in chosen} - {None}
         self.jobs = [Job(*pair) for pair in zip(chosen, unique_names(chosen))]
         self._total = len(self.jobs) + len(self.failures)
 
     def __len__(self) -> int:
         """Number of inputs, those that failed or were dropped included."""
         return self._total
+
+    def reads(self, path: Path) -> bool:
+        """Whether a path that exists is one of the inputs."""
+        return _identity(path) in self._read
 
     def check(self, test: Callable[[Job], bool]) -> None:
         """Keep the jobs for which `test` is true; one for which it raises has failed."""

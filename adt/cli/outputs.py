@@ -14,6 +14,7 @@ from ..errors import ConfigError, OutputError
 from ..formats import MIDI, SUFFIXES, suffix_of
 from ..output import same_file
 from ..vocabulary import STEMS
+from .batch import Batch
 
 #: Suffix → choice of ``--format``.
 _KINDS = {suffix: "mid" if suffix in MIDI else suffix[1:] for suffix in SUFFIXES}
@@ -49,19 +50,22 @@ def as_file(out: str | None, format: str | None, n_inputs: int,
     return path
 
 
+def existing(path: Path) -> Path:
+    """`path`, or the nearest of its parents that is there; the farthest if none is."""
+    return next((folder for folder in (path, *path.parents) if folder.exists()),
+                [path, *path.parents][-1])
+
+
 def check_writable(folders: Iterable[Path]) -> None:
     """Raise `OutputError` unless files can be made in every folder (or it can be made)."""
     for folder in dict.fromkeys(folders):
-        existing = folder.absolute()
+        there = existing(folder.absolute())
         try:
-            while not existing.exists() and existing != existing.parent:
-                existing = existing.parent
-            if not existing.exists():
-                raise FileNotFoundError(errno.ENOENT, f"there is no {existing}")
-            if not existing.is_dir():
-                raise NotADirectoryError(
-                    errno.ENOTDIR, f"{existing} is a file")
-            with tempfile.TemporaryFile(dir=existing):
+            if not there.exists():
+                raise FileNotFoundError(errno.ENOENT, f"there is no {there}")
+            if not there.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"{there} is a file")
+            with tempfile.TemporaryFile(dir=there):
                 pass
         except OSError as problem:
             raise OutputError(f"{folder}: cannot be written to ({problem.strerror});"
@@ -80,15 +84,15 @@ def writable(folders: Iterable[Path]) -> bool:
     return True
 
 
-def pending(source: Path, targets: Iterable[Path], force: bool,
+def pending(batch: Batch, source: Path, targets: Iterable[Path], force: bool,
             skip_existing: bool) -> list[Path]:
-    """Those of `targets` that are to be written.
+    """Those of `targets` of an input `source` that are to be written.
 
     Raises
     ------
     OutputError
         If one exists and neither `force` nor `skip_existing` says what to do, or if
-        one is the input itself.
+        one is an input of the batch.
     """
     todo = []
     for target in targets:
@@ -97,6 +101,8 @@ def pending(source: Path, targets: Iterable[Path], force: bool,
             continue
         if same_file(target, source):
             raise OutputError(f"{target}: is the input itself; choose another place")
+        if batch.reads(target):
+            raise OutputError(f"{target}: is another input; choose another place")
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; choose another name")
         if force:

@@ -51,7 +51,7 @@ def command(inputs, out, demix, stems, sound, notation, classes, tempo, tempo_ra
         return file or Path(out or "") / f"{job.name}.html"
 
     batch.check(lambda job: bool(outputs.pending(
-        job.source, [target(job)], force, skip_existing)))
+        batch, job.source, [target(job)], force, skip_existing)))
     if batch.jobs:
         outputs.check_writable([file.parent if file else Path(out or "")])
         batch.check(lambda job: outputs.writable([target(job).parent]))

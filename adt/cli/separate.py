@@ -40,7 +40,7 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
         return [top / job.name / f"{stem}.{format}" for stem in outputs.stem_names(residual)]
 
     batch.check(
-        lambda job: bool(outputs.pending(job.source, targets(job), force, skip_existing)))
+        lambda job: bool(outputs.pending(batch, job.source, targets(job), force, skip_existing)))
     if batch.jobs:
         outputs.check_writable([top])
         batch.check(lambda job: outputs.writable([top / job.name]))
@@ -50,16 +50,20 @@ def command(inputs, out, residual, wiener, format, device, skip_existing, force)
     with console.loading():
         from separation import Separator, separate_file
         separator = Separator(device=device, wiener=wiener)
+    there = outputs.existing(top)
 
     def work(job: Job, progress) -> str:
         folder = top / job.name
         try:
-            todo = outputs.pending(job.source, targets(job), force, skip_existing)
+            todo = outputs.pending(batch, job.source, targets(job), force, skip_existing)
+            if residual and len(todo) < len(targets(job)):
+                console.say(f"{folder}: stems that are there are kept; they and what is written "
+                            f"now sum to the input if made alike (--wiener {wiener:g})")
             files = separate_file(job.source, folder, residual=residual, suffix=f".{format}",
                                   progress=progress, separator=separator,
                                   only={path.stem for path in todo})
         except BaseException:
-            outputs.remove_empty(folder, top)
+            outputs.remove_empty(folder, there)
             raise
         return f"{len(files)} stems, {folder}"
 

@@ -74,7 +74,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         raise ConfigError(f"--no-beats: {plan.suffix} needs beats; give --tempo "
                           "in its place, or leave it out")
     batch.check(lambda job: bool(outputs.pending(
-        job.source, plan.targets(job), force, skip_existing)))
+        batch, job.source, plan.targets(job), force, skip_existing)))
     if batch.jobs:
         outputs.check_writable(plan.folders())
         batch.check(lambda job: outputs.writable(path.parent for path in plan.targets(job)))
@@ -87,9 +87,10 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         if stems:
             from separation import Separator, separate_file
             separator = Separator(device=device)
+            there = outputs.existing(Path(stems))
 
     def work(job: Job, progress) -> str:
-        todo = outputs.pending(job.source, plan.targets(job), force, skip_existing)
+        todo = outputs.pending(batch, job.source, plan.targets(job), force, skip_existing)
         transcription, npz = plan.transcription(job), plan.activations(job)
         stems_todo = {path.stem for path in plan.stems(job) if path in todo}
         listening = share(progress, 0.0, 0.4 if stems_todo else 1.0)
@@ -125,7 +126,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
                 separate_file(job.source, folder, separator=separator, only=stems_todo,
                               progress=share(progress, 0.4, 1.0))
             except BaseException:
-                outputs.remove_empty(folder, Path(stems))
+                outputs.remove_empty(folder, there)
                 raise
         return f"{len(hits)} hits, {transcription}"
 

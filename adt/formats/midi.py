@@ -165,8 +165,7 @@ def load(path: Path | str):
             raise DataError(f"{path}: its times are in frames (SMPTE); export it with ticks per "
                             "quarter note")
         _coarsen(file, pretty_midi.pretty_midi.MAX_TICK - 3)  # notes may end a tick later
-        if file.type != 2:
-            _tidy(file)
+        _tidy(file)
         return pretty_midi.PrettyMIDI(mido_object=file)
     except DataError:
         raise
@@ -195,19 +194,23 @@ def _coarsen(file, most: int) -> None:
 
 
 def _tidy(file) -> None:
-    """Move what all tracks share to the first, and end every note of the drums, in place."""
+    """Move what all tracks share to the first, and end every note of the drums, in place.
+
+    Tracks of a file of type 2 share nothing. Without notes on channel 10 those of all channels end.
+    """
     import mido
 
     used = {m.channel for track in file.tracks for m in track if m.type == "note_on"}
-    channel = used.pop() if len(used) == 1 else 9
+    channels = {9} if 9 in used else used
     shared, tracks = [], []
     for track in file.tracks:
         now, events = 0, []
         for message in track:
             now += message.time
-            common = message.type in ("set_tempo", "time_signature", "key_signature")
+            common = file.type != 2 and message.type in (
+                "set_tempo", "time_signature", "key_signature")
             (shared if common else events).append((now, message))
-        tracks.append(_with_ends(events, channel))
+        tracks.append(_with_ends(events, channels))
     shared.sort(key=lambda event: event[0])
     for number, (track, events) in enumerate(zip(file.tracks, tracks)):
         if number == 0:
@@ -223,30 +226,34 @@ def _tidy(file) -> None:
         track[:] = [*messages, mido.MetaMessage("end_of_track", time=last - now)]
 
 
-def _with_ends(events: list, channel: int) -> list:
-    """Events of a track in which every note of a channel ends, a tick after it or later."""
+def _with_ends(events: list, channels: set[int]) -> list:
+    """Events of a track in which every note of some channels ends, a tick after it or later."""
     import mido
 
-    kept, playing = [], {}  # note → tick at which it began
+    kept, playing = [], {}  # channel and note → tick at which it began
 
-    def end(note: int, tick: int) -> None:
-        start = playing.pop(note)
-        kept.append((max(tick, start + 1), mido.Message("note_off", channel=channel, note=note)))
+    def end(key: tuple[int, int], tick: int) -> None:
+        start = playing.pop(key)
+        off = mido.Message("note_off", channel=key[0], note=key[1])
+        kept.append((max(tick, start + 1), off))
 
     for tick, message in events:
-        drum = message.type in ("note_on", "note_off") and message.channel == channel
-        if drum and message.note in playing:
-            if message.type == "note_on" and message.velocity and playing[message.note] == tick:
-                kept.append((tick, message))  # two at once end together
-                continue
-            end(message.note, tick)
-        if not drum or (message.type == "note_on" and message.velocity):
+        if message.type not in ("note_on", "note_off") or message.channel not in channels:
             kept.append((tick, message))
-        if drum and message.type == "note_on" and message.velocity:
-            playing[message.note] = tick
+            continue
+        key = message.channel, message.note
+        struck = message.type == "note_on" and message.velocity > 0
+        if struck and playing.get(key) == tick:
+            kept.append((tick, message))  # two at once end together
+            continue
+        if key in playing:
+            end(key, tick)
+        if struck:
+            kept.append((tick, message))
+            playing[key] = tick
     last = events[-1][0] if events else 0
-    for note in list(playing):
-        end(note, last)
+    for key in list(playing):
+        end(key, last)
     return sorted(kept, key=lambda event: event[0])
 
 

@@ -155,9 +155,10 @@ def render_report(transcription, audio: np.ndarray | None = None, sr: int | None
     data = _of_hits(transcription, title)
     tracks: dict[str, np.ndarray] = {}
     if audio is not None:
-        mono, sr = _mono(audio, sr)
+        audio, sr = audio_io.as_audio(audio, sr)
+        mono, shares = audio_io.mix_down(lambda: [audio])
         data.update(_of_audio(mono, sr))
-        tracks = _mono_tracks(mono, stems) if sound else {}
+        tracks = _mono_tracks(mono, stems, shares) if sound else {}
     say(0.25)
     size = sum(map(len, pages)) + len(data["outline"] or "") + len(data["spectrogram"] or "") \
         + 24 * len(transcription) + 60_000
@@ -191,12 +192,6 @@ def _of_hits(transcription, title: str) -> dict:
         "beats": _beats(transcription), "mark": MARK, "start": START,
         "outline": None, "spectrogram": None, "tracks": [],
     }
-
-
-def _mono(audio: np.ndarray, sr: int | None) -> tuple[np.ndarray, int]:
-    """The mean of the channels, and the sample rate."""
-    audio, sr = audio_io.as_audio(audio, sr)
-    return (audio.mean(axis=0) if len(audio) > 1 else audio[0]), sr
 
 
 def _of_audio(mono: np.ndarray, sr: int) -> dict:
@@ -274,11 +269,11 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
     >>> adt.report.write_report("song.mp3", "song.html")        # doctest: +SKIP
     """
     if isinstance(path_or_array, (str, os.PathLike)):
-        audio = np.concatenate([b.mean(axis=0) for b in audio_io.stream(path_or_array)])[None]
+        mono, _ = audio_io.mix_down(lambda: audio_io.stream(path_or_array))
         sr, title = SAMPLE_RATE, title or Path(path_or_array).stem
     else:
         audio, sr = audio_io.as_audio(path_or_array, sr)
-        audio = audio.mean(axis=0, keepdims=True)
+        mono, _ = audio_io.mix_down(lambda: [audio])
     if transcription is None:
         if transcriber is None:
             from ..inference import Transcriber
@@ -287,14 +282,14 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
     if classes < transcription.classes:
         transcription = transcription.reduce(classes)
     separated, notes = None, []
-    if stems and sound and not stems_fit(audio.shape[1] / sr, max_size):
+    if stems and sound and not stems_fit(len(mono) / sr, max_size):
         notes.append(_NO_STEMS)
     elif stems and sound:
         if separator is None:
             from separation import Separator
             separator = Separator(device=device)
-        separated = separator(audio, sr, progress=share(progress, 0.25, 0.7))
-    text = render_report(transcription, audio, sr, separated, title=title, sound=sound,
+        separated = separator(mono, sr, progress=share(progress, 0.25, 0.7))
+    text = render_report(transcription, mono, sr, separated, title=title, sound=sound,
                          notation=notation, max_size=max_size, notes=notes,
                          progress=share(progress, 0.7, 1.0))
     with atomic_path(out) as temporary:
@@ -316,13 +311,14 @@ def _rate(duration: float, room: float, n_tracks: int) -> float:
     return max(0.0, room) * 6 / max(duration + START + 0.2, 0.1) / n_tracks
 
 
-def _mono_tracks(mono: np.ndarray, stems) -> dict[str, np.ndarray]:
-    """Tracks that sum to the song."""
+def _mono_tracks(mono: np.ndarray, stems, shares: np.ndarray) -> dict[str, np.ndarray]:
+    """Tracks that sum to the song; `shares` of its channels are what is in `mono`."""
     if not stems:
         return {"song": mono}
     tracks = {}
     for name, stem in stems.items():
-        stem = np.atleast_2d(np.asarray(stem, np.float32)).mean(axis=0)
+        stem = np.atleast_2d(np.asarray(stem, np.float32))
+        stem = shares @ stem if len(stem) == len(shares) else stem.mean(axis=0)
         if len(stem) != len(mono):
             raise ValueError(f"stem {name!r} has {len(stem)} samples, the audio {len(mono)}")
         tracks[str(name)] = stem

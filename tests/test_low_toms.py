@@ -36,6 +36,16 @@ def test_low_end_is_the_same_however_the_audio_is_cut():
         assert np.array_equal(low_of(audio, block), whole)
 
 
+def test_low_end_of_channels_that_cancel():
+    mono = np.random.default_rng(1).standard_normal((1, SAMPLE_RATE)).astype(np.float32)
+    alone = low_of(mono)
+    np.testing.assert_array_equal(low_of(np.concatenate([mono, mono])), alone)
+    np.testing.assert_array_equal(low_of(np.concatenate([mono, -mono])), alone)
+    other = np.random.default_rng(2).standard_normal((1, SAMPLE_RATE)).astype(np.float32)
+    both = low_of(np.concatenate([mono, other])).astype(np.float64)
+    np.testing.assert_allclose(both, (alone.astype(np.float64) + low_of(other)) / 2, atol=0.1)
+
+
 def test_low_end_keeps_times_and_leaves_out_what_is_high():
     t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     audio = np.sin(2 * np.pi * 100 * t) + np.sin(2 * np.pi * 3000 * t)

@@ -16,6 +16,7 @@ RATE = SAMPLE_RATE / 64  #: samples per second of the low end (689)
 _WINDOW = 0.13  # s, of audio that is looked at: resolves about 15 Hz
 _AFTER, _BEFORE = 0.012, 0.004  # s between a stroke and what is looked at after and before it
 _N_FFT = 1024  # with zeros: bins of .7 Hz
+_CANCELLED = 0.05  # energy of the mean in that of channels turned round: below, it is these
 _GAIN = 256.0  # so that half precision is as good for quiet audio
 _RANGE = (38.0, 180.0)  # Hz
 _TINY = 1e-15
@@ -23,24 +24,22 @@ _AT_ONCE = 256  # strokes, so that memory does not grow with their number
 
 
 class LowEnd:
-    """Collects the low end of audio that arrives in blocks.
+    """Collects the low end of audio that arrives in blocks: the mean of its channels.
 
-    The same comes out however the signal is cut into blocks.
+    Where those cancel each other, it is their mean with every other one turned round. The same
+    comes out however the signal is cut into blocks.
     """
 
     def __init__(self):
-        import soxr
-        self._resampler = soxr.ResampleStream(SAMPLE_RATE, RATE, 1, dtype="float32")
-        self._parts: list[np.ndarray] = []
+        self._mean, self._turned = _Low(), None
 
     def add(self, block: np.ndarray) -> None:
         """Take the next block, shape (channels, n) at `SAMPLE_RATE`."""
-        self._take(block.mean(axis=0, dtype=np.float32))
-
-    def _take(self, mono: np.ndarray, last: bool = False) -> None:
-        low = _GAIN * self._resampler.resample_chunk(mono, last=last)
-        most = np.finfo(np.float16).max
-        self._parts.append(np.clip(low, -most, most).astype(np.float16))
+        self._mean.add(block.mean(axis=0, dtype=np.float32))
+        if len(block) > 1:
+            self._turned = self._turned or _Low()
+            turned = block[::2].sum(axis=0) - block[1::2].sum(axis=0)
+            self._turned.add((turned / len(block)).astype(np.float32, copy=False))
 
     def finish(self) -> np.ndarray:
         """What was collected.
@@ -50,7 +49,29 @@ class LowEnd:
         ndarray of float16, shape (n,)
             At `RATE`; sample 0 is sample 0 of the audio. 256 is full scale.
         """
-        self._take(np.zeros(0, np.float32), last=True)
+        mean = self._mean.finish()
+        if self._turned is None or self._mean.energy >= _CANCELLED * self._turned.energy:
+            return mean
+        return self._turned.finish()
+
+
+class _Low:
+    """Collects the low end of one channel."""
+
+    def __init__(self):
+        import soxr
+        self._resampler = soxr.ResampleStream(SAMPLE_RATE, RATE, 1, dtype="float32")
+        self._parts: list[np.ndarray] = []
+        self.energy = 0.0
+
+    def add(self, mono: np.ndarray, last: bool = False) -> None:
+        low = _GAIN * self._resampler.resample_chunk(mono, last=last)
+        self.energy += float(np.square(low, dtype=np.float64).sum())
+        most = np.finfo(np.float16).max
+        self._parts.append(np.clip(low, -most, most).astype(np.float16))
+
+    def finish(self) -> np.ndarray:
+        self.add(np.zeros(0, np.float32), last=True)
         return np.concatenate(self._parts)
 
 

@@ -50,9 +50,10 @@ class LowEnd:
             At `RATE`; sample 0 is sample 0 of the audio. 256 is full scale.
         """
         mean = self._mean.finish()
-        if self._turned is None or self._mean.energy >= _CANCELLED * self._turned.energy:
+        if self._turned is None:
             return mean
-        return self._turned.finish()
+        turned = self._turned.finish()
+        return mean if self._mean.energy >= _CANCELLED * self._turned.energy else turned
 
 
 class _Low:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from adt.cli.console import lossy_output
 from adt.errors import AdtError, ConfigError, OutputError
 from adt.output import atomic_path, check_place
 
@@ -154,7 +155,7 @@ def parser(module: str, description: str,
 
 
 def deliver(args: argparse.Namespace, result: Mapping, named: Mapping[str, str]) -> None:
-    """Print the tables and write what was asked for.
+    """Write what was asked for and print the tables.
 
     Parameters
     ----------
@@ -166,7 +167,6 @@ def deliver(args: argparse.Namespace, result: Mapping, named: Mapping[str, str])
         Marker name → markdown table.
     """
     text = "\n\n".join(f"**{name}**\n\n{table}" for name, table in named.items())
-    print(text)
     if args.out:
         write_json(args.out, result)
     if args.table:
@@ -174,10 +174,12 @@ def deliver(args: argparse.Namespace, result: Mapping, named: Mapping[str, str])
             temporary.write_text(text + "\n", encoding="utf-8")
     if args.readme:
         tables.insert_tables(args.readme, named)
+    print(text)
 
 
 def run(main: Callable[[list[str] | None], None], argv: list[str] | None = None) -> int:
     """Run a benchmark's `main`; what went wrong goes to stderr as one line."""
+    lossy_output()
     try:
         main(argv)
     except AdtError as error:

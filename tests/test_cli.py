@@ -11,6 +11,7 @@ import time
 import types
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import soundfile
@@ -18,6 +19,7 @@ import soundfile
 from adt import audio, weights
 from adt.beats import Beats
 from adt.cli import batch, console, main
+from adt.cli.wildcards import expanded
 from adt.errors import OutputError
 from adt.frames import SAMPLE_RATE
 from adt.progress import share
@@ -111,7 +113,7 @@ def song(path="song.wav", seconds=0.5, rate=44100, channels=2, value=None):
 
 def files(folder="."):
     """Relative names of every file below `folder`."""
-    return sorted(str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file())
+    return sorted(p.relative_to(folder).as_posix() for p in Path(folder).rglob("*") if p.is_file())
 
 
 def run(*arguments, **environment):
@@ -390,6 +392,23 @@ def test_no_name_is_not_the_current_folder(stub, capsys, arguments):
     assert files() == ["song.wav"]
 
 
+def test_wildcards_of_windows(stub, monkeypatch):
+    """Brackets are none: names have them."""
+    for name in ("a1.wav", "a[1].wav", "b2.wav"):
+        song(name)
+    assert expanded(["x", "a[1].wav", "*.wav", "a[*].wav", "?2.wav", "*.mp3", "-o", "x/"]) == [
+        "x", "a[1].wav", "a1.wav", "a[1].wav", "b2.wav", "a[1].wav", "b2.wav", "*.mp3", "-o", "x/"]
+    monkeypatch.setattr(sys, "argv", ["adt", "transcribe", "a[1].wav"])
+    monkeypatch.setattr(click.utils, "_expand_args", lambda *a, **k: pytest.fail("by click"))
+    assert main() == 0
+    assert [file for file in files() if file.endswith(".mid")] == ["a[1].mid"]
+
+
+def test_outputs_that_are_one_file_where_case_does_not_count(stub, capsys):
+    assert main(["transcribe", song(), "-o", "A.csv", "--save-beats", "a.csv"]) == 1
+    one_line(capsys, "is another output's file")
+
+
 def test_existing_output_in_a_batch(stub, capsys):
     song("a.wav"), song("b.wav")
     Path("a.mid").write_text("old")
@@ -441,7 +460,7 @@ def test_output_is_another_input(stub, capsys, arguments, option):
     assert main([*arguments.split(), option]) == 1
     err = capsys.readouterr().err
     assert "kick.wav: is another input; choose another place" in err
-    assert "1 of 2 inputs failed: x/mix.wav" in err
+    assert f"1 of 2 inputs failed: {Path('x/mix.wav')}" in err
     assert soundfile.read("x/mix/kick.wav")[0].max() == 0.25
     assert Path("x/kick").is_dir() or Path("x/kick.mid").is_file()
 

@@ -80,6 +80,6 @@ def test_stems_and_activations(folder, capsys):
 
 
 def test_examples_are_short_and_all_tested():
-    tested = Path(__file__).read_text()
+    tested = Path(__file__).read_text(encoding="utf-8")
     for path in EXAMPLES.glob("*.py"):
-        assert path.name in tested and len(path.read_text().splitlines()) < 60
+        assert path.name in tested and len(path.read_text(encoding="utf-8").splitlines()) < 60

@@ -1,5 +1,6 @@
 """Formats, note maps and tracks of MIDI."""
 
+import json
 import warnings
 from pathlib import Path
 
@@ -225,6 +226,19 @@ def test_jams_keep_classes_and_source(song, tmp_path):
         few = song.reduce(n)
         few = Transcription(few.hits, few.duration, "Some song", few.classes)
         assert Transcription.load(few.save(tmp_path / f"{n}.jams")) == few
+
+
+def test_jams_in_any_letters_and_locale(song, tmp_path, monkeypatch):
+    """Of other programs, which do not write ASCII alone."""
+    jams = pytest.importorskip("jams")
+    path = song.save(tmp_path / "a.jams")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["file_metadata"]["title"] = "\u201cJörg\u201d"
+    path.write_text("\ufeff" + json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    monkeypatch.setattr(jams.core, "open", lambda *a, **k: pytest.fail("as the locale has it"),
+                        raising=False)
+    found = Transcription.load(path)
+    assert found.hits == song.hits and found.source == "\u201cJörg\u201d"
 
 
 def test_jams_keep_durations_with_hits_at_the_end(tmp_path):

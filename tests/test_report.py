@@ -121,12 +121,12 @@ def test_long_songs_are_taken_in_parts(hits, tmp_path, monkeypatch):
     both = np.stack([clicks(seconds=25), clicks(TIMES[1:], 25)])
     soundfile.write(tmp_path / "song.wav", both.T, RATE, "FLOAT")
     options = {"transcription": hits, "stems": False, "notation": False, "title": "a"}
-    page = write_report(tmp_path / "song.wav", tmp_path / "a.html", **options).read_text()
+    page = write_report(tmp_path / "song.wav", tmp_path / "a.html", **options).read_bytes()
     assert sum(lengths) == 25 * RATE and max(lengths) <= 10 * RATE
-    assert page == write_report(both, tmp_path / "b.html", RATE, **options).read_text()
+    assert page == write_report(both, tmp_path / "b.html", RATE, **options).read_bytes()
     monkeypatch.setattr(pictures, "audio_to_bands", lambda blocks: whole(
         [np.concatenate(list(blocks), axis=1)]))
-    assert page == write_report(both, tmp_path / "b.html", RATE, **options).read_text()
+    assert page == write_report(both, tmp_path / "b.html", RATE, **options).read_bytes()
 
 
 def test_page_carries_everything(hits, stems):
@@ -238,7 +238,7 @@ def test_channels_that_cancel_are_seen_and_heard(hits, tmp_path):
     path = tmp_path / "song.wav"
     soundfile.write(path, audio.T, RATE, subtype="FLOAT")
     write_report(path, tmp_path / "page.html", transcription=hits, stems=False, notation=False)
-    heard = carried((tmp_path / "page.html").read_text())["tracks"][0]
+    heard = carried((tmp_path / "page.html").read_text(encoding="utf-8"))["tracks"][0]
     samples, _ = decoded(base64.b64decode(heard["mp3"]))
     assert np.abs(samples).max() > 0.2
 
@@ -249,12 +249,12 @@ def test_write_is_atomic(hits, tmp_path, monkeypatch):
     write_report(clicks(), out, RATE, transcription=hits, stems=False, title="a",
                  progress=shares.append)
     assert shares == sorted(shares) and shares[-1] == 1
-    before = out.read_text()
+    before = out.read_text(encoding="utf-8")
     assert [t["name"] for t in carried(before)["tracks"]] == ["song"]
     monkeypatch.setattr(page_module, "_fill", lambda *a: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError):
         write_report(clicks(), out, RATE, transcription=hits, stems=False, sound=False)
-    assert out.read_text() == before and len(list(tmp_path.iterdir())) == 1
+    assert out.read_text(encoding="utf-8") == before and len(list(tmp_path.iterdir())) == 1
     with pytest.raises(OutputError, match="does not exist"):
         monkeypatch.undo()
         write_report(clicks(), tmp_path / "no" / "page.html", RATE, transcription=hits,
@@ -276,13 +276,13 @@ def test_command(hits, tmp_path):
                              standalone_mode=False)
     assert run.return_value == 0, run
     for name in ("one", "two"):
-        data = carried((tmp_path / "out" / f"{name}.html").read_text())
+        data = carried((tmp_path / "out" / f"{name}.html").read_text(encoding="utf-8"))
         assert data["title"] == name and data["tracks"] == [] and data["outline"]
     unread = str(tmp_path / "one.wav")
     run = CliRunner().invoke(command, [unread, "-o", str(tmp_path / "three.html"), "--no-beats",
                                        "--no-audio", "--no-demix"], standalone_mode=False)
     assert run.return_value == 0, run
-    assert "There is no score" not in (tmp_path / "three.html").read_text()
+    assert "There is no score" not in (tmp_path / "three.html").read_text(encoding="utf-8")
     with pytest.raises(ConfigError, match="--no-audio"):
         CliRunner().invoke(command, [unread, "--stems", "--no-audio"], standalone_mode=False,
                            catch_exceptions=False)

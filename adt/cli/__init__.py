@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 
 import click
 
 from .. import __version__
 from . import console
+from .wildcards import expanded
 
 _COMMANDS = {
     "transcribe": "Transcribe songs or drum tracks to drum MIDI.",
@@ -61,9 +64,12 @@ def main(argv: list[str] | None = None) -> int:
         130 interrupted.
     """
     console.lossy_output()
+    if argv is None:
+        argv = expanded(sys.argv[1:]) if os.name == "nt" else sys.argv[1:]
     with console.plain_warnings(), console.exit_on_termination():
         try:
-            status = cli.main(argv, prog_name="adt", standalone_mode=False)
+            status = cli.main(argv, prog_name="adt", standalone_mode=False,
+                              windows_expand_args=False)  # which reads [1] in names as a pattern
             return status if isinstance(status, int) else 0
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.ctx.get_help())

@@ -71,12 +71,12 @@ def _names(paths: Sequence[PurePath]) -> list[str]:
 def _numbers(paths: Sequence[PurePath], leaves: Sequence[str]) -> list[str]:
     """What is added to a stem: ``-2`` and so on to names that differ in case alone, or nothing."""
     def place(i: int, number: str = "") -> str:
-        return _folded(str(paths[i].parent / (leaves[i] + number)))
+        return folded(str(paths[i].parent / (leaves[i] + number)))
 
     taken = {place(i) for i in range(len(paths))}
     numbers, first = [""] * len(paths), set()
     for i in _clashes([str(path) for path in paths]):
-        name = _folded(str(paths[i]))
+        name = folded(str(paths[i]))
         if name in first:
             numbers[i] = next(n for n in (f"-{k}" for k in count(2)) if place(i, n) not in taken)
             taken.add(place(i, numbers[i]))
@@ -84,14 +84,14 @@ def _numbers(paths: Sequence[PurePath], leaves: Sequence[str]) -> list[str]:
     return numbers
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """What is the same for names that are one for some file systems."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _clashes(names: Sequence[str]) -> list[int]:
     """Indices of names that are one for some file systems, whatever their case and accents."""
-    same = [_folded(name) for name in names]
+    same = [folded(name) for name in names]
     times = Counter(same)
     return [i for i, name in enumerate(same) if times[name] > 1]
 

@@ -11,7 +11,7 @@ from ..formats import MIDI, SHEETS, check, suffix_of
 from ..output import same_file
 from ..progress import share
 from . import console, options, outputs, timing
-from .batch import Batch, Job
+from .batch import Batch, Job, folded
 
 
 @click.command(context_settings=options.SETTINGS)
@@ -213,10 +213,13 @@ class _Plan:
 
     def targets(self, job: Job) -> list[Path]:
         """Every file that the job writes."""
+        def place(path: Path) -> str:
+            return folded(str(path.resolve()))
+
         found = [self.transcription(job), *self.stems(job)]
         found += [self.activations(job)] if self._activations else []
         for option, given in (("--plot", self.picture), ("--save-beats", self.beats)):
-            if given and given.resolve() in [path.resolve() for path in found]:
+            if given and place(given) in map(place, found):
                 raise ConfigError(f"{given}: is another output's file; give {option} another name")
             found += [given] if given else []
         places = {path.resolve() for path in found}

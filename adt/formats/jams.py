@@ -79,8 +79,8 @@ def read(path: Path) -> tuple[list[Hit], float, Beats | None, dict]:
     except ImportError as error:
         raise DataError(f"{path}: {lacking('reading JAMS', 'jams', 'jams', error)}") from error
     try:
-        with _quiet():
-            document = jams.load(str(path))
+        with _quiet(), path.open(encoding="utf-8-sig") as file:
+            document = jams.load(file, fmt="jams")
         (annotation, *_) = document.search(namespace="tag_open")
         rows = list(annotation.data)
         velocities = getattr(annotation.sandbox, "velocity", None) or [LABEL_VELOCITY] * len(rows)

@@ -127,14 +127,14 @@ def fit(model: torch.nn.Module, loss: Callable, make_batches: Callable[[int], It
     schedule = torch.optim.lr_scheduler.OneCycleLR(  # goes on where the optimiser stands
         optimiser, settings["learning_rate"], total_steps=steps + 1, pct_start=0.08,
         last_epoch=min(step, steps) - 1)
-    started, began = time.monotonic(), step
+    started, began = time.perf_counter(), step
 
     def tell(drawn: dict[str, torch.Tensor]) -> dict[str, float]:
         """Validate and log what there is; `drawn` is where the generators go on from."""
         average.eval()
         found = validate(average.module)
         _set_random_state(drawn, device)  # as when the run goes on from the checkpoint
-        speed = (step - began) / (time.monotonic() - started)
+        speed = (step - began) / (time.perf_counter() - started)
         row = _row(step, schedule.get_last_lr()[0], speed, running, found)
         print(json.dumps(row), flush=True)
         _log(log, row)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
-from threading import Barrier, Lock
+from threading import Barrier, Lock, RLock
 from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ from .weights import REMEDY, load_largest, load_weights
 CHUNK = 1536  #: frames kept of a chunk, at most: layers over frames and bands are large
 _SHORT_CHUNK = 512  #: signals are not shared out among threads in smaller pieces
 BATCH = 16  #: chunks that a GPU takes at once
+_DEFAULTS = RLock()
 MULTIPLE = 8  #: frames that chunks are aligned to (the bank's deepest stride)
 
 
@@ -81,13 +82,14 @@ def prefers_integers(device: torch.device) -> bool:
 @contextmanager
 def _as_torch_comes() -> Iterator[None]:
     """Torch's own default type and device, and random numbers of our own, whatever its user set."""
-    of_user = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            yield
-    finally:
-        torch.set_default_dtype(of_user)
+    with _DEFAULTS:  # they are the process's
+        of_user = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+                yield
+        finally:
+            torch.set_default_dtype(of_user)
 
 
 @_as_torch_comes()
@@ -128,7 +130,8 @@ def load_network(make: Callable[..., nn.Module], kind: str, name: Path | str,
 def _choose_numbers(model: nn.Module, name: Path | str, device: torch.device) -> None:
     """Let a model of groups compute in the numbers, and the order, that are fastest."""
     largest = load_largest(name) if prefers_integers(device) else {}
-    whole = largest.keys() >= model.measured().keys()
+    needed = model.measured().keys()
+    whole = bool(needed) and largest.keys() >= needed
     short = torch.float32 if whole else short_floats(device)
     for layer in model.inner_layers:
         getattr(model, layer).to(short)

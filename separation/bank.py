@@ -105,11 +105,11 @@ class UNetBank(nn.Module):
         Parameters
         ----------
         largest : mapping of str to Tensor, optional
-            Largest activations of the channels of every layer in `measured`. With them, where
-            the nets exchange nothing, layers compute in integers (`separation.integer_net`).
+            Largest activations of the channels of every layer in `measured`. With them layers
+            compute in integers (`separation.integer_net`).
         """
         nets = apart(self, ("enter", "down", "deep", "narrow", "up", "leave"), len(self.stems))
-        if largest and not isinstance(self.exchange, _Exchange):
+        if largest:
             from .integer_net import IntegerNet
             self.in_integers = True
             self.nets = nn.ModuleList(IntegerNet(net, {
@@ -119,7 +119,9 @@ class UNetBank(nn.Module):
             self.nets = replaced(nets)
 
     def measured(self) -> dict[str, nn.Module]:
-        """Layers whose largest activations `take_apart` wants, by name."""
+        """Layers whose largest activations `take_apart` wants, by name; none to exchange with."""
+        if isinstance(self.exchange, _Exchange):
+            return {}
         lists = {"enter": self.enter, "deep": self.deep, "narrow": self.narrow, "up": self.up,
                  **{f"down.{i}": down for i, down in enumerate(self.down)}}
         return {f"{name}.{i}": layer for name, layers in lists.items()

@@ -568,6 +568,19 @@ def test_loading_leaves_random_numbers_alone(small_bank, small_detectors):
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_loading_in_threads_leaves_the_default_type_alone(small_bank):
+    from concurrent.futures import ThreadPoolExecutor
+    torch.set_default_dtype(torch.float64)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            loaded = list(pool.map(lambda _: network.load_network(
+                UNetBank, "bank", small_bank, torch.device("cpu"))[0], range(24)))
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert not any(p.dtype == torch.float64 for bank in loaded for p in bank.parameters())
+
+
 @pytest.mark.parametrize("change, back", [
     (partial(torch.set_default_dtype, torch.float64),
      partial(torch.set_default_dtype, torch.float32)),

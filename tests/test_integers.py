@@ -207,11 +207,17 @@ def test_networks_in_integers_are_copied_and_pickled():
             assert torch.equal(again(x), expected)
 
 
-def test_an_exchange_keeps_a_bank_in_floats():
+@pytest.mark.parametrize("short", [torch.float32, torch.bfloat16])
+def test_an_exchange_keeps_a_bank_in_floats(tmp_path, monkeypatch, short):
     bank = UNetBank((4, 8), exchange=4)
     found = largest(bank, [(mixture(),)])
-    network.fuse(bank.eval()).requires_grad_(False).take_apart(found)
-    assert len(bank.nets) == len(STEMS) and not bank.in_integers
+    assert not found
+    weights.save_weights(tmp_path / "a.safetensors", bank.state_dict(), {
+        "kind": "bank", "model": {"widths": (4, 8), "exchange": 4}}, found)
+    monkeypatch.setattr(network, "short_floats", lambda device: short)
+    bank, _ = load_network(UNetBank, "bank", tmp_path / "a.safetensors", CPU)
+    assert len(bank.nets) == (len(STEMS) if short == torch.float32 else 0)
+    assert {p.dtype for p in bank.deep.parameters()} == {short} and not bank.in_integers
 
 
 # -- weights --------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Renderer: labels to the sample, sums, choke, velocity layers, round robins, data sets."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from adt.data.kits import read_kit
 from adt.data.render import mixture, render, render_dataset, render_pieces, to_stems
 from adt.data.stemgmd import read_stemgmd
 from adt.data.voices import CHOKE_DECAY
-from adt.errors import DataError, OutputError
+from adt.errors import ConfigError, DataError, OutputError
 from adt.frames import SAMPLE_RATE
 from adt.synth import LAYERS, PRE_ROLL, write_kit
 from adt.vocabulary import (
@@ -281,6 +282,16 @@ def test_data_set_round_trip(tmp_path, groove_root, kits_root):
     assert np.abs(sum(audio.values())).max() <= 1.0
 
 
+def test_a_folder_of_other_performances_is_refused(tmp_path, groove_root, kits_root):
+    """Its index would not know them, and they would not train."""
+    render_dataset(groove_root, kits_root, tmp_path / "out", split="test", progress=False)
+    other = shutil.copytree(groove_root, tmp_path / "other")
+    (other / "info.csv").write_text(
+        (other / "info.csv").read_text().replace(",test\n", ",train\n"))
+    with pytest.raises(ConfigError, match="is that of other performances"):
+        render_dataset(other, kits_root, tmp_path / "out", progress=False)
+
+
 def test_labels_of_a_kit_that_lacks_pieces(tmp_path, groove_root):
     """Only strokes that sound are labelled, as what sounds, with their own times and velocities."""
     kits = tmp_path / "kits"
@@ -330,7 +341,6 @@ def test_rendering_goes_on_where_it_stopped(tmp_path, groove_root, kits_root, mo
 
 
 def test_a_data_set_has_one_length_and_seed(tmp_path, groove_root, kits_root):
-    from adt.errors import ConfigError
     first = render_dataset(groove_root, kits_root, tmp_path / "o", seconds=1.0, progress=False)
     assert render_dataset(groove_root, kits_root, tmp_path / "o", seconds=1.0,
                           progress=False) == first

@@ -39,7 +39,7 @@ from adt.training import (
 )
 from adt.training.endless import loader
 from adt.training.widening import widen
-from adt.vocabulary import ARTICULATIONS, STEMS
+from adt.vocabulary import ARTICULATIONS, STEM_COLUMNS, STEMS
 from separation import Separator, UNetBank
 
 CONFIGS = Path(config.__file__).parents[1] / "configs"
@@ -382,6 +382,14 @@ def test_largest_activations_of_two_files_of_one_name(data, bank, tmp_path, caps
     assert not (tmp_path / "out").exists()
 
 
+def test_largest_activations_need_clips(data, bank, tmp_path, capsys):
+    assert main(["train", "ranges", str(bank / "bank.safetensors"), "--data", str(data), "-o",
+                 str(tmp_path / "out"), "--set", "data.validation_clips=0", "--set",
+                 "data.accompaniment=[band]"]) == 1
+    assert "nothing to validate on" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name, said", [("beats", "weights of 'beats', which compute in floats"),
                                         ("none.safetensors", "no such weights")])
 def test_largest_activations_of_other_networks_are_refused(data, tmp_path, capsys, name, said):
@@ -510,6 +518,18 @@ def test_resume_refuses_other_settings(data, begun, capsys, changes, words):
     assert words in line and "checkpoint.pt" in line and not (begun / "config.yaml").exists()
 
 
+def test_resume_refuses_other_data_of_one_name(data, begun, tmp_path, capsys):
+    other = shutil.copytree(data, tmp_path / "other")
+    _kit(other / "kits" / "second", write_kit(tmp_path / "full"), "synth-1")
+    assert train("bank", other, begun, *BANK, resume=True) == 1
+    assert "training_data.kits" in _error(capsys)
+    state = torch.load(begun / "checkpoint.pt")
+    settings = json.loads(state["settings"])
+    del settings["training_data"]  # as earlier versions
+    torch.save({**state, "settings": json.dumps(settings)}, begun / "checkpoint.pt")
+    assert train("bank", other, begun, *BANK, resume=True) == 0
+
+
 def test_resume_takes_more_steps_and_another_validation(data, begun):
     assert train("bank", data, begun, *BANK, "train.steps=3", "train.validate_every=3",
                  "data.validation_clips=1", "data.real=null", resume=True) == 0
@@ -578,6 +598,11 @@ def test_what_was_heard_with_other_weights_is_refused(data, small_bank, small_de
         return decoder.listen(listener, changed, data, tmp_path / "heard.npz")
 
     assert len(listen()[0]) == len(listen()[0]) == 2
+    before, data = data, shutil.copytree(data, tmp_path / "data")
+    _kit(data / "kits" / "second", write_kit(tmp_path / "full"), "synth-1")
+    with pytest.raises(ConfigError, match=r"heard\.npz: .*other settings"):
+        listen()
+    data = before
     tensors, described = weights.load_weights(own["bank"])
     weights.save_weights(own["bank"], tensors, {**described, "name": "another"})
     with pytest.raises(ConfigError, match=r"heard\.npz: .*weights"):
@@ -602,6 +627,31 @@ def test_kits_that_do_not_suffice_are_named(data, settings_of_clips):
                         ([some, others], "four stems or more")):
         with pytest.raises(DataError, match=words):
             spectral.ClipMaker([], kits, None, [], settings_of_clips["randomise"])
+
+
+def test_kits_to_validate_on_are_named(data, tmp_path, capsys):
+    shutil.copytree(data, tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "kits" / "held_out")
+    assert train("bank", tmp_path / "data", tmp_path / "out", *BANK) == 1
+    assert "no kits (validation) found" in (line := _error(capsys)) and "sams-sonor" in line
+
+
+def test_samples_without_a_sound_are_named(tmp_path):
+    from adt.data.kits import read_kit
+    sound = np.zeros(8_000, np.float32)
+    sound[:4_000] = 0.5
+    for name, samples in (("silent", 0 * sound), ("empty", sound[:0]), ("late", sound)):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "a.wav", samples, SAMPLE_RATE)
+        file = {"file": "a.wav", "velocity_hi": 127, "onset_ms": 100 if name == "late" else 0}
+        (tmp_path / name / "kit.json").write_text(json.dumps(
+            {"name": name, "pieces": {"kick": [file]}}))
+        sample = read_kit(tmp_path / name).layers["kick"][0][0]
+        with pytest.raises(DataError, match="a.wav: nothing sounds after its onset"):
+            assert sample.audio is None
+    (tmp_path / "late" / "kit.json").write_text(json.dumps(
+        {"name": "late", "pieces": {"kick": [{**file, "onset_ms": 80}]}}))
+    assert read_kit(tmp_path / "late").layers["kick"][0][0].audio.any()
 
 
 def test_without_validation_nothing_is_trained(data, tmp_path, capsys):
@@ -733,6 +783,14 @@ def test_stemgmd_clips_train_too(data, settings_of_clips, tmp_path):
     assert all(bool(torch.isfinite(v).all()) for clip in clips for v in clip.values())
     assert any(float(clip["onset"].max()) > 0.9 for clip in clips)
     assert any(float(clip["shares"].max()) > 0.5 for clip in clips)
+    (clip, *_) = maker.recorded
+    whole = clip.performance()
+    hats = np.isin(whole.pieces, STEM_COLUMNS[STEMS.index("hihat")])
+    assert hats.any() and not hats.all()
+    lacking = replace(clip, files={piece: path for piece, path in clip.files.items()
+                                   if not piece.startswith("hihat")})
+    kept = lacking.performance()  # nobody hears the others
+    np.testing.assert_array_equal(kept.times, whole.times[~hats])
     changed["data"]["stemgmd_kits"] = ["nowhere"]
     with pytest.raises(DataError, match="no kit nowhere.*data.stemgmd_kits"):
         dataset.training_maker(changed, data)

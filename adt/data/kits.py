@@ -81,6 +81,9 @@ class Sample:
             audio = soxr.resample(audio, rate, SAMPLE_RATE)
         if not np.isfinite(audio).all():
             raise DataError(f"{self.path}: has samples that are no numbers; write it again")
+        if not audio[self.onset:].any():
+            raise DataError(f"{self.path}: nothing sounds after its onset ({self.onset} samples); "
+                            "mend it, or its onset_ms in kit.json")
         return np.ascontiguousarray(audio.T)
 
 
@@ -220,5 +223,8 @@ def read_kits(root: Path | str, families: str = "all") -> list[Kit]:
         raise DataError(f"{root}: several kits are called {', '.join(twice)}; give each a name of "
                         "its own in its kit.json")
     if not kits:
-        raise DataError(f"{root}: no kits ({families}) found; expected NAME/kit.json below it")
+        wanted = (f" whose family is {', '.join(sorted(VALIDATION_FAMILIES))}"
+                  if families == "validation" else "")
+        raise DataError(f"{root}: no kits ({families}) found; expected NAME/kit.json below it"
+                        f"{wanted}")
     return kits

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError, OutputError
+from ..errors import ConfigError, DataError, OutputError
 from ..frames import SAMPLE_RATE
 from ..output import keep_settings
 from ..vocabulary import (
@@ -302,6 +302,9 @@ def render_dataset(groove_root: Path | str, kits_root: Path | str, out: Path | s
     try:
         out.mkdir(parents=True, exist_ok=True)
         _copy(groove_root / "info.csv", out / "info.csv")
+        if (out / "info.csv").read_bytes() != (groove_root / "info.csv").read_bytes():
+            raise ConfigError(f"{out / 'info.csv'}: is that of other performances than "
+                              f"{groove_root / 'info.csv'}; choose another folder")
         keep_settings(out / "render.json", {"seconds": seconds, "seed": seed})
         bar = tqdm(total=len(rows) * len(chosen), unit="clip", desc="render",
                    disable=None if progress else True)

@@ -107,7 +107,7 @@ class Clip:
         return out
 
     def performance(self) -> Performance:
-        """The strokes of the clip.
+        """The strokes of the clip on pieces that it has files of.
 
         Raises
         ------
@@ -121,7 +121,8 @@ class Clip:
             result = _read_labels(self.labels)
         else:
             result = read_midi(self.labels)
-        result = result.select(result.times < self.duration)
+        there = np.isin(result.pieces, [PIECES.index(piece) for piece in self.files])
+        result = result.select(there & (result.times < self.duration))
         return replace(result, name=self.name, split=self.split)
 
 

@@ -94,7 +94,7 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     averaged, figures = fit(
         model, lambda m, batch: mask_loss(m(batch["mixture"]), batch, config["loss"]),
         lambda first: loader(maker, config, first), lambda m: validate(m, clips, target),
-        config, Path(out), target, resume)
+        provenance.with_data(config, maker), Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "bank", "name": config["name"], "model": config["model"],

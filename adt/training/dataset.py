@@ -43,8 +43,8 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     DataError
         If the data is not what it should be.
     """
-    if config["data"]["validation_clips"] < 1:
-        raise ConfigError("data.validation_clips: nothing to validate on; set 1 or more")
+    read_kits(data / config["data"]["kits"], "validation")  # before anything that takes minutes
+    _check_count(config["data"]["validation_clips"])
     kits = read_kits(data / config["data"]["kits"], "train")
     if config["data"]["synthetic"]:
         kits += read_kits(data / config["data"]["synthetic"], "train")
@@ -58,6 +58,11 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
                                  config["data"]["random_percussion"])
     return ClipMaker(_performances(config, data, "train"), kits, OneShots(kits, progress=True),
                      band, config["randomise"], recorded, songs, percussion)
+
+
+def _check_count(clips: int) -> None:
+    if clips < 1:
+        raise ConfigError("data.validation_clips: nothing to validate on; set 1 or more")
 
 
 def _performances(config: dict, data: Path, split: str) -> list[Performance]:
@@ -92,6 +97,7 @@ def validation_clips(config: dict, data: Path, count: int) -> list[Clip]:
 
     No patterns are among them. The accompaniment is that of training: it has no drums.
     """
+    _check_count(count)
     kits: list[Kit] = read_kits(data / config["data"]["kits"], "validation")
     band = load_accompaniment([data / f for f in (config["data"]["accompaniment"] or ())[:1]])
     settings = dict(config["randomise"], pattern=0.0, vary=0.3, accompaniment=0.5, absent=0.0,

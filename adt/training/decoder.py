@@ -93,9 +93,11 @@ _LISTENING = ("bank", "detectors", "detectors_mixture")
 _HEARD_WITH = ("randomise", "louder")
 
 
-def listen(listener: Listener, config: dict, data: Path,
-           path: Path) -> tuple[list[HeardClip], dict]:
+def listen(listener: Listener, config: dict, data: Path, path: Path,
+           before: dict | None = None) -> tuple[list[HeardClip], dict]:
     """What is heard in all training clips, from `path` if it is there, or else written to it.
+
+    `before` describes the weights of the trees, where they were grown before.
 
     Returns
     -------
@@ -104,12 +106,14 @@ def listen(listener: Listener, config: dict, data: Path,
         Description of the training data, see `provenance.describe`.
     """
     maker = training_maker(config, data)
-    description = {**provenance.describe(config, maker), "louder": config["louder"]}
+    heard_in = provenance.describe(config, maker)["training_data"]
+    description = {**provenance.describe(config, maker, before), "louder": config["louder"]}
     data_settings = {name: value for name, value in config["data"].items()
                      if name not in ("workers", "validation_clips", "real")}
     settings = json.dumps({**{name: fingerprint(config[name] or name) for name in _LISTENING},
                            **{name: config[name] for name in _HEARD_WITH},
-                           "data": data_settings, "seed": config["train"]["seed"]},
+                           "data": data_settings, "seed": config["train"]["seed"],
+                           "training_data": heard_in},
                           sort_keys=True, default=str)
     if path.is_file():
         with np.load(path) as kept:
@@ -380,6 +384,7 @@ def train_decoder(config: dict, data: Path, out: Path, device: str = "auto") -> 
                     "nodes": 2 * config[section]["max_leaf_nodes"] - 1}
              for part, section in _SECTIONS.items()}
     grown, kept = {part: config[section] for part, section in _SECTIONS.items()}, {}
+    described: dict | None = None
     if config["trees"]:
         trees, described = load_network(Decoder, "decoder", config["trees"], torch.device("cpu"))
         kept = {name: tensor for name, tensor in trees.state_dict().items()
@@ -392,7 +397,7 @@ def train_decoder(config: dict, data: Path, out: Path, device: str = "auto") -> 
     torch.manual_seed(config["train"]["seed"])
     model = made(Decoder, shape, "model, cymbals, attention")
     listener = Listener(config, pick_device(device))
-    heard, description = listen(listener, config, data, out / HEARD)
+    heard, description = listen(listener, config, data, out / HEARD, described)
     if kept:
         model.load_state_dict(kept, strict=False)
     else:
@@ -409,5 +414,17 @@ def train_decoder(config: dict, data: Path, out: Path, device: str = "auto") -> 
     save_weights(path, model.state_dict(), {
         "kind": "decoder", "name": config["name"], "model": shape,
         "grown": grown, "attention": attention,
-        "metrics": {"validation": figures}, **description})
+        "metrics": {"validation": figures}, **description,
+        **provenance.history(config, described, _stage(config))})
     return path
+
+
+def _stage(config: dict) -> str:
+    """What this training did, for the history of its weights."""
+    parts = [] if config["trees"] else ["trees grown"]
+    if config["attention"]["members"]:
+        parts.append(f"{config['attention']['members']} transformers, "
+                     f"{config['attention']['steps']} steps")
+    clips, louder = config["data"]["clips"], config["louder"]
+    return (f"{', '.join(parts) or 'nothing new'}; {clips} and {louder['clips']} clips, "
+            f"seeds {config['train']['seed']} and {louder['seed']}")

@@ -145,7 +145,7 @@ def train_detectors(config: dict, data: Path, out: Path, resume: bool = False,
     averaged, figures = fit(
         model, loss, lambda first: loader(maker, config, first),
         lambda m: validate(m, heard, clips, real, target),
-        config, Path(out), target, resume)
+        provenance.with_data(config, maker), Path(out), target, resume)
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, averaged.state_dict(), {
         "kind": "detectors", "name": config["name"], "model": config["model"],

@@ -92,7 +92,7 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
                 **detectors.validate(m.detectors, heard, clips, real, target)}
 
     averaged, figures = fit(model, loss, lambda first: loader(maker, config, first), validate,
-                            config, out, target, resume)
+                            provenance.with_data(config, maker), out, target, resume)
     for name, network in averaged.named_children():
         save_weights(out / f"{name}.safetensors", network.state_dict(), {
             "kind": name, "name": name, "model": config["model"][name],

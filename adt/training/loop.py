@@ -249,8 +249,11 @@ def _load(checkpoint: Path, config: dict, device: torch.device) -> dict[str, Any
     if config["train"]["steps"] < step:
         raise ConfigError(f"{checkpoint}: has {step} steps already; set train.steps={step} or "
                           "more, or give another --out")
-    if kept is not None:  # earlier versions did not keep them
-        _same(_flat(kept), _flat(json.loads(json.dumps(config, default=str))), checkpoint)
+    if kept is not None:  # earlier versions did not keep them, or not what was trained on
+        now = json.loads(json.dumps(config, default=str))
+        if "training_data" not in kept:
+            now.pop("training_data", None)
+        _same(_flat(kept), _flat(now), checkpoint)
     return state
 
 

@@ -48,6 +48,11 @@ def describe(config: dict, maker: ClipMaker, before: dict | None = None) -> dict
     }
 
 
+def with_data(config: dict, maker: ClipMaker) -> dict:
+    """Settings of a run and what it is trained on, which may change behind one folder's name."""
+    return {**config, "training_data": describe(config, maker)["training_data"]}
+
+
 def joined(sources: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Training data of several weights as that of one; where they differ, all are listed."""
     together: dict[str, Any] = {}
@@ -61,11 +66,15 @@ def joined(sources: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return together
 
 
-def history(config: dict, before: dict | None) -> dict:
-    """What was trained before these weights: ``history``, one line for each stage."""
+def history(config: dict, before: dict | None, stage: str = "") -> dict:
+    """What was trained before these weights: ``history``, one line for each stage.
+
+    The last is `stage` or, by default, the steps that ``train`` tells of.
+    """
     train = config["train"]
-    stage = (f"{train['steps']} steps of {train['batch']} clips, seed {train['seed']}, "
-             f"learning rate {train['learning_rate']}")
+    if not stage:
+        stage = (f"{train['steps']} steps of {train['batch']} clips, seed {train['seed']}, "
+                 f"learning rate {train['learning_rate']}")
     if train.get("start_share"):
         stage += f", then blended with the weights before by their share of {train['start_share']}"
     if before is None:

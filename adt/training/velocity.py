@@ -256,5 +256,7 @@ def train_velocity(config: dict, data: Path, out: Path, device: str = "auto") ->
     path = Path(out) / f"{config['name']}.safetensors"
     save_weights(path, model.state_dict(), {
         "kind": "velocity", "name": config["name"], "model": config["model"],
-        "metrics": {"validation": figures}, **provenance.describe(config, maker)})
+        "metrics": {"validation": figures}, **provenance.describe(config, maker),
+        **provenance.history(config, None, f"{settings['steps']} steps on the hits of "
+                             f"{config['data']['clips']} clips, seed {settings['seed']}")})
     return path

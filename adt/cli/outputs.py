@@ -101,10 +101,9 @@ def pending(batch: Batch, source: Path, targets: Iterable[Path], force: bool,
         if not os.path.exists(target):
             todo.append(target)
             continue
-        if same_file(target, source):
-            raise OutputError(f"{target}: is the input itself; choose another place")
         if batch.reads(target):
-            raise OutputError(f"{target}: is another input; choose another place")
+            which = "the input itself" if same_file(target, source) else "another input"
+            raise OutputError(f"{target}: is {which}; choose another place")
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; choose another name")
         if force:

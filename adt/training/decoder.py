@@ -106,14 +106,13 @@ def listen(listener: Listener, config: dict, data: Path, path: Path,
         Description of the training data, see `provenance.describe`.
     """
     maker = training_maker(config, data)
-    heard_in = provenance.describe(config, maker)["training_data"]
     description = {**provenance.describe(config, maker, before), "louder": config["louder"]}
     data_settings = {name: value for name, value in config["data"].items()
                      if name not in ("workers", "validation_clips", "real")}
     settings = json.dumps({**{name: fingerprint(config[name] or name) for name in _LISTENING},
                            **{name: config[name] for name in _HEARD_WITH},
                            "data": data_settings, "seed": config["train"]["seed"],
-                           "training_data": heard_in},
+                           "training_data": provenance.with_data(config, maker)["training_data"]},
                           sort_keys=True, default=str)
     if path.is_file():
         with np.load(path) as kept:

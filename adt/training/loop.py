@@ -261,12 +261,18 @@ def _same(then: dict, now: dict, checkpoint: Path) -> None:
     """Refuse settings of a checkpoint that are others now and count."""
     if now["train.steps"] > then["train.steps"]:
         then["train.steps"] = now["train.steps"]
-    was = [f"{name}={json.dumps(then[name])}" if name in then else f"no {name}"
+    was = [f"{name}={_short(then[name])}" if name in then else f"no {name}"
            for name in {**then, **now} if name not in _MAY_CHANGE
            and (name in then, then.get(name)) != (name in now, now.get(name))]
     if was:
         raise ConfigError(f"{checkpoint}: was made with other settings ({', '.join(was)}); go on "
                           "with those, or give another --out")
+
+
+def _short(value: Any) -> str:
+    """A setting in a message; of long lists, such as kits and whom to credit, only how many."""
+    text = json.dumps(value)
+    return text if len(text) <= 200 or not isinstance(value, list) else f"{len(value)} others"
 
 
 def _flat(settings: dict, section: str = "") -> dict[str, Any]:

@@ -24,10 +24,12 @@ from adt.transcription import Hit, Transcription
 from adt.vocabulary import ARTICULATIONS, PIECES, STEMS
 from benchmarks import all as everything
 from benchmarks import (
+    baselines,
     beats,
     calibration,
     clips,
     confusion,
+    fidelity,
     pictures,
     quantize,
     recordings,
@@ -258,20 +260,20 @@ def test_measures_by_hand():
     rng = np.random.default_rng(0)
     signal, noise = rng.normal(size=(2, 2, 4000))
     noise *= 0.1 * np.linalg.norm(signal) / np.linalg.norm(noise)
-    assert separation.sdr(signal, signal + noise) == pytest.approx(20)
-    assert separation.sdr(signal, 0 * signal) == pytest.approx(0)
-    assert separation.sdr(0 * signal, signal) == -120
-    assert separation.sdr(signal, signal) == pytest.approx(120)
-    assert separation.si_sdr(signal, 3 * signal) == pytest.approx(120)
-    assert separation.si_sdr(signal, 0 * signal) == separation.si_sdr(signal, 0 * noise) == -120
-    assert separation.si_sdr(np.eye(2), np.eye(2)[::-1]) == -120  # nothing of the reference
+    assert fidelity.sdr(signal, signal + noise) == pytest.approx(20)
+    assert fidelity.sdr(signal, 0 * signal) == pytest.approx(0)
+    assert fidelity.sdr(0 * signal, signal) == -120
+    assert fidelity.sdr(signal, signal) == pytest.approx(120)
+    assert fidelity.si_sdr(signal, 3 * signal) == pytest.approx(120)
+    assert fidelity.si_sdr(signal, 0 * signal) == fidelity.si_sdr(signal, 0 * noise) == -120
+    assert fidelity.si_sdr(np.eye(2), np.eye(2)[::-1]) == -120  # nothing of the reference
     # against the usual formula
     estimate = 0.5 * signal + noise
     scaled = (signal * estimate).sum() / (signal ** 2).sum() * signal
-    assert separation.si_sdr(signal, estimate) == pytest.approx(
+    assert fidelity.si_sdr(signal, estimate) == pytest.approx(
         10 * np.log10((scaled ** 2).sum() / ((scaled - estimate) ** 2).sum()))
-    assert separation.leakage(0.1 * signal, signal) == pytest.approx(-20)
-    assert separation.leakage(0 * signal, signal) == -120
+    assert fidelity.leakage(0.1 * signal, signal) == pytest.approx(-20)
+    assert fidelity.leakage(0 * signal, signal) == -120
 
 
 def test_separation_of_renders(kit):
@@ -308,15 +310,15 @@ def test_attacks_by_hand():
     for time in times:
         at = round(time * SAMPLE_RATE)
         audio[:, at: at + 2000] += rng.normal(size=2000) * np.exp(-np.arange(2000) / 300)
-    assert separation.attacks(audio, audio, times) == {
+    assert fidelity.attacks(audio, audio, times) == {
         "hits": 3, "level": 3, "time": 3, "both": 3}
-    assert separation.attacks(audio, 0.5 * audio, times) == {
+    assert fidelity.attacks(audio, 0.5 * audio, times) == {
         "hits": 3, "level": 0, "time": 3, "both": 0}
     late = np.roll(audio, round(0.008 * SAMPLE_RATE), axis=1)
-    assert separation.attacks(audio, late, times)["time"] == 0
+    assert fidelity.attacks(audio, late, times)["time"] == 0
     late = np.roll(audio, round(0.003 * SAMPLE_RATE), axis=1)
-    assert separation.attacks(audio, late, times)["both"] == 3
-    assert separation.attacks(audio, 0 * audio, times)["both"] == 0
+    assert fidelity.attacks(audio, late, times)["both"] == 3
+    assert fidelity.attacks(audio, 0 * audio, times)["both"] == 0
 
 
 def stairs(*levels):
@@ -336,43 +338,43 @@ def stairs(*levels):
     ((0, 0.4, 1), (0, 1, 1), (1, 1, 0)),  # −8 dB is not
 ])
 def test_attacks_at_their_limits(true, own, expected):
-    counts = separation.attacks(stairs(*true), stairs(*own), [0.05])
+    counts = fidelity.attacks(stairs(*true), stairs(*own), [0.05])
     assert tuple(counts[name] for name in ("hits", "level", "time")) == expected
     assert counts["both"] == min(expected)
 
 
 def test_attack_at_the_beginning():
     audio = stairs(0, 1)[:, 5 * SAMPLE_RATE // 100:]
-    assert separation.attacks(audio, audio, [0.0])["both"] == 1
+    assert fidelity.attacks(audio, audio, [0.0])["both"] == 1
     late = np.pad(audio, ((0, 0), (round(0.007 * SAMPLE_RATE), 0)))
-    assert separation.attacks(late, late, [0.007])["both"] == 1
+    assert fidelity.attacks(late, late, [0.007])["both"] == 1
 
 
 def test_band_by_hand():
     drums, band = np.random.default_rng(0).normal(size=(2, 2, 8000))
     whole = {"kick": drums, "snare": 0 * drums}
     tenth = {"kick": 0.9 * drums, "snare": 0 * drums}
-    assert separation.score_band(whole, whole, drums + band)["drums_left"] < -100
-    scores = separation.score_band(whole, tenth, drums + band)
+    assert fidelity.score_band(whole, whole, drums + band)["drums_left"] < -100
+    scores = fidelity.score_band(whole, tenth, drums + band)
     assert scores["drums_left"] == pytest.approx(-20)
     assert scores["residual"] == pytest.approx(20, abs=0.3)
     assert scores["residual_si_sdr"] == pytest.approx(20, abs=0.3)
     band *= np.linalg.norm(drums) / np.linalg.norm(band)  # 0 dB
     softer = {"kick": 0.5 * drums + 0.5 * band, "snare": 0 * drums}
-    scores = separation.score_band(whole, softer, drums + band)
+    scores = fidelity.score_band(whole, softer, drums + band)
     assert scores["residual"] == pytest.approx(
-        separation.sdr(drums, softer["kick"]) - separation.sdr(drums, drums + band))
+        fidelity.sdr(drums, softer["kick"]) - fidelity.sdr(drums, drums + band))
     assert scores["residual"] == pytest.approx(3, abs=0.2)
     assert scores["residual_si_sdr"] == pytest.approx(0, abs=0.2)  # as much drums as band in it
 
 
 def test_nmf_tells_low_from_high(kit):
-    nmf = separation.Templates([kit], components=4)
+    nmf = baselines.Templates([kit], components=4)
     audio = kit.layers["kick"][-1][0].audio
     mixture = np.repeat(audio[:1], 2, axis=0)
     parts = nmf(mixture, SAMPLE_RATE)
     assert set(parts) == set(STEMS) and parts["kick"].shape == mixture.shape
-    assert separation.sdr(mixture, parts["kick"]) > separation.sdr(mixture, parts["hihat"]) + 3
+    assert fidelity.sdr(mixture, parts["kick"]) > fidelity.sdr(mixture, parts["hihat"]) + 3
 
 
 def test_nmf_leaves_accompaniment_to_free_components(kit):
@@ -384,10 +386,10 @@ def test_nmf_leaves_accompaniment_to_free_components(kit):
     band = np.repeat(tones.sum(axis=0)[None], 2, axis=0)
     mixture = drums + band * np.linalg.norm(drums) / np.linalg.norm(band)
     for free, least, most in ((0, -0.1, 0.1), (4, 6, 40)):
-        nmf = separation.Templates([kit], components=4, free=free)
+        nmf = baselines.Templates([kit], components=4, free=free)
         estimates = nmf(mixture, SAMPLE_RATE)
         assert list(estimates) == list(STEMS)
-        assert least < separation.score_band(references, estimates, mixture)["residual"] < most
+        assert least < fidelity.score_band(references, estimates, mixture)["residual"] < most
 
 
 def test_hpss_keeps_strokes_and_not_tones():
@@ -395,9 +397,9 @@ def test_hpss_keeps_strokes_and_not_tones():
     clicks[:, 10_000::10_000] = 1
     tone = np.tile(np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE), (2, 1))
     mixture = clicks + 0.02 * tone
-    parts = separation.hpss(mixture)
+    parts = baselines.hpss(mixture)
     assert list(parts) == list(STEMS)
-    assert separation.sdr(clicks, parts["kick"]) > separation.sdr(clicks, mixture) + 6
+    assert fidelity.sdr(clicks, parts["kick"]) > fidelity.sdr(clicks, mixture) + 6
 
 
 def test_ideal_masks_of_separate_stems_are_exact():
@@ -407,8 +409,8 @@ def test_ideal_masks_of_separate_stems_are_exact():
     first[:, :10_000] = rng.normal(size=(2, 10_000))
     second[:, 15_000:] = rng.normal(size=(2, 15_000))
     for bands in (False, True):
-        parts = separation.ideal_ratio_masks({"a": first, "b": second}, first + second, bands)
-        assert separation.sdr(first, parts["a"]) > 60
+        parts = baselines.ideal_ratio_masks({"a": first, "b": second}, first + second, bands)
+        assert fidelity.sdr(first, parts["a"]) > 60
         assert parts["b"].shape == second.shape
 
 
@@ -459,6 +461,27 @@ def test_separation_command(untrained, material, capsys):
     assert text.count("\n| NMF, trained templates |") == 3 + 2 + 1
     assert "| SI-SDR of the residual | drums left in it, dB |" in text
     assert "**separation-songs**" in capsys.readouterr().out
+
+
+def test_separation_by_kit():
+    def clip(**nsdr):  # the stems that play
+        return {s: {"sdr": 0.0, "si_sdr": 0.0, "nsdr": nsdr[s]} if s in nsdr
+                else {"leakage": -50.0} for s in STEMS}
+
+    own = {"a": clip(kick=20.0, snare=10.0), "b": clip(kick=22.0), "c": clip(snare=15.0),
+           "d": clip(hihat=12.0)}
+    oracle = {"a": clip(kick=24.0, snare=16.0), "b": clip(kick=24.0), "c": clip(snare=18.0),
+              "d": clip(hihat=40.0)}
+    kits = {"a": {"name": "oak", "kind": "acoustic"}, "b": {"name": "oak", "kind": "acoustic"},
+            "c": {"name": "ash", "kind": "acoustic"}, "d": {"name": "8", "kind": "electronic"}}
+    assert separation.kits_table(
+        {"kits": kits, "clips": {"adt": own, "irm": oracle}}) == """\
+| gap to the oracle, dB | clips | kick | snare | toms | hihat | cymbals | mean | nSDR | oracle's |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| ash | 1 | – | 3.0 | – | – | – | 3.0 | 15.0 | 18.0 |
+| oak | 2 | 3.0 | 6.0 | – | – | – | 4.5 | 15.5 | 20.0 |
+| 8 | 1 | – | – | – | 28.0 | – | 28.0 | 12.0 | 40.0 |
+| all acoustic kits | 3 | 3.0 | 4.5 | – | – | – | 3.8 | 16.8 | 20.5 |"""
 
 
 def made_up_separation():

@@ -37,10 +37,11 @@ from adt.training import (
     targets,
     validation,
 )
+from adt.training.bank import sdr_loss
 from adt.training.endless import loader
 from adt.training.widening import widen
 from adt.vocabulary import ARTICULATIONS, STEM_COLUMNS, STEMS
-from separation import Separator, UNetBank
+from separation import WIENER, Separator, UNetBank
 
 CONFIGS = Path(config.__file__).parents[1] / "configs"
 
@@ -146,6 +147,35 @@ def test_bank(bank):
     audio = 0.1 * np.random.default_rng(0).standard_normal((2, 20_000)).astype(np.float32)
     stems = Separator(bank / "bank.safetensors")(audio, SAMPLE_RATE)
     assert all(np.isfinite(stem).all() for stem in stems.values())
+
+
+def test_a_bank_by_its_sdr(data, tmp_path):
+    assert train("bank", data, tmp_path, *BANK, "loss.sdr=0.3") == 0
+    for row in log(tmp_path):
+        total, masked, sdr = (float(row[f"loss_{n}"]) for n in ("total", "masks", "sdr"))
+        assert total == pytest.approx(masked + 0.3 * sdr, abs=1e-4) and sdr != 0
+
+
+def test_sdr_loss_by_hand():
+    """Of two stems and the residual, in a frame of equal bands: dB as they would be measured."""
+    mixture = torch.full((1, 1, N_BANDS), -20.0)
+    target = torch.tensor([0.5, 0.0, 0.5])[None, :, None, None].expand(1, 3, 1, N_BANDS)
+
+    def loss(masks):  # what the separator makes of them, after sharpening
+        masks = torch.tensor(masks).clamp(min=1e-20)
+        logits = (masks[:-1] / masks[-1]).log() / (WIENER / 2)
+        return float(sdr_loss(logits[None, :, None, None].expand(1, 2, 1, N_BANDS),
+                              mixture, target))
+
+    floor = 1e-5
+    best = (2 * np.log10(floor / (0.5 + floor)) + np.log10(floor / floor)) / 3
+    assert loss([0.5, 0.0, 0.5]) == pytest.approx(best, abs=1e-3)
+    error = (np.sqrt(0.5) - np.sqrt(0.405)) ** 2  # a stem that lost a tenth of its magnitude
+    lost = np.log10((error + floor) / (0.5 + floor))
+    leak = np.log10((0.095 + floor) / floor)  # to one that is silent
+    assert loss([0.405, 0.095, 0.5]) == pytest.approx(
+        (lost + leak + np.log10(floor / (0.5 + floor))) / 3, abs=1e-3)
+    assert loss([0.5, 0.0, 0.5]) < loss([0.45, 0.05, 0.5]) < loss([0.405, 0.095, 0.5])
 
 
 @pytest.mark.parametrize("demix", [True, False], ids=["stems", "mixture"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from separation import WIENER
 from separation.bank import UNetBank, masks, with_residual
 
 from ..config import made
@@ -19,11 +20,11 @@ from .loop import fit
 
 
 def mask_loss(logits, batch, settings: dict) -> dict[str, torch.Tensor]:
-    """Cross-entropy of soft masks against the true shares of power.
+    """Cross-entropy of soft masks against the true shares of power, and SDR.
 
-    Its minimum is the expected share of each source, which is the Wiener gain; loud
-    bands weigh more (power to ``level_exponent``), silence a little
-    (``quiet_weight``), so that masks are sane everywhere.
+    The minimum of the first is the expected share of each source, which is the Wiener gain; loud
+    bands weigh more (power to ``level_exponent``), silence a little (``quiet_weight``), so that
+    masks are sane everywhere. The second has the weight ``sdr``, see `sdr_loss`.
     """
     shares = batch["shares"]
     rest = (1.0 - shares.sum(dim=1, keepdim=True)).clamp(min=0.0)
@@ -32,8 +33,33 @@ def mask_loss(logits, batch, settings: dict) -> dict[str, torch.Tensor]:
     weight = 10 ** (batch["mixture"] / 10 * settings["level_exponent"]) + settings["quiet_weight"]
     entropy = -(target * log_masks).sum(dim=1)
     best = -(target * target.clamp(min=1e-6).log()).sum(dim=1)
-    total = ((entropy - best) * weight).sum() / weight.sum()
-    return {"total": total}
+    masked = ((entropy - best) * weight).sum() / weight.sum()
+    if not settings["sdr"]:
+        return {"total": masked}
+    sdr = sdr_loss(logits, batch["mixture"], target)
+    return {"total": masked + settings["sdr"] * sdr, "masks": masked, "sdr": sdr}
+
+
+def sdr_loss(logits: torch.Tensor, mixture: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Negative SDR of band magnitudes, of masks as `separation.Separator` sharpens them.
+
+    In units of 10 dB, the mean over clips, stems and residual. A source that is silent has the
+    level of what is left in its place, down to 50 dB under the mixture.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (batch, stems, frames, bands)
+    mixture : Tensor, shape (batch, frames, bands)
+        dB.
+    target : Tensor, shape (batch, stems + 1, frames, bands)
+        True shares of power, the residual's last.
+    """
+    power = 10 ** (mixture[:, None].float() / 10)
+    gains = (with_residual(logits) * (WIENER / 2)).log_softmax(dim=1).mul(0.5).exp()
+    error = ((gains - target.float().sqrt()).square() * power).sum((2, 3))
+    truth = (target.float() * power).sum((2, 3))
+    floor = 1e-5 * power.sum((2, 3))
+    return ((error + floor) / (truth + floor)).log10().mean()
 
 
 @torch.inference_mode()

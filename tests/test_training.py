@@ -167,15 +167,13 @@ def test_sdr_loss_by_hand():
         return float(sdr_loss(logits[None, :, None, None].expand(1, 2, 1, N_BANDS),
                               mixture, target))
 
-    floor = 1e-5
-    best = (2 * np.log10(floor / (0.5 + floor)) + np.log10(floor / floor)) / 3
-    assert loss([0.5, 0.0, 0.5]) == pytest.approx(best, abs=1e-3)
-    error = (np.sqrt(0.5) - np.sqrt(0.405)) ** 2  # a stem that lost a tenth of its magnitude
-    lost = np.log10((error + floor) / (0.5 + floor))
-    leak = np.log10((0.095 + floor) / floor)  # to one that is silent
-    assert loss([0.405, 0.095, 0.5]) == pytest.approx(
-        (lost + leak + np.log10(floor / (0.5 + floor))) / 3, abs=1e-3)
-    assert loss([0.5, 0.0, 0.5]) < loss([0.45, 0.05, 0.5]) < loss([0.405, 0.095, 0.5])
+    floor = 1e-4
+    even = np.log10((0.25 + floor) / (0.5 + floor))  # two of one level: 3 dB
+    assert loss([0.5, 0.0, 0.5]) == pytest.approx(2 * even / 3, abs=1e-4)
+    lost = np.log10((0.5 * 0.6 ** 2 + 0.5 * 0.4 ** 2 + floor) / (0.5 + floor))
+    leak = np.log10((0.1 ** 2 + floor) / floor)  # to one that is silent
+    assert loss([0.4, 0.1, 0.5]) == pytest.approx((lost + leak + even) / 3, abs=1e-4)
+    assert loss([0.5, 0.0, 0.5]) < loss([0.45, 0.05, 0.5]) < loss([0.4, 0.1, 0.5])
 
 
 @pytest.mark.parametrize("demix", [True, False], ids=["stems", "mixture"])

@@ -34,6 +34,7 @@ def resample(audio: np.ndarray, source: int, target: int) -> np.ndarray:
     if source == target:
         return audio
     import soxr
-    if audio.shape[1] == 1:  # strides of one sample can be any, which it may not take
-        audio = audio.copy()
-    return np.ascontiguousarray(soxr.resample(audio.T, source, target).T, dtype=np.float32)
+    frames = audio.T
+    if len(frames) == 1:  # strides of one sample can be any, which it may not take
+        frames = np.array(frames, order="C")
+    return np.ascontiguousarray(soxr.resample(frames, source, target).T, dtype=np.float32)

@@ -228,6 +228,23 @@ def test_a_wider_bank_begins_as_the_narrower_one(bank):
     assert any(not torch.equal(a, b) for a, b in zip(drawn, wide.parameters()))
 
 
+def test_a_bank_is_trained_from_a_narrower_one(data, bank, tmp_path, capsys):
+    start = f"start={bank / 'bank.safetensors'}"
+    wider = [w + 2 for w in SMALL_BANK["widths"]]
+    assert train("bank", data, tmp_path / "wider", f"model.widths={wider}", start) == 0
+    description = weights.describe(tmp_path / "wider" / "bank.safetensors")
+    assert description["model"] == {"widths": wider} and len(description["history"]) == 2
+    narrow, own = (weights.load_weights(folder / "bank.safetensors")[0]["enter.0.0.weight"]
+                   for folder in (bank, tmp_path / "wider"))
+    filters = narrow.reshape(len(STEMS), -1, *narrow.shape[1:])
+    assert torch.allclose(own.reshape(len(STEMS), -1, *own.shape[1:])[:, :filters.shape[1]],
+                          filters, atol=0.02)  # two steps away
+    assert train("bank", data, tmp_path / "levels", "model.widths=[8,8]", start) == 1
+    assert "are weights of 4 levels" in capsys.readouterr().err
+    assert train("bank", data, tmp_path / "narrow", "model.widths=[1,1,1,1]", start) == 1
+    assert "has shape" in capsys.readouterr().err
+
+
 def test_an_exchange_is_not_widened():
     narrow, wide = (UNetBank([w + more for w in SMALL_BANK["widths"]], exchange=20)
                     for more in (0, 5))

@@ -17,6 +17,7 @@ from ..weights import load_weights, save_weights
 from . import provenance, ranges
 from .dataset import batches, loader, training_maker, validation_clips
 from .loop import fit
+from .widening import widen
 
 
 def mask_loss(logits, batch, settings: dict) -> dict[str, torch.Tensor]:
@@ -105,6 +106,12 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     -------
     Path
         The weights file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot begin with the weights of ``start``, which have more channels, or not as many
+        levels, or are of another network.
     """
     target = pick_device(device)
     torch.manual_seed(config["train"]["seed"])
@@ -114,11 +121,11 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     description = None
     if config["start"]:
         tensors, description = load_weights(config["start"])
-        try:
-            model.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise ConfigError(f"start: {config['start']} are not weights of a bank of this "
-                              "size") from error
+        levels = len(description["model"].get("widths", model.widths))
+        if levels != len(model.widths):
+            raise ConfigError(f"start: {config['start']} are weights of {levels} levels; give "
+                              "model.widths as many")
+        widen(model, tensors, len(STEMS))
     averaged, figures = fit(
         model, lambda m, batch: mask_loss(m(batch["mixture"]), batch, config["loss"]),
         lambda first: loader(maker, config, first), lambda m: validate(m, clips, target),

@@ -174,12 +174,14 @@ def table(result: Mapping) -> str:
         if system == "adt":
             rows.append([title, "leakage", *(tables.decibel(mean[s]["leakage"])
                                              for s in (*STEMS, "mean"))])
-            oracle = result["mean"]["irm"]
-            rows.append([title, "gap to the oracle", *(
-                tables.decibel(None if mean[s]["nsdr"] is None
-                               else oracle[s]["nsdr"] - mean[s]["nsdr"])
-                for s in (*STEMS, "mean"))])
+            rows.append([title, "gap to the oracle", *_gaps(mean, result["mean"]["irm"])])
     return tables.markdown(["system", "dB", *STEMS, "mean"], rows, left=2)
+
+
+def _gaps(own: Mapping, oracle: Mapping) -> list[str]:
+    """nSDR of an oracle over that of the bank, of each stem and of all."""
+    return [tables.decibel(None if own[s]["nsdr"] is None
+                           else oracle[s]["nsdr"] - own[s]["nsdr"]) for s in (*STEMS, "mean")]
 
 
 def kits_table(result: Mapping) -> str:
@@ -196,10 +198,8 @@ def kits_table(result: Mapping) -> str:
     for name, of in groups.items():
         own, oracle = (_mean({clip: systems[system][clip] for clip in of})
                        for system in ("adt", "irm"))
-        rows.append([name, str(len(of)), *(
-            tables.decibel(None if own[s]["nsdr"] is None else oracle[s]["nsdr"] - own[s]["nsdr"])
-            for s in (*STEMS, "mean")), tables.decibel(own["mean"]["nsdr"]),
-            tables.decibel(oracle["mean"]["nsdr"])])
+        rows.append([name, str(len(of)), *_gaps(own, oracle),
+                     *(tables.decibel(mean["mean"]["nsdr"]) for mean in (own, oracle))])
     return tables.markdown(["gap to the oracle, dB", "clips", *STEMS, "mean", "nSDR", "oracle's"],
                            rows)
 

@@ -241,6 +241,9 @@ def test_a_bank_is_trained_from_a_narrower_one(data, bank, tmp_path, capsys):
                           filters, atol=0.02)  # two steps away
     assert train("bank", data, tmp_path / "levels", "model.widths=[8,8]", start) == 1
     assert "are weights of 4 levels" in capsys.readouterr().err
+    assert train("joint", data, tmp_path / "joint", "model.bank.widths=[8,8]",
+                 start.replace("start", "start.bank"), "start.detectors=null") == 1
+    assert "are weights of 4 levels" in capsys.readouterr().err
     assert train("bank", data, tmp_path / "narrow", "model.widths=[1,1,1,1]", start) == 1
     assert "has shape" in capsys.readouterr().err
 

@@ -86,6 +86,34 @@ def validate(model: UNetBank, clips, device) -> dict[str, float]:
     return {"nsdr": sum(means.values()) / max(1, heard), **means}
 
 
+def begin(model: UNetBank, start: str) -> dict:
+    """Give a bank the weights of another with as many channels or fewer.
+
+    Parameters
+    ----------
+    model : UNetBank
+    start : str
+        Name of weights in the package, or a file.
+
+    Returns
+    -------
+    dict
+        What the weights say of themselves.
+
+    Raises
+    ------
+    ConfigError
+        If they have more channels, or not as many levels, or are of another network.
+    """
+    tensors, description = load_weights(start)
+    levels = len(description["model"].get("widths", model.widths))
+    if levels != len(model.widths):
+        raise ConfigError(f"start: {start} are weights of {levels} levels; give "
+                          "model.widths as many")
+    widen(model, tensors, len(STEMS))
+    return description
+
+
 def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
                device: str = "auto") -> Path:
     """Train the bank and write its weights.
@@ -110,8 +138,7 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     Raises
     ------
     ConfigError
-        If it cannot begin with the weights of ``start``, which have more channels, or not as many
-        levels, or are of another network.
+        If it cannot begin with the weights of ``start``, see `begin`.
     """
     target = pick_device(device)
     torch.manual_seed(config["train"]["seed"])
@@ -120,12 +147,7 @@ def train_bank(config: dict, data: Path, out: Path, resume: bool = False,
     model = made(UNetBank, config["model"])
     description = None
     if config["start"]:
-        tensors, description = load_weights(config["start"])
-        levels = len(description["model"].get("widths", model.widths))
-        if levels != len(model.widths):
-            raise ConfigError(f"start: {config['start']} are weights of {levels} levels; give "
-                              "model.widths as many")
-        widen(model, tensors, len(STEMS))
+        description = begin(model, config["start"])
     averaged, figures = fit(
         model, lambda m, batch: mask_loss(m(batch["mixture"]), batch, config["loss"]),
         lambda first: loader(maker, config, first), lambda m: validate(m, clips, target),

@@ -71,10 +71,11 @@ def train_joint(config: dict, data: Path, out: Path, resume: bool = False,
     model = Joint(made(UNetBank, config["model"]["bank"], "model.bank"),
                   made(OnsetDetectors, config["model"]["detectors"], "model.detectors"))
     before = {}
-    for name, network in model.named_children():
-        if config["start"][name]:
-            tensors, before[name] = load_weights(config["start"][name])
-            widen(network, tensors, len(STEMS))
+    if config["start"]["bank"]:
+        before["bank"] = banks.begin(model.bank, config["start"]["bank"])
+    if config["start"]["detectors"]:
+        tensors, before["detectors"] = load_weights(config["start"]["detectors"])
+        widen(model.detectors, tensors, len(STEMS))
     maker = training_maker(config, data)
     clips = validation_clips(config, data, config["data"]["validation_clips"])
     real = real_tracks(config, data)

@@ -36,13 +36,17 @@ from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.network import aligned, in_parallel, load_network, pick_device, workers
 from adt.output import same_file
 from adt.progress import Progress
+from adt.transcription import Hit
 from adt.vocabulary import STEMS
 
 from . import RESIDUAL, WIENER
 from .bank import UNetBank, masks
+from .informed import BANDS_TO_GROUPS, GROUP_OF_BIN, N_GROUPS, Strokes, group_power, inform
 
 _PASS = 1440  #: frames that are separated at once
+_INFORMED_PASS = 2400  #: the same when informed by hits; templates are fitted to so many or half more
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
+_INFORMED_MARGIN = 240  #: the same when informed by hits, more than strokes are known to ring as well
 _BLOCK = 64  #: frames that are transformed back at once
 _HOPS = -(-N_FFT // HOP)  #: hops that a window spans
 _APART = 0.5  #: share of the power that is on one side: channels with little in common have more
@@ -85,13 +89,18 @@ def _widen(shares: np.ndarray, out: np.ndarray) -> np.ndarray:
     return out
 
 
+def _spread(shares: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Every bin gets its group's share."""
+    return np.take(shares, GROUP_OF_BIN, axis=1, out=out, mode="clip")
+
+
 def overlap_add(shares: np.ndarray, spectra: np.ndarray) -> np.ndarray:
     """Masked spectra of channels, transformed back and summed, not yet normalised.
 
     Parameters
     ----------
-    shares : ndarray of float32, shape (frames, N_BANDS)
-        Mask on bands.
+    shares : ndarray of float32, shape (frames, N_BANDS) or (frames, N_GROUPS)
+        Mask on bands, or on groups of bins (`separation.informed`).
     spectra : ndarray of complex64, shape (channels, frames, N_BINS)
 
     Returns
@@ -102,12 +111,13 @@ def overlap_add(shares: np.ndarray, spectra: np.ndarray) -> np.ndarray:
 
     n = len(shares)
     rows = np.zeros((len(spectra), n + _HOPS - 1, HOP), np.float32)
+    widen = _spread if shares.shape[1] == N_GROUPS else _widen
     gains = np.empty((_BLOCK, N_BINS), np.float32)
     masked = np.empty((_BLOCK, N_BINS), np.complex64)
     for start in range(0, n, _BLOCK):  # blocks that stay in the processor's cache
         part = slice(start, min(n, start + _BLOCK))
         size = part.stop - start
-        _widen(shares[part], gains[:size])
+        widen(shares[part], gains[:size])
         for channel, own in zip(spectra, rows):
             np.multiply(channel[part], gains[:size], out=masked[:size])
             pieces = irfft(masked[:size], n=N_FFT, axis=-1)
@@ -161,11 +171,17 @@ class Separator:
     @torch.inference_mode()
     def shares(self, decibel: np.ndarray) -> np.ndarray:
         """Power shares of stems and residual, shape (6, frames, bands)."""
-        shares = masks(torch.from_numpy(self.logits(decibel))[None])[0].numpy()
+        return self._sharpened(self._shares(decibel))
+
+    def _shares(self, decibel: np.ndarray) -> np.ndarray:
+        """Shares as the bank gives them."""
+        return masks(torch.from_numpy(self.logits(decibel))[None])[0].numpy()
+
+    def _sharpened(self, shares: np.ndarray) -> np.ndarray:
         return shares if self.wiener == 2.0 else wiener(shares, self.wiener)
 
-    def stream(self, blocks: Iterable[np.ndarray], level: float,
-               joint: bool = True) -> Iterator[np.ndarray]:
+    def stream(self, blocks: Iterable[np.ndarray], level: float, joint: bool = True,
+               hits: Iterable[Hit] | None = None) -> Iterator[np.ndarray]:
         """Separate audio that arrives in blocks, in constant memory.
 
         Parameters
@@ -177,6 +193,9 @@ class Separator:
         joint : bool
             One mask for all channels; otherwise each gets its own, which takes longer and
             suits channels with little in common.
+        hits : iterable of Hit, optional
+            What is played, of any set of classes: strokes that fall together are told apart by
+            what their pieces sound like elsewhere (`separation.informed`).
 
         Yields
         ------
@@ -191,17 +210,26 @@ class Separator:
                 total += block.shape[1]
                 yield block
 
+        strokes = None if hits is None else Strokes.of(hits)
+
         def work(job):
             channels, keep, first = job
             power = band_power(channels).mean(axis=0)
             begins = first == keep.start  # it is what the signal begins with
-            shares = self.shares(to_decibel(
+            shares = self._shares(to_decibel(
                 np.concatenate([lead_in(power[0]), power]) if begins else power, level))
-            shares = shares[:-1, -len(power):][:, keep]
+            shares = shares[:, -len(power):]
+            if strokes is not None:
+                origin = first - keep.start
+                shares = inform(shares @ BANDS_TO_GROUPS, group_power(channels),
+                                strokes.within(origin, origin + len(power)))
+            shares = self._sharpened(shares[:, keep])[:-1]
             return first, np.array([overlap_add(share, channels[:, keep]) for share in shares])
 
+        sizes = (_PASS, _MARGIN) if strokes is None else (
+            _INFORMED_PASS, _INFORMED_MARGIN, _INFORMED_PASS // 2)
         jobs = ((part, keep, first) for spectra, keep, first
-                in _windows(stream_spectra(counted()))
+                in _windows(stream_spectra(counted()), *sizes)
                 for part in ([spectra] if joint else spectra[:, None]))
         tail, given = None, 0
         with workers(self.device) as pool:
@@ -229,8 +257,8 @@ class Separator:
             yield samples[..., low:high]
 
     def __call__(self, path_or_array: audio_io.AudioLike, sr: int | None = None, *,
-                 residual: bool = False, progress: Progress | None = None
-                 ) -> dict[str, np.ndarray]:
+                 residual: bool = False, hits: Iterable[Hit] | None = None,
+                 progress: Progress | None = None) -> dict[str, np.ndarray]:
         """Separate a file or an array into stems, in memory.
 
         Parameters, result and errors as of `separate`.
@@ -242,7 +270,7 @@ class Separator:
         level, _, offset, joint = _level([inner])
         inner = inner - offset  # which is no drum
         parts, done = [], 0
-        for part in self.stream([inner], level, joint):
+        for part in self.stream([inner], level, joint, hits):
             parts.append(part)
             done += part.shape[-1]
             if progress is not None:
@@ -267,8 +295,18 @@ def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
     return np.maximum(live.astype(np.float32) @ squares.reshape(_HOPS, HOP), 1e-4).reshape(-1)
 
 
-def _windows(spectra: Iterable[np.ndarray]):
+def _windows(spectra: Iterable[np.ndarray], size: int = _PASS, margin: int = _MARGIN,
+             least: int = 0):
     """Regroup streamed frames into passes with margins.
+
+    Parameters
+    ----------
+    spectra : iterable of ndarray, shape (channels, frames, N_BINS)
+    size, margin : int
+        Frames.
+    least : int
+        Fewest frames of the last pass, where there is another before it: it has `size` and so
+        many at most.
 
     Yields (spectra with margins, frames to keep, number of the first kept frame).
     """
@@ -276,20 +314,20 @@ def _windows(spectra: Iterable[np.ndarray]):
 
     def emit(stop):
         nonlocal held, origin, kept
-        low = max(0, kept - _MARGIN)
-        part = held[:, low - origin: min(held.shape[1], stop + _MARGIN - origin)]
+        low = max(0, kept - margin)
+        part = held[:, low - origin: min(held.shape[1], stop + margin - origin)]
         result = part, slice(kept - low, stop - low), kept
         kept = stop
-        drop = max(0, kept - _MARGIN) - origin
+        drop = max(0, kept - margin) - origin
         held, origin = held[:, drop:], origin + drop
         return result
 
     for block in spectra:
         held = block if held is None else np.concatenate([held, block], axis=1)
-        while origin + held.shape[1] >= kept + _PASS + _MARGIN:
-            yield emit(kept + _PASS)
+        while origin + held.shape[1] >= kept + size + max(margin, least):
+            yield emit(kept + size)
     while held is not None and kept < origin + held.shape[1]:
-        yield emit(min(kept + _PASS, origin + held.shape[1]))
+        yield emit(min(kept + size + least, origin + held.shape[1]))
 
 
 def _fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
@@ -299,7 +337,7 @@ def _fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
 
 
 def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residual: bool = False,
-             wiener: float = WIENER, device: str = "cpu",
+             wiener: float = WIENER, hits: Iterable[Hit] | None = None, device: str = "cpu",
              progress: Progress | None = None) -> dict[str, np.ndarray]:
     """Separate a file or an array into stems, in memory.
 
@@ -312,6 +350,9 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
         Add ``residual``: what is not drums.
     wiener : float
         Exponent of the α-Wiener step; 2 leaves the masks as they are.
+    hits : Transcription or iterable of Hit, optional
+        What is played, heard or corrected: strokes that fall together are told apart by what
+        their pieces sound like elsewhere (`separation.informed`).
     device : str
     progress : callable, optional
         Gets the share done, 0..1.
@@ -329,12 +370,12 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
         If `wiener` or `device` cannot be.
     """
     separator = Separator(device=device, wiener=wiener)
-    return separator(path_or_array, sr, residual=residual, progress=progress)
+    return separator(path_or_array, sr, residual=residual, hits=hits, progress=progress)
 
 
 def separate_file(path: Path | str, folder: Path | str, *, residual: bool = False,
-                  wiener: float = WIENER, device: str = "cpu", suffix: str = ".wav",
-                  progress: Progress | None = None,
+                  wiener: float = WIENER, hits: Iterable[Hit] | None = None,
+                  device: str = "cpu", suffix: str = ".wav", progress: Progress | None = None,
                   separator: Separator | None = None,
                   only: Collection[str] | None = None) -> dict[str, Path]:
     """Separate a file into files of the same rate, length and channels, in constant memory.
@@ -345,6 +386,8 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     folder : path
         Gets ``kick``, ``snare``, ``toms``, ``hihat``, ``cymbals`` and, if wanted,
         ``residual``, with `suffix`.
+    hits : Transcription or iterable of Hit, optional
+        See `separate`.
     suffix : {'.wav', '.flac'}
     separator : Separator, optional
         A loaded one, for many files; `wiener` and `device` are then its own.
@@ -400,7 +443,8 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
                     parts = [np.clip(part, -1.0, 1.0) for part in parts]
                 writers[RESIDUAL].write(mixture - sum(part[:, :n] for part in parts))
 
-        for stems in separator.stream((b - offset for b in audio_io.stream(path)), level, joint):
+        for stems in separator.stream((b - offset for b in audio_io.stream(path)), level, joint,
+                                      hits):
             done += stems.shape[-1]
             write([out(stem) for out, stem in zip(outwards, stems)])
             if progress is not None:

@@ -1,0 +1,267 @@
+"""Masks informed by the hits of the song itself.
+
+The bank hears about a second either side and never learns that a song's kick sounds the same
+all the time. Where strokes fall together, what each piece sounds like elsewhere in the song tells
+them apart: every piece gets two templates of how its strokes begin and ring, which are fitted,
+with a gain for each stroke, first to the stem that the bank gives it, then all together to the
+mixture. The residual is the bank's throughout, so that the sum of the stems does not change.
+
+Non-negative matrix factor deconvolution (Smaragdis, "Non-negative matrix factor
+deconvolution", 2004) with known onsets, as in Dittmar & Müller, "Reverse engineering the Amen
+break – score-informed separation and restoration applied to drum recordings", 2016; here with
+the bank's masks, which it starts from and is joined with, and with strokes that the bank hears
+and the hits lack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable
+
+import numpy as np
+import torch
+from scipy.signal import find_peaks
+
+from adt.features import N_BINS, band_filters
+from adt.frames import time_to_frames
+from adt.transcription import Hit
+from adt.vocabulary import CLASS_TO_PIECE, PIECE_TO_STEM, STEMS
+
+_SINGLE = 32  #: bins that are groups of their own; above, groups widen with every octave
+_BEFORE = 2  #: frames by which a template begins before the onset: half a window
+#: Frames that templates last: what rings on is the bank's to tell.
+_LENGTHS = {"kick": 60, "snare": 60, "toms": 150, "hihat": 60, "cymbals": 150}
+_EACH, _ALL = 3, 6  #: iterations on the bank's stems, and on the mixture
+_SHARE = 0.4  #: of the templates in the geometric mean with the bank's masks
+_FLOOR = 1e-3  #: least share of power by the templates
+_TINY = 1e-7
+# Strokes that the hits lack: rises of a stem's level, as parts of those at its hits.
+_HEARD = 0.2  #: where no stroke of another stem is
+_BESIDE = 0.4  #: beside one
+_LOUD = 0.6  #: level in that of all drums, beside one
+_NEAR = 4  #: frames within which two strokes are one
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """What is known of the strokes in a stretch of audio, in order of time.
+
+    Attributes
+    ----------
+    frames : ndarray of int, shape (n,)
+    pieces : ndarray of str, shape (n,)
+        Names of pieces, or of classes of a reduced set.
+    velocities : ndarray of float32, shape (n,)
+        0 to 1.
+    """
+
+    frames: np.ndarray
+    pieces: np.ndarray
+    velocities: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @classmethod
+    def of(cls, hits: Iterable[Hit]) -> Strokes:
+        """Those of a transcription, or of hits of any order."""
+        hits = sorted(hits, key=lambda hit: hit.time)
+        return cls(np.rint(time_to_frames([hit.time for hit in hits])).astype(np.int64),
+                   np.array([hit.piece for hit in hits], dtype=object),
+                   np.array([hit.velocity for hit in hits], np.float32) / 127)
+
+    def within(self, first: int, stop: int) -> Strokes:
+        """Those from frame `first` on and before `stop`, counted from `first`."""
+        part = slice(*np.searchsorted(self.frames, [first, stop]))
+        return Strokes(self.frames[part] - first, self.pieces[part], self.velocities[part])
+
+
+def stem_of(piece: str) -> str:
+    """Stem of a piece, or of a class of a reduced set."""
+    return PIECE_TO_STEM[CLASS_TO_PIECE.get(piece, piece)]
+
+
+def _first_bins() -> np.ndarray:
+    """Lowest bin of each group."""
+    first, width = list(range(_SINGLE)), 2
+    while first[-1] + width < N_BINS:
+        start = first[-1] + width // 2
+        first += range(start, min(2 * start, N_BINS), width)
+        width *= 2
+    return np.array(first)
+
+
+_FIRST = _first_bins()
+_COUNTS = np.diff(np.append(_FIRST, N_BINS))
+N_GROUPS = len(_FIRST)  #: groups of bins that masks are informed on
+GROUP_OF_BIN = np.repeat(np.arange(N_GROUPS), _COUNTS)
+#: From masks on bands to masks on groups, shape (N_BANDS, N_GROUPS).
+BANDS_TO_GROUPS = (np.add.reduceat(band_filters().T, _FIRST, axis=1) / _COUNTS).astype(np.float32)
+
+
+def group_power(spectra: np.ndarray) -> np.ndarray:
+    """Powers of groups of bins, mean over channels.
+
+    Parameters
+    ----------
+    spectra : ndarray of complex64, shape (channels, frames, N_BINS)
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, N_GROUPS)
+    """
+    power = np.zeros(spectra.shape[1:], np.float32)
+    for channel in spectra:
+        power += channel.real ** 2
+        power += channel.imag ** 2
+    return np.add.reduceat(power, _FIRST, axis=1) / len(spectra)
+
+
+class _Piece:
+    """The strokes of a piece: two templates, and what each stroke has of both."""
+
+    def __init__(self, stem: str, frames: np.ndarray, velocities: np.ndarray, level: float):
+        self.stem, self.length = STEMS.index(stem), _LENGTHS[stem]
+        starts = torch.from_numpy(frames)
+        self.rows = (starts[:, None] + torch.arange(self.length)).flatten()
+        soft = torch.from_numpy(velocities)
+        self.gains = torch.stack([soft, 1.05 - soft], dim=1)
+        self.templates = torch.full((2, self.length * N_GROUPS), level)
+
+    def add(self, model: torch.Tensor) -> None:
+        """Add the strokes to a model, shape (frames, N_GROUPS)."""
+        model.index_add_(0, self.rows, (self.gains @ self.templates).view(-1, N_GROUPS))
+
+    def _around(self, ratio: torch.Tensor) -> torch.Tensor:
+        return ratio[self.rows].view(len(self.gains), -1)
+
+    def fit_templates(self, ratio: torch.Tensor) -> None:
+        """Multiplicative update by what there is over what the model has."""
+        self.templates *= (self.gains.T @ self._around(ratio)) / (
+            self.gains.sum(dim=0)[:, None] + _TINY)
+
+    def fit_gains(self, ratio: torch.Tensor) -> None:
+        """See `fit_templates`."""
+        self.gains *= (self._around(ratio) @ self.templates.T) / (
+            self.templates.sum(dim=1) + _TINY)
+
+
+def _fit(pieces: list[_Piece], magnitude: torch.Tensor, rest: torch.Tensor | float,
+         iterations: int) -> None:
+    """Fit templates and gains to a magnitude, by Kullback–Leibler divergence."""
+    for _ in range(iterations):
+        for update in (_Piece.fit_templates, _Piece.fit_gains):
+            ratio = magnitude / (_model(pieces, magnitude.shape) + rest + _TINY)
+            for piece in pieces:
+                update(piece, ratio)
+
+
+def _model(pieces: Iterable[_Piece], shape) -> torch.Tensor:
+    model = torch.zeros(shape)
+    for piece in pieces:
+        piece.add(model)
+    return model
+
+
+def _rises(level: np.ndarray) -> np.ndarray:
+    """By how much a level is above that of two to four frames before."""
+    before = np.pad(level, (4, 0), mode="edge")
+    least = np.minimum(np.minimum(before[:-4], before[1:-3]), before[2:-2])
+    return np.maximum(level - least, 0.0)
+
+
+def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Strokes:
+    """Strokes that the bank's stems have and `strokes` lack.
+
+    Parameters
+    ----------
+    levels : ndarray, shape (5, frames)
+        Magnitudes of the stems.
+    strokes : Strokes
+    stems : ndarray of str, shape (n,)
+        Their stems.
+    """
+    every = np.sqrt((levels ** 2).sum(axis=0))
+    frames: list[int] = []
+    pieces: list[str] = []
+    for stem, level in zip(STEMS, levels):
+        own = stems == stem
+        at = strokes.frames[own]
+        at = at[at < level.size - 4]
+        rises = _rises(level)
+        usual = np.median([rises[max(0, frame - 2): frame + 4].max() for frame in at]) \
+            if at.size else 1.5 * rises.max()
+        names, counts = np.unique(strokes.pieces[own].astype(str), return_counts=True)
+        piece = str(names[counts.argmax()]) if names.size else STEM_TO_PIECE[stem]
+        for peak in find_peaks(rises, height=max(_HEARD * usual, _TINY), distance=5)[0]:
+            frame = peak - 1
+            if at.size and np.abs(at - frame).min() <= _NEAR:
+                continue
+            alone = np.abs(strokes.frames - frame).min() > _NEAR
+            if alone or (rises[peak] > _BESIDE * usual and level[peak] > _LOUD * every[peak]):
+                frames.append(max(frame, 0))
+                pieces.append(piece)
+    return Strokes(np.array(frames, np.int64), np.array(pieces, dtype=object),
+                   np.full(len(frames), 0.5, np.float32))
+
+
+#: Piece that strokes are of whose stem has no hits.
+STEM_TO_PIECE = {stem: piece for piece, stem in reversed(PIECE_TO_STEM.items())}
+
+
+@torch.inference_mode()
+def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarray:
+    """Share the drums out anew among the stems, by what each piece sounds like elsewhere.
+
+    Parameters
+    ----------
+    shares : ndarray of float32, shape (6, frames, N_GROUPS)
+        Power shares of stems and residual, from the bank.
+    power : ndarray of float32, shape (frames, N_GROUPS)
+        Of the mixture, see `group_power`.
+    strokes : Strokes
+
+    Returns
+    -------
+    ndarray of float32, shape (6, frames, N_GROUPS)
+        The residual's as it was; `shares` itself where there are no strokes.
+    """
+    n_frames = len(power)
+    if not len(strokes) or not power.any():
+        return shares
+    stems = np.array([stem_of(piece) for piece in strokes.pieces])
+    by_stem = power * shares[:-1]
+    extra = _overlooked(np.sqrt(by_stem.sum(axis=2)), strokes, stems)
+    frames = np.concatenate([strokes.frames, extra.frames]) - _BEFORE
+    names = np.concatenate([strokes.pieces, extra.pieces]).astype(str)
+    velocities = np.concatenate([strokes.velocities, extra.velocities])
+    magnitude = np.sqrt(power)
+    level = float(magnitude.mean())
+    pieces = []
+    for name in np.unique(names):
+        at, first = np.unique(np.clip(frames[names == name], 0, n_frames - 1), return_index=True)
+        pieces.append(_Piece(stem_of(name), at, velocities[names == name][first], level))
+
+    def padded(x):
+        return torch.from_numpy(np.pad(x, ((0, max(_LENGTHS.values())), (0, 0))))
+
+    for stem, part in enumerate(by_stem):
+        own = [piece for piece in pieces if piece.stem == stem]
+        if own:
+            _fit(own, padded(np.sqrt(part)), 0.0, _EACH)
+    mixture = padded(magnitude)
+    _fit(pieces, mixture, padded(magnitude * np.sqrt(shares[-1])), _ALL)
+    heard = np.stack([
+        _model([piece for piece in pieces if piece.stem == stem], mixture.shape)[:n_frames].numpy()
+        for stem in range(len(STEMS))]) ** 2
+    return _joined(shares, heard)
+
+
+def _joined(shares: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Geometric mean of the bank's shares of the drums and the templates'."""
+    drums = shares[:-1].sum(axis=0)
+    bank = np.maximum(shares[:-1] / np.maximum(drums, 1e-9), 1e-6)
+    heard = np.maximum(heard / (heard.sum(axis=0) + 1e-12), _FLOOR)
+    joined = np.exp((1 - _SHARE) * np.log(bank) + _SHARE * np.log(heard))
+    joined *= drums / joined.sum(axis=0)
+    return np.concatenate([joined, shares[-1:]])

@@ -8,7 +8,9 @@ Beside the bank stand the mixture itself and what `benchmarks.baselines` has: th
 of harmonic–percussive separation, non-negative matrix factorisation with trained templates and,
 with accompaniment, free components for the rest, and two oracles. The gap is the nSDR of the
 oracle on bins minus the bank's; it is told by kit as well, for stems of drum machines, which
-repeat to the sample, have an oracle of another height.
+repeat to the sample, have an oracle of another height. The bank stands there three times: by
+itself, informed by the hits that `adt.Transcriber` hears in the mixture, and by the true ones
+(`separation.informed`).
 
 SDR says little about strokes, so two more measures stand in a table of their own:
 
@@ -32,6 +34,7 @@ import numpy as np
 
 from adt.errors import AudioError, ConfigError
 from adt.frames import SAMPLE_RATE
+from adt.transcription import Hit, Transcription
 from adt.vocabulary import PIECE_TO_STEM, PIECES, STEMS
 from separation import WIENER
 
@@ -42,15 +45,21 @@ from .fidelity import Estimates, attacks, energy, image_error, score_band, score
 METRICS = ("sdr", "si_sdr", "nsdr")
 TITLES = OrderedDict(mixture="mixture", hpss="HPSS, percussive part",
                      nmf="NMF, trained templates", adt="adt",
+                     adt_informed="adt, informed by the hits it hears",
+                     adt_true_hits="adt, informed by the true hits",
                      irm_bands="oracle: ideal ratio mask, bands",
                      irm="oracle: ideal ratio mask, bins")
+
+#: Of `TITLES`, what the package separates with.
+OWN = ("adt", "adt_informed", "adt_true_hits")
 
 FREE = 16  #: components of NMF for accompaniment
 
 
 def score(chosen: Sequence[clips.Clip], separate: Callable[..., Estimates], *,
           seconds: float | None = None, accompaniment: Sequence[Path] = (),
-          with_hpss: bool = True, nmf: Callable[..., Estimates] | None = None) -> dict:
+          with_hpss: bool = True, nmf: Callable[..., Estimates] | None = None,
+          transcribe: Callable[..., Transcription] | None = None) -> dict:
     """Render, separate and score clips.
 
     Parameters
@@ -65,6 +74,9 @@ def score(chosen: Sequence[clips.Clip], separate: Callable[..., Estimates], *,
     with_hpss : bool
     nmf : callable, optional
         Called as `separate` is; see `Templates`.
+    transcribe : callable, optional
+        Called as `separate` is; with it, `separate` is called with ``hits`` as well, those that
+        come of it and the true ones.
 
     Returns
     -------
@@ -103,6 +115,12 @@ def score(chosen: Sequence[clips.Clip], separate: Callable[..., Estimates], *,
             estimates["hpss"] = hpss(mixture)
         if nmf is not None:
             estimates["nmf"] = nmf(mixture, SAMPLE_RATE)
+        if transcribe is not None:
+            estimates["adt_informed"] = separate(mixture, SAMPLE_RATE,
+                                                 hits=transcribe(mixture, SAMPLE_RATE))
+            estimates["adt_true_hits"] = separate(mixture, SAMPLE_RATE, hits=[
+                Hit(float(time), PIECES[piece], int(velocity)) for time, piece, velocity
+                in zip(played.times, played.pieces, played.velocities, strict=True)])
         strokes = np.array([PIECE_TO_STEM[PIECES[p]] for p in played.pieces])
         kits[clip.name] = {"name": clip.kit.name, "kind": clip.kit.kind}
         for system, estimate in estimates.items():
@@ -160,7 +178,7 @@ def _accompaniment(path: Path, mixture: np.ndarray) -> np.ndarray:
 
 
 def table(result: Mapping) -> str:
-    """Mean scores, three rows for each system and one of leakage."""
+    """Mean scores, three rows for each system; leakage and the gap of ours."""
     labels = {"sdr": "SDR", "si_sdr": "SI-SDR", "nsdr": "nSDR"}
     rows = []
     for system, title in TITLES.items():
@@ -171,7 +189,7 @@ def table(result: Mapping) -> str:
             if system != "mixture" or metric != "nsdr":  # which is zero
                 rows.append([title, labels[metric],
                              *(tables.decibel(mean[s][metric]) for s in (*STEMS, "mean"))])
-        if system == "adt":
+        if system in OWN:
             rows.append([title, "leakage", *(tables.decibel(mean[s]["leakage"])
                                              for s in (*STEMS, "mean"))])
             rows.append([title, "gap to the oracle", *_gaps(mean, result["mean"]["irm"])])
@@ -185,7 +203,7 @@ def _gaps(own: Mapping, oracle: Mapping) -> list[str]:
 
 
 def kits_table(result: Mapping) -> str:
-    """nSDR of the bank and its gap to the oracle by stem, for each kit and kind of kit."""
+    """nSDR of ours and its gap to the oracle by stem, for each kit and kind of kit."""
     kits, systems = result["kits"], result["clips"]
     groups: dict[str, list[str]] = {}
     for clip in sorted(kits, key=lambda c: (kits[c]["kind"], kits[c]["name"])):
@@ -196,12 +214,14 @@ def kits_table(result: Mapping) -> str:
             groups[f"all {kind} kits"] = of
     rows = []
     for name, of in groups.items():
-        own, oracle = (_mean({clip: systems[system][clip] for clip in of})
-                       for system in ("adt", "irm"))
-        rows.append([name, str(len(of)), *_gaps(own, oracle),
-                     *(tables.decibel(mean["mean"]["nsdr"]) for mean in (own, oracle))])
-    return tables.markdown(["gap to the oracle, dB", "clips", *STEMS, "mean", "nSDR", "oracle's"],
-                           rows)
+        means = {system: _mean({clip: systems[system][clip] for clip in of})
+                 for system in (*OWN, "irm") if system in systems}
+        oracle = means.pop("irm")
+        for system, own in means.items():
+            rows.append([name, TITLES[system], str(len(of)), *_gaps(own, oracle),
+                         *(tables.decibel(mean["mean"]["nsdr"]) for mean in (own, oracle))])
+    return tables.markdown(["gap to the oracle, dB", "system", "clips", *STEMS, "mean", "nSDR",
+                            "oracle's"], rows, left=2)
 
 
 def details(result: Mapping) -> str:
@@ -214,7 +234,7 @@ def details(result: Mapping) -> str:
         whole = {m: sum(c[m] for c in counts.values()) for m in ("hits", "level", "time", "both")}
         for name, label in (("both", "attacks kept"), ("level", "their level"),
                             ("time", "their time")):
-            if name == "both" or system == "adt":
+            if name == "both" or system in OWN:
                 shares = [100 * c[name] / c["hits"] if c and c["hits"] else None
                           for c in (*(counts.get(s) for s in STEMS), whole)]
                 rows.append([title, f"{label}, %", *(tables.decibel(s) for s in shares)])
@@ -249,6 +269,8 @@ def arguments() -> argparse.ArgumentParser:
                         help="include the harmonic-percussive baseline (librosa)")
     parser.add_argument("--nmf", action=argparse.BooleanOptionalAction, default=True,
                         help="include NMF with templates of the training kits (scikit-learn)")
+    parser.add_argument("--informed", action=argparse.BooleanOptionalAction, default=True,
+                        help="include the bank informed by hits, its own and the true ones")
     return parser
 
 
@@ -264,14 +286,17 @@ def main(argv: list[str] | None = None) -> None:
         songs = find_audio([args.accompaniment])
     from separation import Separator
     bank = Separator(device=args.device, wiener=args.wiener)
-    nmf = None
+    transcribe = nmf = None
+    if args.informed:
+        from adt import Transcriber
+        transcribe = Transcriber(device=args.device)
     if args.nmf:
         from adt.data.kits import read_kits
         nmf = Templates(read_kits(args.kits, "train"), free=FREE if songs else 0)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="librosa")
         scores = score(chosen, bank, seconds=args.seconds, accompaniment=songs,
-                       with_hpss=args.hpss, nmf=nmf)
+                       with_hpss=args.hpss, nmf=nmf, transcribe=transcribe)
     result = {"benchmark": "separation", "environment": report.environment(args.device),
               "options": {"clips": args.clips, "seconds": args.seconds, "seed": args.seed,
                           "wiener": args.wiener, "accompaniment": bool(songs)}, **scores}

@@ -171,9 +171,28 @@ class Separator:
     @torch.inference_mode()
     def shares(self, decibel: np.ndarray) -> np.ndarray:
         """Power shares of stems and residual, shape (6, frames, bands)."""
-        return self._sharpened(self._shares(decibel))
+        return self._sharpened(self._masks(decibel))
 
-    def _shares(self, decibel: np.ndarray) -> np.ndarray:
+    def informed_shares(self, decibel: np.ndarray, power: np.ndarray,
+                        strokes: Strokes) -> np.ndarray:
+        """The same told by strokes (`separation.informed.inform`).
+
+        Parameters
+        ----------
+        decibel : ndarray, shape (lead + frames, bands)
+            Of the same frames as `power`, and any number before them.
+        power : ndarray, shape (frames, N_GROUPS)
+            From `separation.informed.group_power`.
+        strokes : Strokes
+
+        Returns
+        -------
+        ndarray of float32, shape (6, frames, N_GROUPS)
+        """
+        shares = self._masks(decibel)[:, -len(power):] @ BANDS_TO_GROUPS
+        return self._sharpened(inform(shares, power, strokes))
+
+    def _masks(self, decibel: np.ndarray) -> np.ndarray:
         """Shares as the bank gives them."""
         return masks(torch.from_numpy(self.logits(decibel))[None])[0].numpy()
 
@@ -216,14 +235,15 @@ class Separator:
             channels, keep, first = job
             power = band_power(channels).mean(axis=0)
             begins = first == keep.start  # it is what the signal begins with
-            shares = self._shares(to_decibel(
-                np.concatenate([lead_in(power[0]), power]) if begins else power, level))
-            shares = shares[:, -len(power):]
-            if strokes is not None:
+            decibel = to_decibel(
+                np.concatenate([lead_in(power[0]), power]) if begins else power, level)
+            if strokes is None:
+                shares = self.shares(decibel)[:, -len(power):]
+            else:
                 origin = first - keep.start
-                shares = inform(shares @ BANDS_TO_GROUPS, group_power(channels),
-                                strokes.within(origin, origin + len(power)))
-            shares = self._sharpened(shares[:, keep])[:-1]
+                shares = self.informed_shares(decibel, group_power(channels), strokes.within(
+                    origin, origin + len(power)))
+            shares = shares[:-1, keep]
             return first, np.array([overlap_add(share, channels[:, keep]) for share in shares])
 
         sizes = (_PASS, _MARGIN) if strokes is None else (
@@ -310,24 +330,27 @@ def _windows(spectra: Iterable[np.ndarray], size: int = _PASS, margin: int = _MA
 
     Yields (spectra with margins, frames to keep, number of the first kept frame).
     """
-    held, origin, kept = None, 0, 0  # held[:, 0] is frame `origin`
+    held: list[np.ndarray] = []
+    origin, there, kept = 0, 0, 0  # frames that are held: from `origin` to before `there`
 
     def emit(stop):
         nonlocal held, origin, kept
+        every = np.concatenate(held, axis=1)
         low = max(0, kept - margin)
-        part = held[:, low - origin: min(held.shape[1], stop + margin - origin)]
+        part = every[:, low - origin: min(there, stop + margin) - origin]
         result = part, slice(kept - low, stop - low), kept
         kept = stop
         drop = max(0, kept - margin) - origin
-        held, origin = held[:, drop:], origin + drop
+        held, origin = [every[:, drop:]], origin + drop
         return result
 
     for block in spectra:
-        held = block if held is None else np.concatenate([held, block], axis=1)
-        while origin + held.shape[1] >= kept + size + max(margin, least):
+        held.append(block)
+        there += block.shape[1]
+        while there >= kept + size + max(margin, least):
             yield emit(kept + size)
-    while held is not None and kept < origin + held.shape[1]:
-        yield emit(min(kept + size + least, origin + held.shape[1]))
+    while kept < there:
+        yield emit(min(kept + size + least, there))
 
 
 def _fit(audio: np.ndarray, n_samples: int) -> np.ndarray:

@@ -455,7 +455,7 @@ def test_separation_command(untrained, material, capsys):
     assert result["options"] == {"clips": 1, "seconds": 1.0, "seed": 0,
                                  "wiener": separation.WIENER, "accompaniment": True}
     assert set(result["mean"]) == set(result["band"]) == set(separation.TITLES)
-    assert [list(c) for c in result["clips"].values()] == 6 * [["one@synth-1"]]
+    assert [list(c) for c in result["clips"].values()] == 8 * [["one@synth-1"]]
     assert result["band"]["nmf"]["residual"] > 5  # it has a place for the band
     text = readme.read_text(encoding="utf-8")
     assert text.count("\n| NMF, trained templates |") == 3 + 2 + 1
@@ -476,12 +476,16 @@ def test_separation_by_kit():
             "c": {"name": "ash", "kind": "acoustic"}, "d": {"name": "8", "kind": "electronic"}}
     assert separation.kits_table(
         {"kits": kits, "clips": {"adt": own, "irm": oracle}}) == """\
-| gap to the oracle, dB | clips | kick | snare | toms | hihat | cymbals | mean | nSDR | oracle's |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
-| ash | 1 | – | 3.0 | – | – | – | 3.0 | 15.0 | 18.0 |
-| oak | 2 | 3.0 | 6.0 | – | – | – | 4.5 | 15.5 | 20.0 |
-| 8 | 1 | – | – | – | 28.0 | – | 28.0 | 12.0 | 40.0 |
-| all acoustic kits | 3 | 3.0 | 4.5 | – | – | – | 3.8 | 16.8 | 20.5 |"""
+| gap to the oracle, dB | system | clips | kick | snare | toms | hihat | cymbals | mean | nSDR | \
+oracle's |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| ash | adt | 1 | – | 3.0 | – | – | – | 3.0 | 15.0 | 18.0 |
+| oak | adt | 2 | 3.0 | 6.0 | – | – | – | 4.5 | 15.5 | 20.0 |
+| 8 | adt | 1 | – | – | – | 28.0 | – | 28.0 | 12.0 | 40.0 |
+| all acoustic kits | adt | 3 | 3.0 | 4.5 | – | – | – | 3.8 | 16.8 | 20.5 |"""
+    informed = separation.kits_table({"kits": kits, "clips": {
+        "adt": own, "adt_informed": oracle, "irm": oracle}}).splitlines()
+    assert informed[5].startswith("| oak | adt, informed by the hits it hears | 2 | 0.0 | 0.0 |")
 
 
 def made_up_separation():

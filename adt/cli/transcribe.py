@@ -21,7 +21,8 @@ from .batch import Batch, Job, folded
                    "  [default: the current folder]")
 @options.demix
 @click.option("--stems", metavar="DIR", type=options.Path(),
-              help="Also write the drum stems, to DIR/NAME/{kick,snare,...}.wav.")
+              help="Also write the drum stems, informed by the hits (see adt separate), to"
+                   " DIR/NAME/{kick,snare,...}.wav.")
 @options.classes(9, "Size of the drum vocabulary: 3 KD SD HH; 5 with TT CY; 7 with the toms as"
                     " one; 9 all pieces.")
 @click.option("--format", type=click.Choice(outputs.FORMATS), default=None,
@@ -124,7 +125,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             folder = plan.stem_folder(job)
             try:
                 separate_file(job.source, folder, separator=separator, only=stems_todo,
-                              progress=share(progress, 0.4, 1.0))
+                              hits=heard, progress=share(progress, 0.4, 1.0))
             except BaseException:
                 outputs.remove_empty(folder, there)
                 raise

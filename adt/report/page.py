@@ -239,7 +239,8 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
     transcription : adt.Transcription, optional
         One made (or corrected) before; by default the recording is transcribed.
     stems : bool
-        Embed drum stems. They are left out of pages on songs too long for them.
+        Embed drum stems, informed by the hits. They are left out of pages on songs too long for
+        them.
     sound, notation, max_size
         As in `render_report`.
     title : str
@@ -279,6 +280,7 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
             from ..inference import Transcriber
             transcriber = Transcriber(demix, device)
         transcription = transcriber(path_or_array, sr, progress=share(progress, 0.0, 0.25))
+    heard = transcription
     if classes < transcription.classes:
         transcription = transcription.reduce(classes)
     separated, notes = None, []
@@ -288,7 +290,7 @@ def write_report(path_or_array, out: Path | str, sr: int | None = None, demix: b
         if separator is None:
             from separation import Separator
             separator = Separator(device=device)
-        separated = separator(mono, sr, progress=share(progress, 0.25, 0.7))
+        separated = separator(mono, sr, hits=heard, progress=share(progress, 0.25, 0.7))
     text = render_report(transcription, mono, sr, separated, title=title, sound=sound,
                          notation=notation, max_size=max_size, notes=notes,
                          progress=share(progress, 0.7, 1.0))

@@ -1,0 +1,214 @@
+"""Masks informed by hits: the factorisation on patterns with known parts, and what calls it."""
+
+import numpy as np
+import pytest
+
+from adt.frames import SAMPLE_RATE
+from adt.transcription import Hit, Transcription
+from adt.vocabulary import STEMS
+from separation import Separator, informed, separate, separate_file, separator
+from separation.informed import N_GROUPS, Strokes, inform
+
+FRAMES = 900
+SNARE = np.array([20, 120, 220, 320, 420, 520, 620, 720])
+HIHAT = np.array([70, 120, 170, 270, 320, 370, 470, 520, 570, 670, 720, 770])  # 4 with a snare
+HITS = [*(Hit(f / 100, "snare", 100) for f in SNARE),
+        *(Hit(f / 100, "hihat_closed", 80) for f in HIHAT)]
+
+
+@pytest.fixture(scope="module")
+def small(small_bank):
+    return Separator(small_bank)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    """Powers of two stems whose sounds overlap, shape (5, frames, groups), and the mixture's."""
+    rng = np.random.default_rng(0)
+    stems = np.zeros((len(STEMS), FRAMES, N_GROUPS), np.float32)
+    for stem, at, decay in (("snare", SNARE, 12.0), ("hihat", HIHAT, 5.0)):
+        sound = rng.exponential(size=(60, N_GROUPS)) * np.exp(-np.arange(60) / decay)[:, None]
+        for frame in at:
+            stems[STEMS.index(stem), frame - 2: frame + 58] += sound * rng.uniform(0.5, 1.5)
+    return stems, stems.sum(axis=0) + 1e-6
+
+
+@pytest.fixture(scope="module")
+def blurred(truth):
+    """What a bank might say: right, but for a third that goes to the other stem."""
+    stems, power = truth
+    shares = 0.98 * stems / power
+    pair = [STEMS.index("snare"), STEMS.index("hihat")]
+    shares[pair] = 0.67 * shares[pair] + 0.33 * shares[pair[::-1]]
+    return np.concatenate([shares, 1 - shares.sum(axis=0, keepdims=True)]).astype(np.float32)
+
+
+def error(shares, truth, frames=slice(None)):
+    stems, power = truth
+    return float(np.abs(shares[:-1] * power - stems)[:, frames].sum())
+
+
+def test_strokes_that_fall_together_are_told_apart(truth, blurred):
+    found = inform(blurred, truth[1], Strokes.of(HITS))
+    together = np.concatenate([np.arange(f - 2, f + 20) for f in set(SNARE) & set(HIHAT)])
+    assert error(found, truth, together) < 0.6 * error(blurred, truth, together)
+    assert error(found, truth) < 0.6 * error(blurred, truth)
+
+
+def test_shares_sum_to_one_and_the_residual_stays(truth, blurred):
+    found = inform(blurred, truth[1], Strokes.of(HITS))
+    assert found.dtype == np.float32 and found.shape == blurred.shape
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(found[-1], blurred[-1])
+
+
+def test_the_order_of_hits_and_names_of_classes_do_not_matter(truth, blurred):
+    found = inform(blurred, truth[1], Strokes.of(HITS))
+    named = {"snare": "SD", "hihat_closed": "HH"}
+    classes = [Hit(h.time, named[h.piece], h.velocity) for h in HITS[::-1]]
+    np.testing.assert_allclose(inform(blurred, truth[1], Strokes.of(classes)), found, atol=1e-4)
+
+
+def test_a_missed_stroke_is_not_given_away(truth, blurred):
+    for missed in (120, 420):  # with a hat, and alone
+        hits = [h for h in HITS if h.piece != "snare" or round(100 * h.time) != missed]
+        found = inform(blurred, truth[1], Strokes.of(hits))
+        around = np.arange(missed - 2, missed + 20)
+        assert error(found, truth, around) < 1.05 * error(blurred, truth, around)
+
+
+def test_a_stroke_that_was_not_played_takes_nothing(truth, blurred):
+    found = inform(blurred, truth[1], Strokes.of([*HITS, Hit(8.2, "snare", 100)]))
+    assert error(found, truth) < 0.6 * error(blurred, truth)
+
+
+def test_nothing_known_changes_nothing(truth, blurred):
+    assert inform(blurred, truth[1], Strokes.of([])) is blurred
+    assert inform(blurred, 0 * truth[1], Strokes.of(HITS)) is blurred
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 70])
+def test_few_frames(truth, blurred, n):
+    found = inform(blurred[:, :n], truth[1][:n], Strokes.of([Hit(0.0, "kick"), Hit(n, "crash")]))
+    assert found.shape == (6, n, N_GROUPS) and np.isfinite(found).all()
+
+
+def test_strokes_of_a_stretch():
+    strokes = Strokes.of([Hit(0.504, "snare", 64), Hit(0.1, "kick", 127), Hit(0.8, "TT")])
+    assert strokes.frames.tolist() == [10, 50, 80] and len(strokes) == 3
+    assert strokes.pieces.tolist() == ["kick", "snare", "TT"]
+    assert strokes.velocities[:2].tolist() == pytest.approx([1.0, 64 / 127])
+    part = strokes.within(50, 80)
+    assert part.frames.tolist() == [0] and part.pieces.tolist() == ["snare"]
+    assert [informed.stem_of(p) for p in ("tom_floor", "TT", "CY", "ride")] == [
+        "toms", "toms", "cymbals", "cymbals"]
+
+
+def test_groups_are_all_bins():
+    rng = np.random.default_rng(0)
+    spectra = (rng.normal(size=(2, 7, 1025)) + 1j * rng.normal(size=(2, 7, 1025))).astype(
+        np.complex64)
+    power = informed.group_power(spectra)
+    assert power.shape == (7, N_GROUPS) == (7, informed.GROUP_OF_BIN[-1] + 1)
+    np.testing.assert_allclose(
+        power.sum(axis=1), (np.abs(spectra) ** 2).mean(axis=0).sum(axis=1), rtol=1e-4)
+    flat = np.full((3, informed.BANDS_TO_GROUPS.shape[0]), 0.25, np.float32)
+    np.testing.assert_allclose((flat @ informed.BANDS_TO_GROUPS)[:, 4:-8], 0.25, atol=0.02)
+    np.testing.assert_array_equal(separator._spread(power, np.empty((7, 1025), np.float32)),
+                                  power[:, informed.GROUP_OF_BIN])
+
+
+# -- the separator ------------------------------------------------------------------------
+
+
+def drums(seconds, seed=0):
+    """Two sounds that alternate and fall together, stereo, and their hits."""
+    rng = np.random.default_rng(seed)
+    n = round(0.2 * SAMPLE_RATE)
+    t = np.arange(n) / SAMPLE_RATE
+    sounds = {"kick": np.sin(2 * np.pi * 60 * t) * np.exp(-t / 0.05),
+              "hihat_closed": 0.2 * rng.normal(size=n) * np.exp(-t / 0.02)}
+    audio, hits = np.zeros((2, round(seconds * SAMPLE_RATE) + n), np.float32), []
+    for k in range(int(4 * seconds)):
+        for piece, every in (("kick", 3), ("hihat_closed", 2)):
+            if k % every == 0:
+                at = k * SAMPLE_RATE // 4
+                audio[:, at: at + n] += 0.3 * sounds[piece]
+                hits.append(Hit(k / 4, piece, 100))
+    return audio[:, : round(seconds * SAMPLE_RATE)], Transcription(hits, seconds)
+
+
+def test_hits_change_the_stems_and_not_the_drums(small_bank):
+    exact = Separator(small_bank, wiener=2.0)
+    audio, hits = drums(4.0)
+    plain, told = exact(audio, SAMPLE_RATE), exact(audio, SAMPLE_RATE, hits=hits)
+    assert max(np.abs(told[s] - plain[s]).max() for s in STEMS) > 1e-3
+    difference = sum(told.values()) - sum(plain.values())  # bands of one and groups of the other
+    assert np.sqrt((difference ** 2).mean() / (audio ** 2).mean()) < 0.1
+
+
+def test_no_hits_change_little(small):
+    audio, _ = drums(2.0)
+    plain = small(audio, SAMPLE_RATE)
+    for name, stem in small(audio, SAMPLE_RATE, hits=[]).items():  # groups in place of bands
+        assert np.abs(stem - plain[name]).max() < 0.05 * np.abs(audio).max()
+
+
+def test_blocks_and_threads_change_nothing(small, monkeypatch):
+    audio, hits = drums(3.0)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 100)
+    whole = np.concatenate(list(small.stream([audio], -20.0, hits=hits)), axis=-1)
+    assert whole.shape == (5, 2, 3 * SAMPLE_RATE)
+    cut = np.concatenate(list(small.stream(
+        np.array_split(audio, 7, axis=1), -20.0, hits=hits)), axis=-1)
+    np.testing.assert_allclose(cut, whole, atol=1e-5)
+    monkeypatch.setattr("adt.network.torch.get_num_threads", lambda: 3)
+    monkeypatch.setattr("adt.network.torch.set_num_threads", lambda n: None)
+    three = np.concatenate(list(small.stream([audio], -20.0, hits=hits)), axis=-1)
+    np.testing.assert_array_equal(three, whole)
+
+
+def test_strokes_are_where_the_pass_is(small, monkeypatch):
+    seen = []
+
+    def watch(shares, power, strokes):
+        seen.append((len(power), strokes.frames.tolist()))
+        return shares
+
+    monkeypatch.setattr(separator, "inform", watch)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 200)
+    monkeypatch.setattr(separator, "_INFORMED_MARGIN", 50)
+    list(small.stream([np.ones((1, 13 * SAMPLE_RATE // 2), np.float32)], -20.0,
+                      hits=[Hit(t, "kick") for t in (0.0, 1.9, 2.6, 6.4)]))
+    # 651 frames: passes of 200 and, for less than 100 would be left, of the rest, with margins
+    assert seen == [(250, [0, 190]), (300, [40, 110]), (301, [290])]
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_channels_apart(small, joint):
+    audio, hits = drums(2.0)
+    audio[1] = audio[1, ::-1]
+    stems = np.concatenate(list(small.stream([audio], -20.0, joint, hits)), axis=-1)
+    assert stems.shape == (5, 2, 2 * SAMPLE_RATE) and np.isfinite(stems).all()
+
+
+def test_file_and_array_agree(small_bank, tmp_path, monkeypatch):
+    import soundfile
+    monkeypatch.setattr("adt.weights.FOLDER", small_bank.parent)
+    audio, hits = drums(2.0)
+    soundfile.write(tmp_path / "in.wav", audio.T, SAMPLE_RATE, subtype="FLOAT")
+    files = separate_file(tmp_path / "in.wav", tmp_path, hits=hits, residual=True)
+    total = 0
+    for name, stem in separate(tmp_path / "in.wav", hits=hits, residual=True).items():
+        written = soundfile.read(files[name], dtype="float32")[0].T
+        np.testing.assert_allclose(written, stem, atol=1e-5)
+        total = total + written
+    np.testing.assert_allclose(total, audio, atol=1e-5)
+
+
+def test_a_generator_of_hits_serves_once(small):
+    audio, hits = drums(1.0)
+    one = small(audio, SAMPLE_RATE, hits=hits)
+    two = small(audio, SAMPLE_RATE, hits=(hit for hit in hits))
+    for name in STEMS:
+        np.testing.assert_array_equal(one[name], two[name])

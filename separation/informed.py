@@ -27,13 +27,14 @@ from adt.frames import time_to_frames
 from adt.transcription import Hit
 from adt.vocabulary import CLASS_TO_PIECE, PIECE_TO_STEM, STEMS
 
-_SINGLE = 32  #: bins that are groups of their own; above, groups widen with every octave
+_SINGLE = 64  #: bins that are groups of their own; above, groups widen with every octave
 _BEFORE = 2  #: frames by which a template begins before the onset: half a window
 #: Frames that templates last: what rings on is the bank's to tell.
 _LENGTHS = {"kick": 60, "snare": 60, "toms": 150, "hihat": 60, "cymbals": 150}
+_EXPONENT = 0.6  #: of power, in which strokes are taken to add up (magnitudes are 0.5)
 _EACH, _ALL = 3, 6  #: iterations on the bank's stems, and on the mixture
-_SHARE = 0.4  #: of the templates in the geometric mean with the bank's masks
-_FLOOR = 1e-3  #: least share of power by the templates
+_SHARE = 0.5  #: of the templates in the geometric mean with the bank's masks
+_FLOOR = 1e-2  #: least share of power by the templates
 _TINY = 1e-7
 # Strokes that the hits lack: rises of a stem's level, as parts of those at its hits.
 _HEARD = 0.2  #: where no stroke of another stem is
@@ -235,7 +236,7 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     frames = np.concatenate([strokes.frames, extra.frames]) - _BEFORE
     names = np.concatenate([strokes.pieces, extra.pieces]).astype(str)
     velocities = np.concatenate([strokes.velocities, extra.velocities])
-    magnitude = np.sqrt(power)
+    magnitude = power ** _EXPONENT
     level = float(magnitude.mean())
     pieces = []
     for name in np.unique(names):
@@ -248,12 +249,12 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     for stem, part in enumerate(by_stem):
         own = [piece for piece in pieces if piece.stem == stem]
         if own:
-            _fit(own, padded(np.sqrt(part)), 0.0, _EACH)
+            _fit(own, padded(part ** _EXPONENT), 0.0, _EACH)
     mixture = padded(magnitude)
-    _fit(pieces, mixture, padded(magnitude * np.sqrt(shares[-1])), _ALL)
+    _fit(pieces, mixture, padded(magnitude * shares[-1] ** _EXPONENT), _ALL)
     heard = np.stack([
         _model([piece for piece in pieces if piece.stem == stem], mixture.shape)[:n_frames].numpy()
-        for stem in range(len(STEMS))]) ** 2
+        for stem in range(len(STEMS))]) ** (1 / _EXPONENT)
     return _joined(shares, heard)
 
 

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from adt.errors import ConfigError
 
-from . import beats, calibration, quantize, report, separation, speed, transcription
+from . import (
+    attribution,
+    beats,
+    calibration,
+    quantize,
+    report,
+    separation,
+    speed,
+    transcription,
+)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -38,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.data:
         run(transcription, "transcription", "--data", args.data)
         run(beats, "beats", "--data", args.data)
+        run(attribution, "attribution", "--data", args.data)
         run(calibration, "calibration", "--data", args.data, place="docs/researcher.md")
     if renders:
         run(transcription, "renders", *renders)

@@ -21,9 +21,10 @@ from adt.errors import ConfigError, DataError
 from adt.frames import SAMPLE_RATE
 from adt.synth import write_kit
 from adt.transcription import Hit, Transcription
-from adt.vocabulary import ARTICULATIONS, PIECES, STEMS
+from adt.vocabulary import ARTICULATIONS, PIECE_TO_STEM, PIECES, STEMS
 from benchmarks import all as everything
 from benchmarks import (
+    attribution,
     baselines,
     beats,
     calibration,
@@ -535,6 +536,45 @@ drums left in it, dB |
 | adt | 8.2 | 7.5 | −15.0 |"""
 
 
+# -- attribution ---------------------------------------------------------------------------
+
+
+def test_strokes_in_their_stems(mdb, tmp_path):
+    track = read_mdb(mdb)[0]
+    stems = [PIECE_TO_STEM[PIECES[p]] for p in track.pieces]
+    audio = {stem: np.zeros((2, 4 * SAMPLE_RATE), np.float32) for stem in STEMS}
+    for time, stem in zip(track.times, stems):
+        at = round(time * SAMPLE_RATE)
+        audio[stem][:, at: at + 100] += 0.5
+    right = attribution.attribute(audio, SAMPLE_RATE, track)
+    for place, (share, n) in zip(STEMS, right):
+        near = [np.abs(track.times - t) <= 0.08 for t, s in zip(track.times, stems) if s == place]
+        alone = {float(track.times[n][0]) for n in near
+                 if {stems[i] for i in np.flatnonzero(n)} == {place}}
+        assert n == len(alone) and share == pytest.approx(n)
+    assert right[-1] == pytest.approx([0.0, len(set(track.times.tolist()))])
+    spread = {stem: sum(audio.values()) / 5 for stem in STEMS}
+    even = attribution.attribute(spread, SAMPLE_RATE, track)
+    np.testing.assert_allclose(even[:-1, 0], 0.2 * even[:-1, 1], atol=1e-6)
+    nothing = attribution.attribute({s: 0 * a for s, a in audio.items()}, SAMPLE_RATE, track)
+    assert not nothing.any()
+
+
+def test_attribution_command(untrained, mdb, tmp_path, capsys):
+    readme, out = tmp_path / "README.md", tmp_path / "out.json"
+    readme.write_text("<!-- table:attribution -->\n<!-- /table -->\n")
+    assert report.run(attribution.main, ["--data", str(mdb), "--readme", str(readme),
+                                         "--out", str(out)]) == 0
+    lines = readme.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 2 + 4 + 1
+    assert lines[3].startswith("| drums alone | adt |") and lines[3].endswith("| – |")
+    assert lines[6].startswith("| songs | adt, informed by the hits it hears | ")
+    figures = json.loads(out.read_text(encoding="utf-8"))["systems"]
+    assert list(figures["songs, adt"]["tracks"]) == ["First", "Second"]
+    assert report.run(attribution.main, ["--data", "nowhere"]) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
 # -- tables ------------------------------------------------------------------------------
 
 
@@ -773,13 +813,14 @@ def test_separation_and_recordings_with_real_models(untrained, kit, mdb):
 
 def test_all_passes_options_on(monkeypatch, tmp_path):
     calls = []
-    for module in (transcription, beats, calibration, quantize, separation, speed):
+    for module in (transcription, beats, attribution, calibration, quantize, separation, speed):
         monkeypatch.setattr(module, "main", lambda argv, m=module.__name__: calls.append(
             (m.split(".")[1], argv)))
     everything.main(["--data", "d", "--kits", "k", "--groove", "g", "--accompaniment", "a",
                      "--results", str(tmp_path / "r"), "--readme", "README.md"])
-    assert [c[0] for c in calls] == ["transcription", "beats", "calibration", "transcription",
-                                     "quantize", "separation", "separation", "speed"]
+    assert [c[0] for c in calls] == ["transcription", "beats", "attribution", "calibration",
+                                     "transcription", "quantize", "separation", "separation",
+                                     "speed"]
     assert all("--out" in c[1] for c in calls)
     places = {c[0]: c[1][c[1].index("--readme") + 1] for c in calls}
     assert places == {**dict.fromkeys(places, "README.md"), "calibration": "docs/researcher.md",
@@ -790,7 +831,8 @@ def test_all_passes_options_on(monkeypatch, tmp_path):
 def test_tables_have_their_places():
     """A benchmark of an hour must not end in a file without a place for its table."""
     root = Path(__file__).parent.parent
-    for path, names in {"README.md": ["transcription", "beats", "renders", "separation", "speed"],
+    for path, names in {"README.md": ["transcription", "beats", "attribution", "renders", "separation",
+                                      "speed"],
                         "docs/researcher.md": ["calibration"],
                         "docs/producer.md": ["quantize"]}.items():
         tables.check(root / path, names)

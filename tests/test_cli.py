@@ -68,8 +68,12 @@ class StubTranscriber:
             * np.arange(2 * metre), np.arange(2 * metre) % metre + 1))
 
 
+informed = []  # by which hits each call of `stub_separate_file` was
+
+
 def stub_separate_file(path, folder, *, residual=False, wiener=None, device="cpu",
-                       suffix=".wav", progress=None, separator=None, only=None):
+                       suffix=".wav", progress=None, separator=None, only=None, hits=None):
+    informed.append(hits)
     info = audio.probe(path)
     names = (*STEMS, "residual") if residual else STEMS
     files = {name: Path(folder) / (name + suffix) for name in names
@@ -90,6 +94,7 @@ def stub(monkeypatch):
     monkeypatch.setattr(separation, "separate_file", stub_separate_file, raising=False)
     monkeypatch.setattr(separation, "Separator", lambda **options: None, raising=False)
     monkeypatch.setattr(StubTranscriber, "made", [])
+    informed.clear()
     return StubTranscriber
 
 
@@ -284,6 +289,7 @@ def test_activations_and_stems(stub):
     assert files("out") == ["song.mid", "song.npz"]
     assert files("st") == sorted(f"song/{s}.wav" for s in STEMS)
     assert stub.made == [(False, "cpu")]
+    assert [len(hits) for hits in informed] == [len(PIECES)]  # those heard, not reduced ones
 
 
 # ---- existing and unwritable outputs -----------------------------------------------------
@@ -663,6 +669,35 @@ def test_separate(stub, capsys):
     assert files("out") == sorted(f"{n}/{s}.flac" for n in "ab" for s in stems)
     assert audio.probe("out/a/kick.flac") == audio.AudioInfo(48000, 1, 24000)
     assert capsys.readouterr() == ("", "")
+
+
+def test_separate_informed(stub, capsys):
+    song("a.wav"), song("b.wav")
+    assert main(["separate", "a.wav", "b.wav", "-o", "plain"]) == 0
+    assert informed == [None, None] and not stub.made
+    assert main(["separate", "a.wav", "b.wav", "-o", "out", "--informed"]) == 0
+    assert [len(hits) for hits in informed[2:]] == [len(PIECES)] * 2
+    assert stub.made == [(True, "cpu")]
+    Transcription([Hit(0.2, "ride", 77)], 0.5).save("a.mid")
+    for flags in ([], ["--informed"]):  # what is given needs no transcriber
+        assert main(["separate", "a.wav", "-o", "out", "--hits", "a.mid", "--force", *flags]) == 0
+        assert [(h.piece, h.velocity) for h in informed[-1]] == [("ride", 77)]
+    assert len(stub.made) == 1 and capsys.readouterr().out == ""
+    Path("out/a/kick.wav").unlink()
+    assert main(["separate", "a.wav", "-o", "out", "--hits", "a.mid", "--residual",
+                 "--skip-existing"]) == 0
+    assert "made alike (--wiener 3, --hits a.mid)" in capsys.readouterr().err
+
+
+def test_hits_to_separate_by(stub, capsys):
+    song("a.wav"), song("b.wav")
+    Path("bad.mid").write_text("no midi")
+    for arguments, words in ((["a.wav", "b.wav", "--hits", "a.mid"], ["one song", "--informed"]),
+                             (["a.wav", "--hits", "none.mid"], ["none.mid", "no such file"]),
+                             (["a.wav", "--hits", "bad.mid"], ["bad.mid"])):
+        assert main(["separate", *arguments, "-o", "out"]) == 1
+        one_line(capsys, *words)
+        assert not Path("out").exists()
 
 
 def test_separate_again(stub, capsys):

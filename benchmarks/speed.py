@@ -36,9 +36,10 @@ STAGES = OrderedDict(
     detectors="detectors", decoder="decoder", peaks="peak picking",
     transcribe="**transcribe**, demixing", transcribe_mixture="**transcribe**, no demixing",
     separate="**separate** into five wav files",
-    separate_flac="**separate** into five flac files")
+    separate_flac="**separate** into five flac files",
+    separate_informed="**separate --informed** into five flac files")
 #: Those that are the whole way, from a file on.
-WHOLE = ("transcribe", "transcribe_mixture", "separate", "separate_flac")
+WHOLE = ("transcribe", "transcribe_mixture", "separate", "separate_flac", "separate_informed")
 
 #: Of the cold start: titles, and what the interpreter is given.
 STARTS = OrderedDict(
@@ -109,8 +110,13 @@ def _whole_way(stage: str, folder: Path, device: str) -> Callable[[Path | str], 
     if stage.startswith("separate"):
         from separation import Separator, separate_file
         separator = Separator(device=device)
-        suffix = ".flac" if stage == "separate_flac" else ".wav"
-        return lambda path: separate_file(path, folder, suffix=suffix, separator=separator)
+        separated = partial(separate_file, folder=folder, separator=separator,
+                            suffix=".wav" if stage == "separate" else ".flac")
+        if stage != "separate_informed":
+            return separated
+        from adt.inference import Transcriber
+        transcriber = Transcriber(device=device)
+        return lambda path: separated(path, hits=transcriber.hits(transcriber.activations(path)))
     from adt.inference import Transcriber
     return Transcriber(demix=stage == "transcribe", device=device)
 

@@ -736,7 +736,8 @@ def test_speed_table_to_the_letter():
 | **transcribe**, demixing | 30 × | 2.00 s |  |  |
 | **transcribe**, no demixing | 30 × | 2.00 s |  |  |
 | **separate** into five wav files | 2 × | 30.00 s | 0.8 s | 333 MiB |
-| **separate** into five flac files | 30 × | 2.00 s |  |  |"""
+| **separate** into five flac files | 30 × | 2.00 s |  |  |
+| **separate --informed** into five flac files | 30 × | 2.00 s |  |  |"""
 
 
 def test_lengths_table_to_the_letter():

@@ -26,10 +26,11 @@ from .batch import Batch, Job
               "is cleaner, 2 leaves the bank's masks as they are.")
 @click.option("--informed", is_flag=True,
               help="Transcribe each song first: strokes that fall together are told apart by what"
-                   " their pieces sound like elsewhere in it. Better stems, in half the time again.")
+                   " their pieces sound like elsewhere in it. Cleaner stems, in less than twice the"
+                   " time.")
 @click.option("--hits", "transcription", metavar="FILE", type=options.Path(),
-              help="The same with this transcription of the song (mid, csv, jams, txt), such as a"
-                   " corrected one.")
+              help="The same by this transcription of the song, as played (mid, csv, jams, txt),"
+                   " such as a corrected one.")
 @click.option("--format", type=click.Choice(["wav", "flac"]), default="wav",
               help="Type of the files.")
 @options.device("cpu")

@@ -56,8 +56,8 @@ def attribute(stems: Mapping[str, np.ndarray], sample_rate: int, track: Track) -
     struck = np.array([STEMS.index(PIECE_TO_STEM[PIECES[p]]) for p in track.pieces], np.int64)
     sums = np.zeros((len(_PLACES), 2))
     for moment in np.unique(track.times):
-        first = max(0, round((moment - BEFORE) * sample_rate))
-        last = min(energy.shape[1] - 1, round((moment + AFTER) * sample_rate))
+        first, last = np.clip(np.rint(np.array([moment - BEFORE, moment + AFTER]) * sample_rate)
+                              .astype(np.int64), 0, energy.shape[1] - 1)
         here = energy[:, last] - energy[:, first]
         if not here.sum() > 0:
             continue
@@ -110,10 +110,10 @@ def table(figures: Mapping[str, Mapping]) -> str:
         rows.append((kind, system, *(tables.number(share) for share in figure["mean"]),
                      tables.ABSENT if low == high == 0
                      else f"[{tables.number(low)}, {tables.number(high)}]"))
-    counts = next(iter(figures.values()))["strokes"].astype(int)
-    return tables.markdown(
-        ("input", "stems", *(f"{place} ({n})" for place, n in zip(_PLACES, counts, strict=True)),
-         "difference"), rows, left=2)
+    counts = {tuple(figure["strokes"].astype(int)) for figure in figures.values()}
+    places = _PLACES if len(counts) > 1 else [  # not all inputs have all tracks
+        f"{place} ({n})" for place, n in zip(_PLACES, *counts, strict=True)]
+    return tables.markdown(("input", "stems", *places, "difference"), rows, left=2)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,7 +4,8 @@ The bank hears about a second either side and never learns that a song's kick so
 all the time. Where strokes fall together, what each piece sounds like elsewhere in the song tells
 them apart: every piece gets two templates of how its strokes begin and ring, which are fitted,
 with a gain for each stroke, first to the stem that the bank gives it, then all together to the
-mixture. The residual is the bank's throughout, so that the sum of the stems does not change.
+mixture. The residual is the bank's throughout: what is drums is not decided anew (the Wiener step,
+which comes after, sharpens that as well, so that the sum of the stems changes by a hundredth).
 
 Non-negative matrix factor deconvolution (Smaragdis, "Non-negative matrix factor
 deconvolution", 2004) with known onsets, as in Dittmar & Müller, "Reverse engineering the Amen
@@ -15,6 +16,7 @@ and the hits lack.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Iterable
 
@@ -22,6 +24,7 @@ import numpy as np
 import torch
 from scipy.signal import find_peaks
 
+from adt.errors import ConfigError
 from adt.features import N_BINS, band_filters
 from adt.frames import time_to_frames
 from adt.transcription import Hit
@@ -36,10 +39,13 @@ _EACH, _ALL = 3, 6  #: iterations on the bank's stems, and on the mixture
 _SHARE = 0.5  #: of the templates in the geometric mean with the bank's masks
 _FLOOR = 1e-2  #: least share of power by the templates
 _TINY = 1e-7
+_LATEST = 1e9  #: s, later than any audio ends
 # Strokes that the hits lack: rises of a stem's level, as parts of those at its hits.
+_LEAST = 0.2  #: their usual rise, at least, as a part of the stem's largest
 _HEARD = 0.2  #: where no stroke of another stem is
 _BESIDE = 0.4  #: beside one
 _LOUD = 0.6  #: level in that of all drums, beside one
+_APART = 3  #: frames between strokes of a piece, at least
 _NEAR = 4  #: frames within which two strokes are one
 
 
@@ -65,8 +71,26 @@ class Strokes:
 
     @classmethod
     def of(cls, hits: Iterable[Hit]) -> Strokes:
-        """Those of a transcription, or of hits of any order."""
-        hits = sorted(hits, key=lambda hit: hit.time)
+        """Those of a transcription, or of hits of any order.
+
+        Raises
+        ------
+        adt.errors.ConfigError
+            If the transcription has no toms and cymbals, or a hit is of no piece or class, at no
+            time, or of a velocity beyond 0 to 127.
+        """
+        if getattr(hits, "classes", 9) == 3:
+            raise ConfigError("a transcription of 3 classes has no toms and cymbals to tell stems "
+                              "apart by; give one of 5, 7 or 9")
+        hits = list(hits)
+        for hit in hits:
+            if not (CLASS_TO_PIECE.get(hit.piece, hit.piece) in PIECE_TO_STEM
+                    and math.isfinite(hit.time) and abs(hit.time) < _LATEST
+                    and 0 <= hit.velocity <= 127):
+                raise ConfigError(f"{hit}: no hit to tell stems apart by; times are in seconds, "
+                                  f"velocities 0 to 127, pieces {', '.join(PIECE_TO_STEM)} or "
+                                  "classes that stand for them")
+        hits.sort(key=lambda hit: hit.time)
         return cls(np.rint(time_to_frames([hit.time for hit in hits])).astype(np.int64),
                    np.array([hit.piece for hit in hits], dtype=object),
                    np.array([hit.velocity for hit in hits], np.float32) / 127)
@@ -190,8 +214,8 @@ def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Stro
         at = strokes.frames[own]
         at = at[at < level.size - 4]
         rises = _rises(level)
-        usual = np.median([rises[max(0, frame - 2): frame + 4].max() for frame in at]) \
-            if at.size else 1.5 * rises.max()
+        usual = max(np.median([rises[max(0, frame - 2): frame + 4].max() for frame in at]),
+                    _LEAST * rises.max()) if at.size else 1.5 * rises.max()
         names, counts = np.unique(strokes.pieces[own].astype(str), return_counts=True)
         piece = str(names[counts.argmax()]) if names.size else STEM_TO_PIECE[stem]
         for peak in find_peaks(rises, height=max(_HEARD * usual, _TINY), distance=5)[0]:
@@ -204,6 +228,15 @@ def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Stro
                 pieces.append(piece)
     return Strokes(np.array(frames, np.int64), np.array(pieces, dtype=object),
                    np.full(len(frames), 0.5, np.float32))
+
+
+def _apart(frames: np.ndarray) -> list[int]:
+    """Indices of strokes, in order of time, without those that come too soon after another."""
+    chosen: list[int] = []
+    for i in np.argsort(frames, kind="stable"):
+        if not chosen or frames[i] - frames[chosen[-1]] >= _APART:
+            chosen.append(int(i))
+    return chosen
 
 
 #: Piece that strokes are of whose stem has no hits.
@@ -230,6 +263,7 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     n_frames = len(power)
     if not len(strokes) or not power.any():
         return shares
+    power = power / power.mean()
     stems = np.array([stem_of(piece) for piece in strokes.pieces])
     by_stem = power * shares[:-1]
     extra = _overlooked(np.sqrt(by_stem.sum(axis=2)), strokes, stems)
@@ -240,8 +274,10 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     level = float(magnitude.mean())
     pieces = []
     for name in np.unique(names):
-        at, first = np.unique(np.clip(frames[names == name], 0, n_frames - 1), return_index=True)
-        pieces.append(_Piece(stem_of(name), at, velocities[names == name][first], level))
+        own = np.flatnonzero(names == name)
+        at = np.clip(frames[own], 0, n_frames - 1)
+        chosen = _apart(at)
+        pieces.append(_Piece(stem_of(name), at[chosen], velocities[own][chosen], level))
 
     def padded(x):
         return torch.from_numpy(np.pad(x, ((0, max(_LENGTHS.values())), (0, 0))))

@@ -44,9 +44,10 @@ from .bank import UNetBank, masks
 from .informed import BANDS_TO_GROUPS, GROUP_OF_BIN, N_GROUPS, Strokes, group_power, inform
 
 _PASS = 1440  #: frames that are separated at once
-_INFORMED_PASS = 2400  #: the same when informed by hits; templates are fitted to so many or half more
+_INFORMED_PASS = 2400  #: the same when informed by hits; the last has up to half more
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
-_INFORMED_MARGIN = 240  #: the same when informed by hits, more than strokes are known to ring as well
+_INFORMED_MARGIN = 240  #: the same when informed by hits: more than strokes are known to ring
+_FADE = 100  #: frames in which what one pass knows of the strokes gives way to what the next does
 _BLOCK = 64  #: frames that are transformed back at once
 _HOPS = -(-N_FFT // HOP)  #: hops that a window spans
 _APART = 0.5  #: share of the power that is on one side: channels with little in common have more
@@ -189,7 +190,8 @@ class Separator:
         -------
         ndarray of float32, shape (6, frames, N_GROUPS)
         """
-        shares = self._masks(decibel)[:, -len(power):] @ BANDS_TO_GROUPS
+        shares = torch.from_numpy(self._masks(decibel)[:, -len(power):])
+        shares = (shares @ torch.from_numpy(BANDS_TO_GROUPS)).numpy()
         return self._sharpened(inform(shares, power, strokes))
 
     def _masks(self, decibel: np.ndarray) -> np.ndarray:
@@ -213,8 +215,8 @@ class Separator:
             One mask for all channels; otherwise each gets its own, which takes longer and
             suits channels with little in common.
         hits : iterable of Hit, optional
-            What is played, of any set of classes: strokes that fall together are told apart by
-            what their pieces sound like elsewhere (`separation.informed`).
+            All that is played, of nine, seven or five classes: strokes that fall together are
+            told apart by what their pieces sound like elsewhere (`separation.informed`).
 
         Yields
         ------
@@ -243,11 +245,14 @@ class Separator:
                 origin = first - keep.start
                 shares = self.informed_shares(decibel, group_power(channels), strokes.within(
                     origin, origin + len(power)))
-            shares = shares[:-1, keep]
-            return first, np.array([overlap_add(share, channels[:, keep]) for share in shares])
+            frames = keep.stop - keep.start
+            if strokes is not None:
+                keep = _fade(shares, keep)
+            return first, frames, np.array([overlap_add(share, channels[:, keep])
+                                            for share in shares[:-1, keep]])
 
         sizes = (_PASS, _MARGIN) if strokes is None else (
-            _INFORMED_PASS, _INFORMED_MARGIN, _INFORMED_PASS // 2)
+            _INFORMED_PASS, _INFORMED_MARGIN, max(_INFORMED_PASS // 2, _INFORMED_MARGIN))
         jobs = ((part, keep, first) for spectra, keep, first
                 in _windows(stream_spectra(counted()), *sizes)
                 for part in ([spectra] if joint else spectra[:, None]))
@@ -255,10 +260,10 @@ class Separator:
         with workers(self.device) as pool:
             for first, parts in groupby(in_parallel(work, jobs, pool),
                                         key=lambda done: done[0]):
-                added = np.concatenate([stems for _, stems in parts], axis=1)
+                counts, stems = zip(*((frames, part) for _, frames, part in parts), strict=True)
+                frames, added = counts[0], np.concatenate(stems, axis=1)
                 if tail is not None:
                     added[..., : tail.shape[-1]] += tail
-                frames = 1 + (added.shape[-1] - N_FFT) // HOP
                 ready, tail = added[..., :frames * HOP], added[..., frames * HOP:]
                 ready /= _normaliser(first, first + frames)
                 yield from self._trim(ready, first * HOP, total)
@@ -301,6 +306,23 @@ class Separator:
         if residual:
             stems[RESIDUAL] = audio - sum(stems[name] for name in STEMS)
         return stems
+
+
+def _fade(shares: np.ndarray, keep: slice) -> slice:
+    """Let the shares of a pass rise where it begins and fall behind it, where there are others.
+
+    Returns
+    -------
+    slice
+        Its frames and those behind it in which it falls while the next one rises.
+    """
+    rise = (np.arange(_FADE, dtype=np.float32)[:, None] + 0.5) / _FADE
+    if keep.start:
+        shares[:, keep.start: keep.start + _FADE] *= rise[: keep.stop - keep.start]
+    if keep.stop == shares.shape[1]:
+        return keep
+    shares[:, keep.stop: keep.stop + _FADE] *= 1.0 - rise
+    return slice(keep.start, keep.stop + _FADE)
 
 
 def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
@@ -374,8 +396,8 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
     wiener : float
         Exponent of the α-Wiener step; 2 leaves the masks as they are.
     hits : Transcription or iterable of Hit, optional
-        What is played, heard or corrected: strokes that fall together are told apart by what
-        their pieces sound like elsewhere (`separation.informed`).
+        All that is played, heard or corrected, of nine, seven or five classes: strokes that fall
+        together are told apart by what their pieces sound like elsewhere (`separation.informed`).
     device : str
     progress : callable, optional
         Gets the share done, 0..1.
@@ -390,7 +412,7 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
     adt.errors.AudioError
         If the input cannot be used as audio.
     adt.errors.ConfigError
-        If `wiener` or `device` cannot be.
+        If `wiener` or `device` cannot be, or `hits` are no hits of these classes.
     """
     separator = Separator(device=device, wiener=wiener)
     return separator(path_or_array, sr, residual=residual, hits=hits, progress=progress)
@@ -429,7 +451,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     adt.errors.OutputError
         If the files cannot be written, or one of them is the input.
     adt.errors.ConfigError
-        If `wiener` or `device` cannot be, or `only` has other names.
+        If `wiener`, `device` or `hits` cannot be, or `only` has other names.
     """
     from contextlib import ExitStack
 

@@ -832,8 +832,8 @@ def test_all_passes_options_on(monkeypatch, tmp_path):
 def test_tables_have_their_places():
     """A benchmark of an hour must not end in a file without a place for its table."""
     root = Path(__file__).parent.parent
-    for path, names in {"README.md": ["transcription", "beats", "attribution", "renders", "separation",
-                                      "speed"],
+    for path, names in {"README.md": ["transcription", "beats", "attribution", "renders",
+                                      "separation", "speed"],
                         "docs/researcher.md": ["calibration"],
                         "docs/producer.md": ["quantize"]}.items():
         tables.check(root / path, names)

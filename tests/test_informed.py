@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from adt.errors import ConfigError
 from adt.frames import SAMPLE_RATE
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import STEMS
@@ -121,6 +122,12 @@ def test_groups_are_all_bins():
 # -- the separator ------------------------------------------------------------------------
 
 
+def beat(n, seed=0):
+    """Noise, two channels of the same."""
+    noise = 0.1 * np.random.default_rng(seed).standard_normal(n)
+    return np.stack([noise, noise]).astype(np.float32)
+
+
 def drums(seconds, seed=0):
     """Two sounds that alternate and fall together, stereo, and their hits."""
     rng = np.random.default_rng(seed)
@@ -155,10 +162,10 @@ def test_no_hits_change_little(small):
 
 
 def test_blocks_and_threads_change_nothing(small, monkeypatch):
-    audio, hits = drums(3.0)
-    monkeypatch.setattr(separator, "_INFORMED_PASS", 100)
+    audio, hits = drums(5.0)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 200)
     whole = np.concatenate(list(small.stream([audio], -20.0, hits=hits)), axis=-1)
-    assert whole.shape == (5, 2, 3 * SAMPLE_RATE)
+    assert whole.shape == (5, 2, 5 * SAMPLE_RATE)
     cut = np.concatenate(list(small.stream(
         np.array_split(audio, 7, axis=1), -20.0, hits=hits)), axis=-1)
     np.testing.assert_allclose(cut, whole, atol=1e-5)
@@ -178,10 +185,72 @@ def test_strokes_are_where_the_pass_is(small, monkeypatch):
     monkeypatch.setattr(separator, "inform", watch)
     monkeypatch.setattr(separator, "_INFORMED_PASS", 200)
     monkeypatch.setattr(separator, "_INFORMED_MARGIN", 50)
+    monkeypatch.setattr(separator, "_FADE", 20)
     list(small.stream([np.ones((1, 13 * SAMPLE_RATE // 2), np.float32)], -20.0,
                       hits=[Hit(t, "kick") for t in (0.0, 1.9, 2.6, 6.4)]))
     # 651 frames: passes of 200 and, for less than 100 would be left, of the rest, with margins
-    assert seen == [(250, [0, 190]), (300, [40, 110]), (301, [290])]
+    assert sorted(seen) == [(250, [0, 190]), (300, [40, 110]), (301, [290])]
+
+
+def test_passes_give_way_to_each_other(small, monkeypatch):
+    """Masks that do not depend on the pass give the same in passes as in one."""
+    audio, hits = drums(9.0)
+    monkeypatch.setattr(separator, "inform", lambda shares, power, strokes: shares.copy())
+    whole = np.concatenate(list(small.stream([audio], -20.0, hits=hits)), axis=-1)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 256)
+    cut = np.concatenate(list(small.stream([audio], -20.0, hits=hits)), axis=-1)
+    np.testing.assert_allclose(cut, whole, atol=1e-5)
+
+    turns = iter((0.0, 1.0))  # of two passes, the second one alone lets anything through
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 400)
+    monkeypatch.setattr(separator, "in_parallel", lambda f, items, pool: map(f, items))
+    monkeypatch.setattr(separator, "inform", lambda shares, power, strokes: np.concatenate(
+        [np.full_like(shares[:1], turn := next(turns)), 0 * shares[1:-1],
+         np.full_like(shares[:1], 1 - turn)]))
+    noise = beat(9 * SAMPLE_RATE)
+    kick = np.concatenate(list(small.stream([noise], -20.0, hits=hits)), axis=-1)[0]
+    middle = np.arange(4.0, 5.0, 0.01)[:-1]  # while the one gives way to the other
+    levels = [kick[0, (at := round(t * SAMPLE_RATE)): at + 441] @ noise[0, at: at + 441]
+              / (noise[0, at: at + 441] ** 2).sum() for t in middle]
+    np.testing.assert_allclose(levels, middle - 4.0, atol=0.06)
+
+
+def test_a_false_hit_invents_no_strokes(truth):
+    """Where nothing of a stem is, its hits do not make strokes of ripples."""
+    stems, _ = truth
+    levels = np.sqrt(stems.sum(axis=2))
+    levels[STEMS.index("toms")] = 0.02 * levels.max() * (np.arange(FRAMES) % 50 == 25)
+    levels[STEMS.index("toms"), 30] = 0.5 * levels.max()  # a fill before its false hit
+    strokes = Strokes.of([*HITS, Hit(8.0, "tom_mid", 100)])
+    names = np.array([informed.stem_of(piece) for piece in strokes.pieces])
+    extra = informed._overlooked(levels, strokes, names)
+    assert extra.frames[extra.pieces == "tom_mid"].tolist() == [29]
+
+
+@pytest.mark.parametrize("hits", [
+    [Hit(0.5, "cowbell")], [Hit(float("nan"), "kick")], [Hit(1e300, "kick")],
+    [Hit(0.5, "kick", 300)], Transcription([Hit(0.5, "KD")], 1.0, classes=3)])
+def test_what_are_no_hits_is_refused(small, hits):
+    with pytest.raises(ConfigError, match="tell stems apart by|classes"):
+        small(np.zeros((1, SAMPLE_RATE), np.float32), SAMPLE_RATE, hits=hits)
+
+
+def test_strokes_that_come_too_soon_are_one():
+    assert informed._apart(np.array([9, 0, 1, 3, 4, 5, 6])) == [1, 3, 6, 0]
+    crowd = [Hit(k / 200, "snare", 100) for k in range(400)]
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(6), (FRAMES, N_GROUPS)).transpose(2, 0, 1).astype(np.float32)
+    found = inform(shares, rng.exponential(size=(FRAMES, N_GROUPS)).astype(np.float32),
+                   Strokes.of(crowd))
+    assert np.isfinite(found).all()
+
+
+def test_the_level_of_the_audio_does_not_matter(truth, blurred):
+    stems, power = truth
+    found = inform(blurred, power, Strokes.of(HITS))
+    for scale in (1e-12, 1e12):
+        np.testing.assert_allclose(
+            inform(blurred, power * np.float32(scale), Strokes.of(HITS)), found, atol=1e-3)
 
 
 @pytest.mark.parametrize("joint", [True, False])

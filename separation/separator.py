@@ -44,7 +44,6 @@ from .bank import UNetBank, masks
 from .informed import BANDS_TO_GROUPS, GROUP_OF_BIN, N_GROUPS, Strokes, group_power, inform
 
 _PASS = 1440  #: frames that are separated at once
-_INFORMED_PASS = 2400  #: the same when informed by hits; the last has up to half more
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
 _INFORMED_MARGIN = 240  #: the same when informed by hits: more than strokes are known to ring
 _FADE = 100  #: frames in which what one pass knows of the strokes gives way to what the next does
@@ -252,7 +251,7 @@ class Separator:
                                             for share in shares[:-1, keep]])
 
         sizes = (_PASS, _MARGIN) if strokes is None else (
-            _INFORMED_PASS, _INFORMED_MARGIN, max(_INFORMED_PASS // 2, _INFORMED_MARGIN))
+            _PASS, _INFORMED_MARGIN, max(_PASS // 2, _INFORMED_MARGIN))
         jobs = ((part, keep, first) for spectra, keep, first
                 in _windows(stream_spectra(counted()), *sizes)
                 for part in ([spectra] if joint else spectra[:, None]))

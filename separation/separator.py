@@ -45,7 +45,8 @@ from .informed import BANDS_TO_GROUPS, GROUP_OF_BIN, N_GROUPS, Strokes, group_po
 
 _PASS = 1440  #: frames that are separated at once
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
-_INFORMED_MARGIN = 240  #: the same when informed by hits: more than strokes are known to ring
+_INFORMED_PASS = 1920  #: the same when informed by hits; the last has up to half more
+_INFORMED_MARGIN = 192  #: more than strokes are known to ring, and than `_FADE` and the bank's
 _FADE = 100  #: frames in which what one pass knows of the strokes gives way to what the next does
 _BLOCK = 64  #: frames that are transformed back at once
 _HOPS = -(-N_FFT // HOP)  #: hops that a window spans
@@ -251,7 +252,7 @@ class Separator:
                                             for share in shares[:-1, keep]])
 
         sizes = (_PASS, _MARGIN) if strokes is None else (
-            _PASS, _INFORMED_MARGIN, max(_PASS // 2, _INFORMED_MARGIN))
+            _INFORMED_PASS, _INFORMED_MARGIN, max(_INFORMED_PASS // 2, _INFORMED_MARGIN))
         jobs = ((part, keep, first) for spectra, keep, first
                 in _windows(stream_spectra(counted()), *sizes)
                 for part in ([spectra] if joint else spectra[:, None]))
@@ -362,7 +363,7 @@ def _windows(spectra: Iterable[np.ndarray], size: int = _PASS, margin: int = _MA
         result = part, slice(kept - low, stop - low), kept
         kept = stop
         drop = max(0, kept - margin) - origin
-        held, origin = [every[:, drop:]], origin + drop
+        held, origin = [every[:, drop:].copy()], origin + drop  # no view: the rest may go
         return result
 
     for block in spectra:

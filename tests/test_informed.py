@@ -163,7 +163,7 @@ def test_no_hits_change_little(small):
 
 def test_blocks_and_threads_change_nothing(small, monkeypatch):
     audio, hits = drums(5.0)
-    monkeypatch.setattr(separator, "_PASS", 200)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 200)
     whole = np.concatenate(list(small.stream([audio], -20.0, hits=hits)), axis=-1)
     assert whole.shape == (5, 2, 5 * SAMPLE_RATE)
     cut = np.concatenate(list(small.stream(
@@ -183,7 +183,7 @@ def test_strokes_are_where_the_pass_is(small, monkeypatch):
         return shares
 
     monkeypatch.setattr(separator, "inform", watch)
-    monkeypatch.setattr(separator, "_PASS", 200)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 200)
     monkeypatch.setattr(separator, "_INFORMED_MARGIN", 50)
     monkeypatch.setattr(separator, "_FADE", 20)
     list(small.stream([np.ones((1, 13 * SAMPLE_RATE // 2), np.float32)], -20.0,
@@ -197,12 +197,12 @@ def test_passes_give_way_to_each_other(small, monkeypatch):
     audio, hits = drums(9.0)
     monkeypatch.setattr(separator, "inform", lambda shares, power, strokes: shares.copy())
     whole = np.concatenate(list(small.stream([audio], -20.0, hits=hits)), axis=-1)
-    monkeypatch.setattr(separator, "_PASS", 256)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 256)
     cut = np.concatenate(list(small.stream([audio], -20.0, hits=hits)), axis=-1)
     np.testing.assert_allclose(cut, whole, atol=1e-5)
 
     turns = iter((0.0, 1.0))  # of two passes, the second one alone lets anything through
-    monkeypatch.setattr(separator, "_PASS", 400)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 400)
     monkeypatch.setattr(separator, "in_parallel", lambda f, items, pool: map(f, items))
     monkeypatch.setattr(separator, "inform", lambda shares, power, strokes: np.concatenate(
         [np.full_like(shares[:1], turn := next(turns)), 0 * shares[1:-1],

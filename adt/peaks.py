@@ -54,16 +54,16 @@ def highest_near(onset: np.ndarray, times: np.ndarray, columns: Sequence[int]) -
     return onset[near][..., list(columns)].max(axis=1)
 
 
-def _apart(times: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Indices, ascending, of a selection of strongest events that are far enough apart."""
+def apart(times: np.ndarray, strength: np.ndarray, least: float = LEAST_APART) -> np.ndarray:
+    """Indices, ascending, of the strongest events that are at least `least` apart."""
     order = np.argsort(-strength, kind="stable")
     kept: list[float] = []
     chosen = []
     for index in order.tolist():
         time = float(times[index])
         at = bisect.bisect(kept, time)
-        if (at and time - kept[at - 1] < LEAST_APART) or (
-                at < len(kept) and kept[at] - time < LEAST_APART):
+        if (at and time - kept[at - 1] < least) or (
+                at < len(kept) and kept[at] - time < least):
             continue
         kept.insert(at, time)
         chosen.append(index)
@@ -185,7 +185,7 @@ def pick_peaks(onset: np.ndarray, velocity: np.ndarray, offset: np.ndarray,
             frames, pieces, confidence = (np.array(column) for column in zip(*own))
             shift = np.clip(offset[frames, pieces], -1.0, 1.0)
             times = frames_to_time(np.clip(frames + shift, 0.0, last))
-            for i in _apart(times, confidence):
+            for i in apart(times, confidence):
                 hits.append((float(times[i]), int(pieces[i]),
                              float(np.clip(velocity[frames[i], pieces[i]], 0, 1)),
                              float(np.clip(confidence[i], 0, 1))))

@@ -22,11 +22,11 @@ from typing import Iterable
 
 import numpy as np
 import torch
-from scipy.signal import find_peaks
 
 from adt.errors import ConfigError
 from adt.features import N_BINS, band_filters
 from adt.frames import time_to_frames
+from adt.peaks import apart, local_maxima
 from adt.transcription import Hit
 from adt.vocabulary import CLASS_TO_PIECE, PIECE_TO_STEM, STEMS
 
@@ -218,7 +218,9 @@ def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Stro
                     _LEAST * rises.max()) if at.size else 1.5 * rises.max()
         names, counts = np.unique(strokes.pieces[own].astype(str), return_counts=True)
         piece = str(names[counts.argmax()]) if names.size else STEM_TO_PIECE[stem]
-        for peak in find_peaks(rises, height=max(_HEARD * usual, _TINY), distance=5)[0]:
+        peaks = local_maxima(rises)
+        peaks = peaks[rises[peaks] >= max(_HEARD * usual, _TINY)]
+        for peak in peaks[apart(peaks, rises[peaks], _NEAR + 1)].tolist():
             frame = peak - 1
             if at.size and np.abs(at - frame).min() <= _NEAR:
                 continue
@@ -228,15 +230,6 @@ def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Stro
                 pieces.append(piece)
     return Strokes(np.array(frames, np.int64), np.array(pieces, dtype=object),
                    np.full(len(frames), 0.5, np.float32))
-
-
-def _apart(frames: np.ndarray) -> list[int]:
-    """Indices of strokes, in order of time, without those that come too soon after another."""
-    chosen: list[int] = []
-    for i in np.argsort(frames, kind="stable"):
-        if not chosen or frames[i] - frames[chosen[-1]] >= _APART:
-            chosen.append(int(i))
-    return chosen
 
 
 #: Piece that strokes are of whose stem has no hits.
@@ -267,7 +260,7 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     stems = np.array([stem_of(piece) for piece in strokes.pieces])
     by_stem = power * shares[:-1]
     extra = _overlooked(np.sqrt(by_stem.sum(axis=2)), strokes, stems)
-    frames = np.concatenate([strokes.frames, extra.frames]) - _BEFORE
+    frames = np.clip(np.concatenate([strokes.frames, extra.frames]) - _BEFORE, 0, n_frames - 1)
     names = np.concatenate([strokes.pieces, extra.pieces]).astype(str)
     velocities = np.concatenate([strokes.velocities, extra.velocities])
     magnitude = power ** _EXPONENT
@@ -275,9 +268,8 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     pieces = []
     for name in np.unique(names):
         own = np.flatnonzero(names == name)
-        at = np.clip(frames[own], 0, n_frames - 1)
-        chosen = _apart(at)
-        pieces.append(_Piece(stem_of(name), at[chosen], velocities[own][chosen], level))
+        own = own[apart(frames[own], velocities[own], _APART)]
+        pieces.append(_Piece(stem_of(name), frames[own], velocities[own], level))
 
     def padded(x):
         return torch.from_numpy(np.pad(x, ((0, max(_LENGTHS.values())), (0, 0))))

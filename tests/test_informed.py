@@ -5,6 +5,7 @@ import pytest
 
 from adt.errors import ConfigError
 from adt.frames import SAMPLE_RATE
+from adt.peaks import apart
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import STEMS
 from separation import Separator, informed, separate, separate_file, separator
@@ -236,7 +237,7 @@ def test_what_are_no_hits_is_refused(small, hits):
 
 
 def test_strokes_that_come_too_soon_are_one():
-    assert informed._apart(np.array([9, 0, 1, 3, 4, 5, 6])) == [1, 3, 6, 0]
+    assert apart(np.array([9, 0, 1, 3, 4, 5, 6]), np.arange(7.0), 3).tolist() == [0, 1, 3, 6]
     crowd = [Hit(k / 200, "snare", 100) for k in range(400)]
     rng = np.random.default_rng(0)
     shares = rng.dirichlet(np.ones(6), (FRAMES, N_GROUPS)).transpose(2, 0, 1).astype(np.float32)

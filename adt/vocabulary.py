@@ -22,7 +22,7 @@ __all__ = [
     "PIECE_OF_ARTICULATION", "PIECE_TO_STEM", "STEM_OF_PIECE", "STEM_TO_PIECES", "STEM_COLUMNS",
     "PIECE_TO_GM", "GM_TO_PIECE", "GM_TO_ARTICULATION", "TD11_TO_ARTICULATION",
     "STEMGMD_TO_PIECE", "PIECE_TO_STEMGMD", "MIN_HIT_DISTANCE", "CLASS_COUNTS", "CLASS_TO_PIECE",
-    "STEM_TO_CLASS", "reduction", "class_names", "class_note",
+    "STEM_TO_CLASS", "reduction", "class_names", "class_note", "stem_of",
 ]
 
 #: The nine pieces of a transcription, in the order of every array in this project.
@@ -168,6 +168,17 @@ def reduction(classes: int) -> Mapping[str, str | None]:
 def class_names(classes: int) -> tuple[str, ...]:
     """Names of the classes of a set, in piece order."""
     return tuple(dict.fromkeys(c for c in reduction(classes).values() if c is not None))
+
+
+def stem_of(name: str) -> str:
+    """Stem of a piece, or of a class of a reduced set.
+
+    Examples
+    --------
+    >>> stem_of("tom_floor"), stem_of("CY")
+    ('toms', 'cymbals')
+    """
+    return PIECE_TO_STEM[CLASS_TO_PIECE.get(name, name)]
 
 
 def class_note(name: str) -> int:

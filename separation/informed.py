@@ -28,7 +28,7 @@ from adt.features import N_BINS, band_filters
 from adt.frames import time_to_frames
 from adt.peaks import apart, local_maxima
 from adt.transcription import Hit
-from adt.vocabulary import CLASS_TO_PIECE, PIECE_TO_STEM, STEMS
+from adt.vocabulary import CLASS_TO_PIECE, PIECE_TO_STEM, STEM_TO_PIECES, STEMS, stem_of
 
 _SINGLE = 64  #: bins that are groups of their own; above, groups widen with every octave
 _BEFORE = 2  #: frames by which a template begins before the onset: half a window
@@ -101,11 +101,6 @@ class Strokes:
         return Strokes(self.frames[part] - first, self.pieces[part], self.velocities[part])
 
 
-def stem_of(piece: str) -> str:
-    """Stem of a piece, or of a class of a reduced set."""
-    return PIECE_TO_STEM[CLASS_TO_PIECE.get(piece, piece)]
-
-
 def _first_bins() -> np.ndarray:
     """Lowest bin of each group."""
     first, width = list(range(_SINGLE)), 2
@@ -147,11 +142,11 @@ class _Piece:
 
     def __init__(self, stem: str, frames: np.ndarray, velocities: np.ndarray, level: float):
         self.stem, self.length = STEMS.index(stem), _LENGTHS[stem]
-        starts = torch.from_numpy(frames)
-        self.rows = (starts[:, None] + torch.arange(self.length)).flatten()
-        soft = torch.from_numpy(velocities)
-        self.gains = torch.stack([soft, 1.05 - soft], dim=1)
-        self.templates = torch.full((2, self.length * N_GROUPS), level)
+        self.rows = torch.from_numpy((frames[:, None] + np.arange(self.length)).reshape(-1))
+        hard = torch.from_numpy(velocities)
+        self.gains = torch.stack([hard, 1.05 - hard], dim=1)
+        self.templates = torch.from_numpy(
+            np.full((2, self.length * N_GROUPS), level, np.float32))
 
     def add(self, model: torch.Tensor) -> None:
         """Add the strokes to a model, shape (frames, N_GROUPS)."""
@@ -181,8 +176,8 @@ def _fit(pieces: list[_Piece], magnitude: torch.Tensor, rest: torch.Tensor | flo
                 update(piece, ratio)
 
 
-def _model(pieces: Iterable[_Piece], shape) -> torch.Tensor:
-    model = torch.zeros(shape)
+def _model(pieces: Iterable[_Piece], shape: tuple[int, ...]) -> torch.Tensor:
+    model = torch.from_numpy(np.zeros(shape, np.float32))
     for piece in pieces:
         piece.add(model)
     return model
@@ -217,7 +212,7 @@ def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Stro
         usual = max(np.median([rises[max(0, frame - 2): frame + 4].max() for frame in at]),
                     _LEAST * rises.max()) if at.size else 1.5 * rises.max()
         names, counts = np.unique(strokes.pieces[own].astype(str), return_counts=True)
-        piece = str(names[counts.argmax()]) if names.size else STEM_TO_PIECE[stem]
+        piece = str(names[counts.argmax()]) if names.size else STEM_TO_PIECES[stem][0]
         peaks = local_maxima(rises)
         peaks = peaks[rises[peaks] >= max(_HEARD * usual, _TINY)]
         for peak in peaks[apart(peaks, rises[peaks], _NEAR + 1)].tolist():
@@ -230,10 +225,6 @@ def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Stro
                 pieces.append(piece)
     return Strokes(np.array(frames, np.int64), np.array(pieces, dtype=object),
                    np.full(len(frames), 0.5, np.float32))
-
-
-#: Piece that strokes are of whose stem has no hits.
-STEM_TO_PIECE = {stem: piece for piece, stem in reversed(PIECE_TO_STEM.items())}
 
 
 @torch.inference_mode()

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from adt.errors import ConfigError
 from adt.frames import SAMPLE_RATE
 from adt.peaks import apart
 from adt.transcription import Hit, Transcription
-from adt.vocabulary import STEMS
+from adt.vocabulary import STEMS, stem_of
 from separation import Separator, informed, separate, separate_file, separator
 from separation.informed import N_GROUPS, Strokes, inform
 
@@ -102,7 +103,7 @@ def test_strokes_of_a_stretch():
     assert strokes.velocities[:2].tolist() == pytest.approx([1.0, 64 / 127])
     part = strokes.within(50, 80)
     assert part.frames.tolist() == [0] and part.pieces.tolist() == ["snare"]
-    assert [informed.stem_of(p) for p in ("tom_floor", "TT", "CY", "ride")] == [
+    assert [stem_of(p) for p in ("tom_floor", "TT", "CY", "ride")] == [
         "toms", "toms", "cymbals", "cymbals"]
 
 
@@ -223,7 +224,7 @@ def test_a_false_hit_invents_no_strokes(truth):
     levels[STEMS.index("toms")] = 0.02 * levels.max() * (np.arange(FRAMES) % 50 == 25)
     levels[STEMS.index("toms"), 30] = 0.5 * levels.max()  # a fill before its false hit
     strokes = Strokes.of([*HITS, Hit(8.0, "tom_mid", 100)])
-    names = np.array([informed.stem_of(piece) for piece in strokes.pieces])
+    names = np.array([stem_of(piece) for piece in strokes.pieces])
     extra = informed._overlooked(levels, strokes, names)
     assert extra.frames[extra.pieces == "tom_mid"].tolist() == [29]
 
@@ -244,6 +245,15 @@ def test_strokes_that_come_too_soon_are_one():
     found = inform(shares, rng.exponential(size=(FRAMES, N_GROUPS)).astype(np.float32),
                    Strokes.of(crowd))
     assert np.isfinite(found).all()
+
+
+def test_torch_of_another_default_type(truth, blurred):
+    found = inform(blurred, truth[1], Strokes.of(HITS))
+    torch.set_default_dtype(torch.float64)
+    try:
+        np.testing.assert_array_equal(inform(blurred, truth[1], Strokes.of(HITS)), found)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_the_level_of_the_audio_does_not_matter(truth, blurred):

@@ -25,6 +25,7 @@ from adt.vocabulary import PIECE_TO_STEM, PIECES, STEMS
 from separation import Separator
 
 from . import report, tables
+from .separation import TITLES
 
 NEAR = 0.08  #: s, within which a stroke on another stem is heard as well
 BEFORE, AFTER = 0.01, 0.05  #: s around an onset
@@ -127,9 +128,8 @@ def main(argv: list[str] | None = None) -> None:
         raise ConfigError(f"{args.data}: no track has an annotated stroke")
     separator, transcriber = Separator(device=args.device), Transcriber(device=args.device)
     figures = measure(tracks, {
-        "adt": separator,
-        "adt, informed by the hits it hears":
-            lambda path: separator(path, hits=transcriber(path))}, args.seed)
+        TITLES["adt"]: separator,
+        TITLES["adt_informed"]: lambda path: separator(path, hits=transcriber(path))}, args.seed)
     report.deliver(args, {"benchmark": "attribution",
                           "environment": report.environment(args.device), "systems": figures},
                    {"attribution": table(figures)})

@@ -126,7 +126,8 @@ def main(argv: list[str] | None = None) -> None:
     tracks = [track for track in read_mdb(args.data) if len(track)]
     if not tracks:
         raise ConfigError(f"{args.data}: no track has an annotated stroke")
-    separator, transcriber = Separator(device=args.device), Transcriber(device=args.device)
+    separator = Separator(device=args.device)
+    transcriber = Transcriber(device=args.device, beats=False)
     figures = measure(tracks, {
         TITLES["adt"]: separator,
         TITLES["adt_informed"]: lambda path: separator(path, hits=transcriber(path))}, args.seed)

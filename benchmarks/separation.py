@@ -289,7 +289,7 @@ def main(argv: list[str] | None = None) -> None:
     transcribe = nmf = None
     if args.informed:
         from adt import Transcriber
-        transcribe = Transcriber(device=args.device)
+        transcribe = Transcriber(device=args.device, beats=False)
     if args.nmf:
         from adt.data.kits import read_kits
         nmf = Templates(read_kits(args.kits, "train"), free=FREE if songs else 0)

@@ -115,8 +115,8 @@ def _whole_way(stage: str, folder: Path, device: str) -> Callable[[Path | str], 
         if stage != "separate_informed":
             return separated
         from adt.inference import Transcriber
-        transcriber = Transcriber(device=device)
-        return lambda path: separated(path, hits=transcriber.hits(transcriber.activations(path)))
+        transcriber = Transcriber(device=device, beats=False)
+        return lambda path: separated(path, hits=transcriber(path))
     from adt.inference import Transcriber
     return Transcriber(demix=stage == "transcribe", device=device)
 

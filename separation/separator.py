@@ -239,14 +239,13 @@ class Separator:
             begins = first == keep.start  # it is what the signal begins with
             decibel = to_decibel(
                 np.concatenate([lead_in(power[0]), power]) if begins else power, level)
+            frames = keep.stop - keep.start
             if strokes is None:
                 shares = self.shares(decibel)[:, -len(power):]
             else:
                 origin = first - keep.start
                 shares = self.informed_shares(decibel, group_power(channels), strokes.within(
                     origin, origin + len(power)))
-            frames = keep.stop - keep.start
-            if strokes is not None:
                 keep = _fade(shares, keep)
             return first, frames, np.array([overlap_add(share, channels[:, keep])
                                             for share in shares[:-1, keep]])
@@ -258,10 +257,9 @@ class Separator:
                 for part in ([spectra] if joint else spectra[:, None]))
         tail, given = None, 0
         with workers(self.device) as pool:
-            for first, parts in groupby(in_parallel(work, jobs, pool),
-                                        key=lambda done: done[0]):
-                counts, stems = zip(*((frames, part) for _, frames, part in parts), strict=True)
-                frames, added = counts[0], np.concatenate(stems, axis=1)
+            for (first, frames), parts in groupby(in_parallel(work, jobs, pool),
+                                                  key=lambda done: done[:2]):
+                added = np.concatenate([stems for *_, stems in parts], axis=1)
                 if tail is not None:
                     added[..., : tail.shape[-1]] += tail
                 ready, tail = added[..., :frames * HOP], added[..., frames * HOP:]

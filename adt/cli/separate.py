@@ -62,7 +62,7 @@ def command(inputs, out, residual, wiener, informed, transcription, format, devi
 
     with console.loading():
         from separation import Separator, separate_file
-        separator = Separator(device=device, wiener=wiener)
+        separator, transcriber = Separator(device=device, wiener=wiener), None
         if informed and given is None:
             from ..inference import Transcriber
             transcriber = Transcriber(device=device)
@@ -76,7 +76,7 @@ def command(inputs, out, residual, wiener, informed, transcription, format, devi
                 console.say(f"{folder}: stems that are there are kept; they and what is written "
                             f"now sum to the input if made alike ({alike})")
             hits, separating = given, progress
-            if informed and given is None:
+            if transcriber is not None:
                 hits = transcriber.hits(transcriber.activations(
                     job.source, progress=share(progress, 0.0, 0.3)))
                 separating = share(progress, 0.3, 1.0)

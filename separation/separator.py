@@ -42,6 +42,7 @@ from adt.vocabulary import STEMS
 from . import RESIDUAL, WIENER
 from .bank import UNetBank, masks
 from .informed import BANDS_TO_GROUPS, GROUP_OF_BIN, N_GROUPS, Strokes, group_power, inform
+from .repeats import take_samples
 
 _PASS = 1440  #: frames that are separated at once
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
@@ -244,9 +245,9 @@ class Separator:
                 shares = self.shares(decibel)[:, -len(power):]
             else:
                 origin = first - keep.start
-                shares = self.informed_shares(decibel, group_power(channels), strokes.within(
-                    origin, origin + len(power)))
-                keep = _fade(shares, keep)
+                known, groups = strokes.within(origin, origin + len(power)), group_power(channels)
+                shares = self.informed_shares(decibel, groups, known)
+                return first, frames, _informed_stems(channels, shares, groups, known, keep)
             return first, frames, np.array([overlap_add(share, channels[:, keep])
                                             for share in shares[:-1, keep]])
 
@@ -306,21 +307,60 @@ class Separator:
         return stems
 
 
-def _fade(shares: np.ndarray, keep: slice) -> slice:
-    """Let the shares of a pass rise where it begins and fall behind it, where there are others.
+def _informed_stems(channels: np.ndarray, shares: np.ndarray, power: np.ndarray,
+                    strokes: Strokes, keep: slice) -> np.ndarray:
+    """Stems of the frames of a pass, not yet normalised, and of those behind in which they fade.
+
+    Parameters
+    ----------
+    channels : ndarray of complex64, shape (channels, frames, N_BINS)
+    shares, power, strokes
+        As `separation.repeats.take_samples` takes them.
+    keep : slice
+        Frames of the pass itself.
+    """
+    n = channels.shape[1]
+    every = np.ones(n, np.float32)
+    signal = overlap_add(np.ones((n, N_BANDS), np.float32), channels)
+    signal /= np.maximum(_squares(every)[: signal.shape[1]], 1e-4)
+    samples, left = take_samples(signal, shares, power, strokes)
+    keep, fade = _fade(n, keep)
+    spectra = spectrum(left)[:, keep] if samples else channels[:, keep]
+    stems = np.array([overlap_add(share, spectra) for share in shares[:-1, keep] * fade[:, None]])
+    fade = _squares(fade)[: stems.shape[-1]]
+    for stem, sample in samples.items():
+        stems[stem] += sample[:, keep.start * HOP:][:, : stems.shape[-1]] * fade
+    return stems
+
+
+def _fade(n: int, keep: slice) -> tuple[slice, np.ndarray]:
+    """Let a pass of `n` frames rise where it begins and fall behind it, where there are others.
 
     Returns
     -------
     slice
         Its frames and those behind it in which it falls while the next one rises.
+    ndarray of float32
+        Factors of these frames.
     """
-    rise = (np.arange(_FADE, dtype=np.float32)[:, None] + 0.5) / _FADE
+    rise = (np.arange(_FADE, dtype=np.float32) + 0.5) / _FADE
+    factors = np.ones(n, np.float32)
     if keep.start:
-        shares[:, keep.start: keep.start + _FADE] *= rise[: keep.stop - keep.start]
-    if keep.stop == shares.shape[1]:
-        return keep
-    shares[:, keep.stop: keep.stop + _FADE] *= 1.0 - rise
-    return slice(keep.start, keep.stop + _FADE)
+        factors[keep.start: keep.start + _FADE] *= rise[: keep.stop - keep.start]
+    if keep.stop < n:
+        factors[keep.stop: keep.stop + _FADE] *= 1.0 - rise
+        keep = slice(keep.start, keep.stop + _FADE)
+    return keep, factors[keep]
+
+
+def _squares(factors: np.ndarray) -> np.ndarray:
+    """Sum of the squared windows of frames, each times its factor, one sample each."""
+    squares = np.zeros(_HOPS * HOP, np.float32)
+    squares[:N_FFT] = window() ** 2
+    out = np.zeros((len(factors) + _HOPS - 1, HOP), np.float32)
+    for k, part in enumerate(squares.reshape(_HOPS, HOP)):
+        out[k: k + len(factors)] += factors[:, None] * part
+    return out.reshape(-1)
 
 
 def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
@@ -328,11 +368,10 @@ def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
 
     Frames begin at hop 0 and, if `frames` is given, end.
     """
-    squares = np.zeros(_HOPS * HOP, np.float32)
-    squares[:N_FFT] = window() ** 2
-    frame = np.arange(first, stop)[:, None] - np.arange(_HOPS)
-    live = frame >= 0 if frames is None else (frame >= 0) & (frame < frames)
-    return np.maximum(live.astype(np.float32) @ squares.reshape(_HOPS, HOP), 1e-4).reshape(-1)
+    at = np.arange(first - _HOPS + 1, stop)
+    live = at >= 0 if frames is None else (at >= 0) & (at < frames)
+    squares = _squares(live.astype(np.float32))[(_HOPS - 1) * HOP: (_HOPS - 1 + stop - first) * HOP]
+    return np.maximum(squares, 1e-4)
 
 
 def _windows(spectra: Iterable[np.ndarray], size: int = _PASS, margin: int = _MARGIN,

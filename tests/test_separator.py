@@ -381,7 +381,7 @@ def test_memory_does_not_grow_with_length(packaged, tmp_path, monkeypatch):
         return result
 
     peak(1)  # imports and caches
-    assert peak(160) < 1.1 * peak(40)
+    assert peak(160) < 1.3 * peak(40)  # 42 MB more, of 72, if the audio were held
 
 
 # -- the Wiener step ------------------------------------------------------------------

@@ -1,0 +1,195 @@
+"""Samples that repeat: what is taken out of mixtures with known samples."""
+
+import numpy as np
+import pytest
+
+from adt.features import spectrum
+from adt.frames import HOP, N_FFT, SAMPLE_RATE
+from adt.transcription import Hit
+from adt.vocabulary import STEMS
+from separation import Separator, repeats, separator
+from separation.informed import N_GROUPS, Strokes, group_power
+from separation.repeats import take_samples
+
+FRAMES = 1100
+LENGTH = N_FFT + HOP * (FRAMES - 1)
+SNARE, HIHAT = STEMS.index("snare"), STEMS.index("hihat")
+
+
+def sound(seed, seconds, decay, softer=1.0):
+    """Noise that dies away, of two channels that differ, its spectrum falling."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    noise = rng.standard_normal((2, len(t)))
+    noise = (noise + noise[::-1]) / 2 + 0.3 * noise
+    for _ in range(2):
+        noise[:, 1:] += softer * noise[:, :-1]
+    return (0.1 * noise * np.exp(-t / decay)).astype(np.float32)
+
+
+def later(samples, shift):
+    """Audio delayed by a part of a sample."""
+    n = 2 * samples.shape[1]
+    turn = np.exp(-2j * np.pi * np.fft.rfftfreq(n) * shift)
+    return np.fft.irfft(np.fft.rfft(samples, n, axis=1) * turn, n, axis=1).astype(np.float32)
+
+
+def song(seed=0, shift=0.0, differ=False):
+    """Two stems whose strokes overlap, the strokes, and masks that are blurred.
+
+    With `differ` no stroke is like another.
+    """
+    rng = np.random.default_rng(seed)
+    stems = {name: np.zeros((2, LENGTH), np.float32) for name in ("snare", "hihat")}
+    hits = []
+    for name, every, seconds, decay, softer in (("snare", 55, 0.3, 0.06, 0.7),
+                                                ("hihat", 22, 0.2, 0.04, -0.7)):
+        piece = "snare" if name == "snare" else "hihat_closed"
+        for k, frame in enumerate(range(30, FRAMES - 60, every)):
+            at = N_FFT // 2 + frame * HOP + int(rng.integers(-100, 101))
+            gain = rng.uniform(0.3, 1.0)
+            wave = sound(10 * len(name) + (k if differ else 0), seconds, decay, softer)
+            if shift:
+                wave = later(wave, shift * (k % 4))
+            stems[name][:, at: at + wave.shape[1]] += np.float32(gain) * wave
+            hits.append(Hit(frame * HOP / SAMPLE_RATE, piece, int(127 * gain)))
+    mixture = sum(stems.values())
+    power = {name: group_power(spectrum(stem)) for name, stem in stems.items()}
+    total = group_power(spectrum(mixture)) + 1e-9
+    shares = np.zeros((len(STEMS) + 1, FRAMES, N_GROUPS), np.float32)
+    both = sum(power.values()) + 1e-9
+    for name, stem in (("snare", SNARE), ("hihat", HIHAT)):
+        shares[stem] = 0.8 * power[name] / both + 0.1
+    shares[-1] = 1 - shares.sum(axis=0)
+    return mixture, stems, shares, total, Strokes.of(hits)
+
+
+def nsdr(found, true, mixture):
+    error = ((mixture - true) ** 2).sum() / ((found - true) ** 2).sum()
+    return float(10 * np.log10(error))
+
+
+def masked(mixture, shares):
+    """Stems by masks with the mixture's phase."""
+    spectra = spectrum(mixture)
+    one = separator.overlap_add(np.ones((FRAMES, N_GROUPS), np.float32), spectra)
+    norm = one / np.where(np.abs(mixture) > 1e-9, mixture, 1)
+    return {s: separator.overlap_add(shares[s], spectra) / np.where(np.abs(norm) > 0.1, norm, 1)
+            for s in (SNARE, HIHAT)}
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.25])
+def test_samples_are_taken_with_their_own_phase(shift):
+    mixture, stems, shares, power, strokes = song(shift=shift)
+    taken, left = take_samples(mixture, shares, power, strokes)
+    by_masks = masked(mixture, shares)
+    for name, stem in (("snare", SNARE), ("hihat", HIHAT)):
+        there = nsdr(taken[stem], stems[name], mixture)
+        assert there > nsdr(by_masks[stem], stems[name], mixture) + 6
+        assert there > 18
+    assert (left ** 2).sum() < 0.03 * (mixture ** 2).sum()
+
+
+def test_what_is_taken_and_what_is_left_are_the_signal():
+    mixture, _, shares, power, strokes = song()
+    before = mixture.copy()
+    taken, left = take_samples(mixture, shares, power, strokes)
+    np.testing.assert_array_equal(mixture, before)
+    np.testing.assert_allclose(left + sum(taken.values()), mixture, atol=1e-6)
+    assert all(part.dtype == np.float32 and part.shape == mixture.shape
+               for part in (left, *taken.values()))
+
+
+def test_strokes_that_differ_stay_the_masks():
+    mixture, _, shares, power, strokes = song(differ=True)
+    taken, left = take_samples(mixture, shares, power, strokes)
+    assert not taken
+    np.testing.assert_array_equal(left, mixture)
+
+
+def test_sounds_that_the_masks_give_to_others_are_not_taken():
+    """Hits of a stem that the masks hear nothing of are mistakes."""
+    mixture, _, shares, power, strokes = song()
+    wrong = Strokes(strokes.frames, np.where(strokes.pieces == "snare", "crash", strokes.pieces),
+                    strokes.velocities)
+    taken, _ = take_samples(mixture, shares, power, wrong)
+    assert set(taken) == {HIHAT}
+
+
+def test_levels_and_the_order_of_strokes_do_not_matter():
+    mixture, _, shares, power, strokes = song()
+    taken, _ = take_samples(mixture, shares, power, strokes)
+    loud, _ = take_samples(100 * mixture, shares, 10_000 * power, strokes)
+    for stem in taken:
+        error = ((loud[stem] / 100 - taken[stem]) ** 2).sum()
+        assert error < 1e-6 * (taken[stem] ** 2).sum()
+
+
+@pytest.mark.parametrize("hits", [0, 2])
+def test_few_strokes_make_no_sample(hits):
+    mixture, _, shares, power, strokes = song()
+    few = Strokes(strokes.frames[:hits], strokes.pieces[:hits], strokes.velocities[:hits])
+    taken, left = take_samples(mixture, shares, power, few)
+    assert not taken
+    np.testing.assert_array_equal(left, mixture)
+
+
+def test_silence():
+    _, _, shares, power, strokes = song()
+    silent = np.zeros((2, LENGTH), np.float32)
+    taken, left = take_samples(silent, shares, 0 * power, strokes)
+    assert not taken and not left.any()
+
+
+def test_strokes_at_the_edges():
+    mixture, _, shares, power, strokes = song()
+    edges = np.array([0, 1, 4, FRAMES - 1, FRAMES - 5])
+    more = Strokes(np.concatenate([edges[:3], strokes.frames, edges[3:]]),
+                   np.array(["snare"] * 3 + strokes.pieces.tolist() + ["snare"] * 2, object),
+                   np.full(len(strokes) + 5, 0.5, np.float32))
+    taken, left = take_samples(mixture, shares, power, more)
+    assert set(taken) == {SNARE, HIHAT} and np.isfinite(left).all()
+
+
+def test_crowded_hits_are_bounded_work(monkeypatch):
+    mixture, _, shares, power, _ = song()
+    frames = np.sort(np.random.default_rng(0).integers(0, FRAMES, 5000))
+    crowd = Strokes(frames, np.array(["snare"] * 5000, object), np.full(5000, 0.5, np.float32))
+    seen = []
+    alike = repeats._alike
+    monkeypatch.setattr(repeats, "_alike", lambda cut: seen.append(len(cut)) or alike(cut))
+    _, left = take_samples(mixture, shares, power, crowd)
+    assert seen and max(seen) <= FRAMES // 3 + 1 and np.isfinite(left).all()
+
+
+def test_samples_in_the_stems(small_bank, monkeypatch):
+    """In one pass and in several; stems and residual are the input."""
+    mixture, stems, shares, _, strokes = song()
+    audio = mixture[:, N_FFT // 2:][:, : 10 * SAMPLE_RATE]
+    true = stems["hihat"][:, N_FFT // 2:][:, : 10 * SAMPLE_RATE]
+    hits = [Hit(f * HOP / SAMPLE_RATE, p, round(127 * v))
+            for f, p, v in zip(strokes.frames.tolist(), strokes.pieces, strokes.velocities)]
+    small = Separator(small_bank)
+    origins = []
+
+    def known(self, decibel, power, strokes):
+        return shares[:, (at := origins.pop(0)): at + len(power)].copy()
+
+    monkeypatch.setattr(Separator, "informed_shares", known)
+    monkeypatch.setattr(separator, "in_parallel", lambda f, items, pool: map(f, items))
+
+    def separate(told, *at):
+        origins[:] = at
+        return small(audio, SAMPLE_RATE, hits=told, residual=True)
+
+    plain, found, again = separate([], 0), separate(hits, 0), separate(hits, 0)
+    monkeypatch.setattr(separator, "_INFORMED_PASS", 400)
+    parts = separate(hits, 0, 208, 608)
+    assert not origins
+    by_masks = nsdr(plain["hihat"], true, audio)
+    assert nsdr(found["hihat"], true, audio) > by_masks + 6
+    assert nsdr(parts["hihat"], true, audio) > by_masks + 4
+    for name, stem in found.items():
+        np.testing.assert_array_equal(again[name], stem)
+    for result in (found, parts):
+        np.testing.assert_allclose(sum(result.values()), audio, atol=1e-5)

@@ -8,9 +8,11 @@ Beside the bank stand the mixture itself and what `benchmarks.baselines` has: th
 of harmonic–percussive separation, non-negative matrix factorisation with trained templates and,
 with accompaniment, free components for the rest, and two oracles. The gap is the nSDR of the
 oracle on bins minus the bank's; it is told by kit as well, for stems of drum machines, which
-repeat to the sample, have an oracle of another height. The bank stands there three times: by
-itself, informed by the hits that `adt.Transcriber` hears in the mixture, and by the true ones
-(`separation.informed`).
+repeat to the sample, have an oracle of another height. The bank stands there four times: by
+itself, informed by the hits that `adt.Transcriber` hears in the mixture, with masks alone
+(`separation.informed`) and with what repeats taken out (`separation.repeats`), and by the true
+hits. Renders repeat to the sample on acoustic kits as well, as programmed drums do; what drummers
+play does not, and for them masks alone count.
 
 SDR says little about strokes, so two more measures stand in a table of their own:
 
@@ -45,13 +47,14 @@ from .fidelity import Estimates, attacks, energy, image_error, score_band, score
 METRICS = ("sdr", "si_sdr", "nsdr")
 TITLES = OrderedDict(mixture="mixture", hpss="HPSS, percussive part",
                      nmf="NMF, trained templates", adt="adt",
+                     adt_masks="adt, informed, masks alone",
                      adt_informed="adt, informed by the hits it hears",
                      adt_true_hits="adt, informed by the true hits",
                      irm_bands="oracle: ideal ratio mask, bands",
                      irm="oracle: ideal ratio mask, bins")
 
 #: Of `TITLES`, what the package separates with.
-OWN = ("adt", "adt_informed", "adt_true_hits")
+OWN = ("adt", "adt_masks", "adt_informed", "adt_true_hits")
 
 FREE = 16  #: components of NMF for accompaniment
 
@@ -59,7 +62,8 @@ FREE = 16  #: components of NMF for accompaniment
 def score(chosen: Sequence[clips.Clip], separate: Callable[..., Estimates], *,
           seconds: float | None = None, accompaniment: Sequence[Path] = (),
           with_hpss: bool = True, nmf: Callable[..., Estimates] | None = None,
-          transcribe: Callable[..., Transcription] | None = None) -> dict:
+          transcribe: Callable[..., Transcription] | None = None,
+          masks: Callable[..., Estimates] | None = None) -> dict:
     """Render, separate and score clips.
 
     Parameters
@@ -77,6 +81,8 @@ def score(chosen: Sequence[clips.Clip], separate: Callable[..., Estimates], *,
     transcribe : callable, optional
         Called as `separate` is; with it, `separate` is called with ``hits`` as well, those that
         come of it and the true ones.
+    masks : callable, optional
+        Called as `separate` is, with ``hits``; what separates by masks alone.
 
     Returns
     -------
@@ -116,8 +122,10 @@ def score(chosen: Sequence[clips.Clip], separate: Callable[..., Estimates], *,
         if nmf is not None:
             estimates["nmf"] = nmf(mixture, SAMPLE_RATE)
         if transcribe is not None:
-            estimates["adt_informed"] = separate(mixture, SAMPLE_RATE,
-                                                 hits=transcribe(mixture, SAMPLE_RATE))
+            hits = transcribe(mixture, SAMPLE_RATE)
+            estimates["adt_informed"] = separate(mixture, SAMPLE_RATE, hits=hits)
+            if masks is not None:
+                estimates["adt_masks"] = masks(mixture, SAMPLE_RATE, hits=hits)
             estimates["adt_true_hits"] = separate(mixture, SAMPLE_RATE, hits=[
                 Hit(float(time), PIECES[piece], int(velocity)) for time, piece, velocity
                 in zip(played.times, played.pieces, played.velocities, strict=True)])
@@ -286,9 +294,10 @@ def main(argv: list[str] | None = None) -> None:
         songs = find_audio([args.accompaniment])
     from separation import Separator
     bank = Separator(device=args.device, wiener=args.wiener)
-    transcribe = nmf = None
+    transcribe = nmf = masks = None
     if args.informed:
         from adt import Transcriber
+        masks = Separator(device=args.device, wiener=args.wiener, samples=False)
         transcribe = Transcriber(device=args.device, beats=False)
     if args.nmf:
         from adt.data.kits import read_kits
@@ -296,7 +305,7 @@ def main(argv: list[str] | None = None) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="librosa")
         scores = score(chosen, bank, seconds=args.seconds, accompaniment=songs,
-                       with_hpss=args.hpss, nmf=nmf, transcribe=transcribe)
+                       with_hpss=args.hpss, nmf=nmf, transcribe=transcribe, masks=masks)
     result = {"benchmark": "separation", "environment": report.environment(args.device),
               "options": {"clips": args.clips, "seconds": args.seconds, "seed": args.seed,
                           "wiener": args.wiener, "accompaniment": bool(songs)}, **scores}

@@ -2,7 +2,8 @@
 
 All channels get the same masks, made of the mean of their powers and widened from bands to
 bins, so that the stereo image is kept; where they have little in common, each gets masks of
-its own. Audio passes through in chunks: memory does not grow with its length. The residual is
+its own. Where hits are given, masks are informed by them and what repeats to the sample is taken
+out before. Audio passes through in chunks: memory does not grow with its length. The residual is
 what the stems leave of the input, so that stems and residual sum to the input exactly.
 """
 
@@ -140,6 +141,9 @@ class Separator:
     device : str
     wiener : float
         Exponent of the α-Wiener step, see `wiener`; 2 leaves the masks as they are.
+    samples : bool
+        Where hits are given, take out what repeats to the sample before masks share out the rest
+        (`separation.repeats`).
 
     Raises
     ------
@@ -156,13 +160,13 @@ class Separator:
     """
 
     def __init__(self, bank: Path | str = "bank", device: str = "cpu",
-                 wiener: float = WIENER):
+                 wiener: float = WIENER, samples: bool = True):
         if not 0.1 <= wiener <= 10:
             raise ConfigError(f"wiener exponent {wiener} is out of range; choose 0.1 to 10 "
                               "(2 changes nothing)")
         self.device = pick_device(device)
         self.network, self.description = load_network(UNetBank, "bank", bank, self.device)
-        self.wiener = wiener
+        self.wiener, self.samples = wiener, samples
 
     @torch.inference_mode()
     def logits(self, decibel: np.ndarray) -> np.ndarray:
@@ -217,7 +221,8 @@ class Separator:
             suits channels with little in common.
         hits : iterable of Hit, optional
             All that is played, of nine, seven or five classes: strokes that fall together are
-            told apart by what their pieces sound like elsewhere (`separation.informed`).
+            told apart by what their pieces sound like elsewhere (`separation.informed`), and
+            samples that repeat are taken out whole (`separation.repeats`).
 
         Yields
         ------
@@ -247,7 +252,8 @@ class Separator:
                 origin = first - keep.start
                 known, groups = strokes.within(origin, origin + len(power)), group_power(channels)
                 shares = self.informed_shares(decibel, groups, known)
-                return first, frames, _informed_stems(channels, shares, groups, known, keep)
+                return first, frames, _informed_stems(channels, shares, groups, known, keep,
+                                                      self.samples)
             return first, frames, np.array([overlap_add(share, channels[:, keep])
                                             for share in shares[:-1, keep]])
 
@@ -308,7 +314,7 @@ class Separator:
 
 
 def _informed_stems(channels: np.ndarray, shares: np.ndarray, power: np.ndarray,
-                    strokes: Strokes, keep: slice) -> np.ndarray:
+                    strokes: Strokes, keep: slice, repeats: bool) -> np.ndarray:
     """Stems of the frames of a pass, not yet normalised, and of those behind in which they fade.
 
     Parameters
@@ -318,15 +324,18 @@ def _informed_stems(channels: np.ndarray, shares: np.ndarray, power: np.ndarray,
         As `separation.repeats.take_samples` takes them.
     keep : slice
         Frames of the pass itself.
+    repeats : bool
+        Take out what repeats.
     """
-    n = channels.shape[1]
-    every = np.ones(n, np.float32)
-    signal = overlap_add(np.ones((n, N_BANDS), np.float32), channels)
-    signal /= np.maximum(_squares(every)[: signal.shape[1]], 1e-4)
-    samples, left = take_samples(signal, shares, power, strokes)
+    n, samples = channels.shape[1], {}
+    if repeats:
+        signal = overlap_add(np.ones((n, N_BANDS), np.float32), channels)
+        signal /= np.maximum(_squares(np.ones(n, np.float32))[: signal.shape[1]], 1e-4)
+        samples, left = take_samples(signal, shares, power, strokes)
+        channels = spectrum(left) if samples else channels
     keep, fade = _fade(n, keep)
-    spectra = spectrum(left)[:, keep] if samples else channels[:, keep]
-    stems = np.array([overlap_add(share, spectra) for share in shares[:-1, keep] * fade[:, None]])
+    stems = np.array([overlap_add(share, channels[:, keep])
+                      for share in shares[:-1, keep] * fade[:, None]])
     fade = _squares(fade)[: stems.shape[-1]]
     for stem, sample in samples.items():
         stems[stem] += sample[:, keep.start * HOP:][:, : stems.shape[-1]] * fade

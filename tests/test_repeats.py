@@ -183,6 +183,10 @@ def test_samples_in_the_stems(small_bank, monkeypatch):
         return small(audio, SAMPLE_RATE, hits=told, residual=True)
 
     plain, found, again = separate([], 0), separate(hits, 0), separate(hits, 0)
+    small.samples = False
+    for name, stem in separate(hits, 0).items():
+        np.testing.assert_array_equal(stem, plain[name])
+    small.samples = True
     monkeypatch.setattr(separator, "_INFORMED_PASS", 400)
     parts = separate(hits, 0, 208, 608)
     assert not origins

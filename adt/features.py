@@ -182,11 +182,6 @@ def windows(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.pad(held, ((0, 0), (0, max(0, need - held.shape[1]))))[:, :need]
 
 
-def stream_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """STFT of audio that arrives in blocks, in constant memory: `spectrum` of its `windows`."""
-    return map(spectrum, windows(blocks))
-
-
 def _mean_power(padded: np.ndarray) -> np.ndarray:
     """Band powers of what `windows` yields, mean over its channels, shape (frames, N_BANDS)."""
     frames = (padded.shape[1] - N_FFT) // HOP + 1

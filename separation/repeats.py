@@ -51,13 +51,15 @@ _FIRST = 4  #: frames by which they are brought into line
 _FAINT = 1e-2  #: gain, as a part of the largest, of a stroke that is not there
 _SOON = 600  #: samples within which a stroke of the stem is not yet the next
 _BESIDE = 1e-2  #: least power of all else in a bin, as a part of what there is
+_SMOOTHED = 15  #: bins over which what there is is told
 _LOW = 0.1  #: least of what there is, as a part of what the stroke has there at first
 _OWN = 0.15  #: share of a bin that the masks give to the stem, if all of it is the sample's
 _BEGIN = 6  #: frames by which strokes are judged to be the same
 _SURE = 0.3  #: share of the bins that judge
 #: Part of their energy that strokes have in common, median over bins: with the first nothing
 #: is taken, with the second everything.
-_SAME = (0.5, 0.7)
+_SAME = (0.6, 0.8)
+_CANCELLED = 0.1  #: energy of the mean, as a part of the loudest channel's, that is too little
 _TINY = 1e-12
 #: Its square is one together with that of the window half a length later.
 _WINDOW = np.sin(np.pi * (np.arange(N_FFT) + 0.5) / N_FFT).astype(np.float32)
@@ -121,6 +123,15 @@ class _Beside:
 
 def _power(spectra: np.ndarray) -> np.ndarray:
     return spectra.real ** 2 + spectra.imag ** 2
+
+
+def _mono(signal: np.ndarray) -> np.ndarray:
+    """Mean of the channels, or the loudest where they cancel each other, shape (1, samples)."""
+    mean = signal.mean(axis=0, keepdims=True)
+    energy = np.square(signal).sum(axis=1)
+    if np.square(mean).sum() < _CANCELLED * energy.max():
+        return signal[energy.argmax()][None]
+    return mean
 
 
 def _cut(signal: np.ndarray, start: int, length: int) -> np.ndarray:
@@ -246,29 +257,36 @@ def _sounds(sample: _Sample, left: np.ndarray, beside: _Beside) -> np.ndarray:
     -------
     ndarray of complex64, shape (channels, frames, N_BINS)
     """
+    from scipy.ndimage import uniform_filter1d
+
     shape = len(left), _LENGTHS[STEMS[sample.stem]], N_BINS
     weight, energy, own = (np.zeros(shape, np.float32) for _ in range(3))
     total = np.zeros(shape, np.complex64)
+    count, gains = (np.zeros((shape[1], 1), np.float32) for _ in range(2))
     least = sample.power[np.minimum(np.arange(shape[1]), _FIRST - 1)]
     for start, gain, end in zip(sample.starts.tolist(), sample.gains, sample.ends.tolist()):
         part = np.s_[:, :min(shape[1], end)]
         spectra = _frames(left, start, min(shape[1], end))
         power, others = _power(spectra), beside(sample.stem, start, spectra.shape[1])
-        expected = np.maximum(power, np.float32(_LOW) * gain ** 2 * least[:power.shape[1]])
+        # of a stroke's own bins, those where it happens to be weak are not surer than others
+        expected = np.maximum(uniform_filter1d(power, _SMOOTHED, axis=-1),
+                              np.float32(_LOW) * gain ** 2 * least[:power.shape[1]])
         trust = 1 / (expected * (others ** 2 + np.float32(_BESIDE)) + np.float32(_TINY))
         weight[part] += trust * gain ** 2
         total[part] += trust * gain * spectra
         energy[part] += trust * power
         own[part] += gain * (1 - others)
+        count[part[1]] += 1
+        gains[part[1]] += gain
     mean = total / np.maximum(weight, _TINY)
-    common, own = weight * _power(mean), own / sample.gains.sum()
+    common, own = weight * _power(mean), own / np.maximum(gains, _TINY)
     judged = own[:, :_BEGIN] > _SURE
     same = (common / np.maximum(energy, _TINY))[:, :_BEGIN][judged]
     low, high = _SAME
     taken = np.clip((np.median(same) - low) / (high - low), 0, 1) if same.size else 0.0
-    chance = np.maximum(energy - common, 0) / (len(sample.starts) - 1)
+    chance = np.maximum(energy - common, 0) / np.maximum(count - 1, 1)
     return mean * (np.float32(taken) * np.maximum(0, 1 - chance / np.maximum(common, _TINY))
-                   * np.minimum(1, own / np.float32(_OWN)))
+                   * np.minimum(1, own / np.float32(_OWN)) * (count >= _LEAST))
 
 
 def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
@@ -292,7 +310,11 @@ def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
     ndarray of float32, shape of `signal`
         What they leave.
     """
-    beside, mono = _Beside(shares), signal.mean(axis=0, keepdims=True)
+    level = float(np.sqrt(np.square(signal, dtype=np.float64).mean()))
+    if not level:
+        return {}, signal
+    left, power = signal / np.float32(level), power / np.float32(level ** 2)
+    beside, mono = _Beside(shares), _mono(left)
     stems = np.array([STEMS.index(stem_of(piece)) for piece in strokes.pieces])
     samples = []
     for stem in range(len(STEMS)):
@@ -312,10 +334,12 @@ def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
             if len(sample.gains) >= _LEAST:
                 samples.append(sample)
     taken: dict[int, np.ndarray] = {}
-    left = signal.copy()
     for sample in sorted(samples, key=lambda sample: -(sample.gains ** 2).sum()):
         spectra = _sounds(sample, left, beside)
         if spectra.any():
             sample.play(spectra, taken.setdefault(sample.stem, np.zeros_like(signal)))
             sample.play(-spectra, left)
-    return taken, left
+    if not taken:
+        return {}, signal
+    level = np.float32(level)
+    return {stem: level * part for stem, part in taken.items()}, level * left

@@ -27,7 +27,6 @@ from adt.features import (
     lead_in,
     reference_level,
     spectrum,
-    stream_spectra,
     to_decibel,
     window,
     windows,
@@ -240,7 +239,8 @@ class Separator:
         strokes = None if hits is None else Strokes.of(hits)
 
         def work(job):
-            channels, keep, first = job
+            padded, keep, first = job
+            channels = spectrum(padded)
             power = band_power(channels).mean(axis=0)
             begins = first == keep.start  # it is what the signal begins with
             decibel = to_decibel(
@@ -252,16 +252,18 @@ class Separator:
                 origin = first - keep.start
                 known, groups = strokes.within(origin, origin + len(power)), group_power(channels)
                 shares = self.informed_shares(decibel, groups, known)
-                return first, frames, _informed_stems(channels, shares, groups, known, keep,
-                                                      self.samples)
+                samples = {}
+                if self.samples:
+                    samples, padded = take_samples(padded, shares, groups, known)
+                return first, frames, _informed_stems(
+                    spectrum(padded) if samples else channels, shares, samples, keep)
             return first, frames, np.array([overlap_add(share, channels[:, keep])
                                             for share in shares[:-1, keep]])
 
         sizes = (_PASS, _MARGIN) if strokes is None else (
             _INFORMED_PASS, _INFORMED_MARGIN, max(_INFORMED_PASS // 2, _INFORMED_MARGIN))
-        jobs = ((part, keep, first) for spectra, keep, first
-                in _windows(stream_spectra(counted()), *sizes)
-                for part in ([spectra] if joint else spectra[:, None]))
+        jobs = ((part, keep, first) for padded, keep, first in _passes(counted(), *sizes)
+                for part in ([padded] if joint else padded[:, None]))
         tail, given = None, 0
         with workers(self.device) as pool:
             for (first, frames), parts in groupby(in_parallel(work, jobs, pool),
@@ -313,27 +315,21 @@ class Separator:
         return stems
 
 
-def _informed_stems(channels: np.ndarray, shares: np.ndarray, power: np.ndarray,
-                    strokes: Strokes, keep: slice, repeats: bool) -> np.ndarray:
+def _informed_stems(channels: np.ndarray, shares: np.ndarray, samples: dict[int, np.ndarray],
+                    keep: slice) -> np.ndarray:
     """Stems of the frames of a pass, not yet normalised, and of those behind in which they fade.
 
     Parameters
     ----------
     channels : ndarray of complex64, shape (channels, frames, N_BINS)
-    shares, power, strokes
-        As `separation.repeats.take_samples` takes them.
+        What the samples leave.
+    shares : ndarray of float32, shape (6, frames, N_GROUPS)
+    samples : dict of int to ndarray
+        Stem → its samples (`separation.repeats.take_samples`).
     keep : slice
         Frames of the pass itself.
-    repeats : bool
-        Take out what repeats.
     """
-    n, samples = channels.shape[1], {}
-    if repeats:
-        signal = overlap_add(np.ones((n, N_BANDS), np.float32), channels)
-        signal /= np.maximum(_squares(np.ones(n, np.float32))[: signal.shape[1]], 1e-4)
-        samples, left = take_samples(signal, shares, power, strokes)
-        channels = spectrum(left) if samples else channels
-    keep, fade = _fade(n, keep)
+    keep, fade = _fade(channels.shape[1], keep)
     stems = np.array([overlap_add(share, channels[:, keep])
                       for share in shares[:-1, keep] * fade[:, None]])
     fade = _squares(fade)[: stems.shape[-1]]
@@ -383,38 +379,45 @@ def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
     return np.maximum(squares, 1e-4)
 
 
-def _windows(spectra: Iterable[np.ndarray], size: int = _PASS, margin: int = _MARGIN,
-             least: int = 0):
-    """Regroup streamed frames into passes with margins.
+def _passes(blocks: Iterable[np.ndarray], size: int = _PASS, margin: int = _MARGIN,
+            least: int = 0) -> Iterator[tuple[np.ndarray, slice, int]]:
+    """Regroup streamed audio into passes with margins.
 
     Parameters
     ----------
-    spectra : iterable of ndarray, shape (channels, frames, N_BINS)
+    blocks : iterable of ndarray of float32, shape (channels, n)
     size, margin : int
         Frames.
     least : int
         Fewest frames of the last pass, where there is another before it: it has `size` and so
         many at most.
 
-    Yields (spectra with margins, frames to keep, number of the first kept frame).
+    Yields
+    ------
+    ndarray of float32, shape (channels, N_FFT + HOP * (frames - 1))
+        The frames of a pass and its margins, as `adt.features.spectrum` takes them.
+    slice
+        Frames to keep.
+    int
+        Number of the first of these.
     """
-    held: list[np.ndarray] = []
+    held = np.zeros((0, 0), np.float32)
     origin, there, kept = 0, 0, 0  # frames that are held: from `origin` to before `there`
 
     def emit(stop):
         nonlocal held, origin, kept
-        every = np.concatenate(held, axis=1)
-        low = max(0, kept - margin)
-        part = every[:, low - origin: min(there, stop + margin) - origin]
+        low, high = max(0, kept - margin), min(there, stop + margin)
+        part = held[:, (low - origin) * HOP: (high - 1 - origin) * HOP + N_FFT]
         result = part, slice(kept - low, stop - low), kept
         kept = stop
         drop = max(0, kept - margin) - origin
-        held, origin = [every[:, drop:].copy()], origin + drop  # no view: the rest may go
+        held, origin = held[:, drop * HOP:], origin + drop
         return result
 
-    for block in spectra:
-        held.append(block)
-        there += block.shape[1]
+    for padded in windows(blocks):  # each begins where the frames of the one before it end
+        held = np.concatenate([held[:, : (there - origin) * HOP], padded], axis=1) \
+            if there else padded
+        there += (padded.shape[1] - N_FFT) // HOP + 1
         while there >= kept + size + max(margin, least):
             yield emit(kept + size)
     while kept < there:

@@ -22,7 +22,7 @@ def pieces(audio, cuts):
 
 
 def whole(blocks):
-    return np.concatenate(list(features.stream_spectra(blocks)), axis=1)
+    return np.concatenate([features.spectrum(part) for part in features.windows(blocks)], axis=1)
 
 
 # -- filter bank ----------------------------------------------------------------------
@@ -94,7 +94,7 @@ def test_nothing_has_no_frames():
     empty = np.zeros((1, 0), np.float32)
     assert n_frames(0) == 0
     for blocks in ([], [empty], [empty, empty]):
-        assert list(features.stream_spectra(blocks)) == []
+        assert list(features.windows(blocks)) == []
         assert features.audio_to_bands(blocks).shape == (0, N_BANDS)
 
 

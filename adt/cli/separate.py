@@ -27,7 +27,7 @@ from .batch import Batch, Job
 @click.option("--informed", is_flag=True,
               help="Transcribe each song first: strokes that fall together are told apart by what"
                    " their pieces sound like elsewhere in it, and samples that repeat are taken out"
-                   " whole. Cleaner stems, in some twice the time.")
+                   " whole. Cleaner stems, in two to three times the time.")
 @click.option("--hits", "transcription", metavar="FILE", type=options.Path(),
               help="The same by this transcription of the song, as played (mid, csv, jams, txt),"
                    " such as a corrected one.")

@@ -227,7 +227,7 @@ def test_a_false_hit_invents_no_strokes(truth):
     """Where nothing of a stem is, its hits do not make strokes of ripples."""
     stems, _ = truth
     levels = np.sqrt(stems.sum(axis=2))
-    levels[STEMS.index("toms")] = 0.02 * levels.max() * (np.arange(FRAMES) % 50 == 25)
+    levels[STEMS.index("toms")] = 0.015 * levels.max() * (np.arange(FRAMES) % 50 == 25)
     levels[STEMS.index("toms"), 30] = 0.5 * levels.max()  # a fill before its false hit
     strokes = Strokes.of([*HITS, Hit(8.0, "tom_mid", 100)])
     names = np.array([stem_of(piece) for piece in strokes.pieces])

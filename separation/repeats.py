@@ -30,7 +30,7 @@ from adt.vocabulary import STEMS, stem_of
 
 from .informed import GROUP_OF_BIN, Strokes
 
-_LEAST = 3  #: strokes that make a sample
+_LEAST = 2  #: strokes that make a sample
 _APART = 3  #: frames between strokes of a stem, at least
 # Which beginnings are the same.
 _BEFORE = 256  #: samples before the onset from which they are compared
@@ -56,8 +56,8 @@ _LOW = 0.1  #: least of what there is, as a part of what the stroke has there at
 _OWN = 0.15  #: share of a bin that the masks give to the stem, if all of it is the sample's
 _BEGIN = 6  #: frames by which strokes are judged to be the same
 _SURE = 0.3  #: share of the bins that judge
-#: Part of their energy that strokes have in common, median over bins: with the first nothing
-#: is taken, with the second everything.
+#: Part of their energy that strokes have in common, median over bins and beyond chance: with
+#: the first nothing is taken, with the second everything.
 _SAME = (0.6, 0.8)
 _CANCELLED = 0.1  #: energy of the mean, as a part of the loudest channel's, that is too little
 _TINY = 1e-12
@@ -283,7 +283,10 @@ def _sounds(sample: _Sample, left: np.ndarray, beside: _Beside) -> np.ndarray:
     judged = own[:, :_BEGIN] > _SURE
     same = (common / np.maximum(energy, _TINY))[:, :_BEGIN][judged]
     low, high = _SAME
-    taken = np.clip((np.median(same) - low) / (high - low), 0, 1) if same.size else 0.0
+    taken = 0.0
+    if same.size:  # strokes that have nothing in common seem to have one part in n
+        n = len(sample.starts)
+        taken = np.clip(((n * np.median(same) - 1) / (n - 1) - low) / (high - low), 0, 1)
     chance = np.maximum(energy - common, 0) / np.maximum(count - 1, 1)
     return mean * (np.float32(taken) * np.maximum(0, 1 - chance / np.maximum(common, _TINY))
                    * np.minimum(1, own / np.float32(_OWN)) * (count >= _LEAST))

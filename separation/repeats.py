@@ -109,7 +109,12 @@ class _Sample:
 
 
 class _Beside:
-    """What sounds beside the strokes of each stem, by the masks, shape (6, frames, groups)."""
+    """What sounds beside the strokes of each stem, by the masks.
+
+    Parameters
+    ----------
+    shares : ndarray of float32, shape (6, frames, N_GROUPS)
+    """
 
     def __init__(self, shares: np.ndarray):
         self._others = 1.0 - shares[:-1]
@@ -337,6 +342,7 @@ def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
             if len(sample.gains) >= _LEAST:
                 samples.append(sample)
     taken: dict[int, np.ndarray] = {}
+    # the surest first, that is those of most strokes
     for sample in sorted(samples, key=lambda sample: -(sample.gains ** 2).sum()):
         spectra = _sounds(sample, left, beside)
         if spectra.any():

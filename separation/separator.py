@@ -401,23 +401,25 @@ def _passes(blocks: Iterable[np.ndarray], size: int = _PASS, margin: int = _MARG
     int
         Number of the first of these.
     """
-    held = np.zeros((0, 0), np.float32)
+    held: list[np.ndarray] = []
     origin, there, kept = 0, 0, 0  # frames that are held: from `origin` to before `there`
 
     def emit(stop):
         nonlocal held, origin, kept
+        every = np.concatenate([*held, rest], axis=1)
         low, high = max(0, kept - margin), min(there, stop + margin)
-        part = held[:, (low - origin) * HOP: (high - 1 - origin) * HOP + N_FFT]
+        part = every[:, (low - origin) * HOP: (high - 1 - origin) * HOP + N_FFT]
         result = part, slice(kept - low, stop - low), kept
         kept = stop
         drop = max(0, kept - margin) - origin
-        held, origin = held[:, drop * HOP:], origin + drop
+        held, origin = [every[:, drop * HOP: -rest.shape[1]]], origin + drop
         return result
 
-    for padded in windows(blocks):  # each begins where the frames of the one before it end
-        held = np.concatenate([held[:, : (there - origin) * HOP], padded], axis=1) \
-            if there else padded
-        there += (padded.shape[1] - N_FFT) // HOP + 1
+    for padded in windows(blocks):
+        frames = (padded.shape[1] - N_FFT) // HOP + 1
+        held.append(padded[:, : frames * HOP])
+        rest = padded[:, frames * HOP:]  # of the last window; the next block begins with it
+        there += frames
         while there >= kept + size + max(margin, least):
             yield emit(kept + size)
     while kept < there:

@@ -69,6 +69,11 @@ class Strokes:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def stems(self) -> np.ndarray:
+        """Names of the strokes' stems, shape (n,)."""
+        return np.array([stem_of(piece) for piece in self.pieces], dtype=object)
+
     @classmethod
     def of(cls, hits: Iterable[Hit]) -> Strokes:
         """Those of a transcription, or of hits of any order.
@@ -190,7 +195,7 @@ def _rises(level: np.ndarray) -> np.ndarray:
     return np.maximum(level - least, 0.0)
 
 
-def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Strokes:
+def _overlooked(levels: np.ndarray, strokes: Strokes) -> Strokes:
     """Strokes that the bank's stems have and `strokes` lack.
 
     Parameters
@@ -198,9 +203,8 @@ def _overlooked(levels: np.ndarray, strokes: Strokes, stems: np.ndarray) -> Stro
     levels : ndarray, shape (5, frames)
         Magnitudes of the stems.
     strokes : Strokes
-    stems : ndarray of str, shape (n,)
-        Their stems.
     """
+    stems = strokes.stems
     every = np.sqrt((levels ** 2).sum(axis=0))
     frames: list[int] = []
     pieces: list[str] = []
@@ -248,9 +252,8 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     if not len(strokes) or not power.any():
         return shares
     power = power / power.mean()
-    stems = np.array([stem_of(piece) for piece in strokes.pieces])
     by_stem = power * shares[:-1]
-    extra = _overlooked(np.sqrt(by_stem.sum(axis=2)), strokes, stems)
+    extra = _overlooked(np.sqrt(by_stem.sum(axis=2)), strokes)
     frames = np.clip(np.concatenate([strokes.frames, extra.frames]) - _BEFORE, 0, n_frames - 1)
     names = np.concatenate([strokes.pieces, extra.pieces]).astype(str)
     velocities = np.concatenate([strokes.velocities, extra.velocities])

@@ -26,7 +26,7 @@ import numpy as np
 from adt.features import N_BINS
 from adt.frames import HOP, N_FFT
 from adt.peaks import apart
-from adt.vocabulary import STEMS, stem_of
+from adt.vocabulary import STEMS
 
 from .informed import GROUP_OF_BIN, Strokes
 
@@ -90,8 +90,8 @@ class _Sample:
     ends: np.ndarray
     power: np.ndarray | None = None
 
-    def play(self, spectra: np.ndarray, signal: np.ndarray) -> None:
-        """Add all strokes of what the sample sounds like to a signal."""
+    def move(self, spectra: np.ndarray, source: np.ndarray, target: np.ndarray) -> None:
+        """Take all strokes of what the sample sounds like from one signal, add them to another."""
         from scipy.fft import irfft
 
         places, parts = np.divmod(self.starts, _FINE)
@@ -103,9 +103,11 @@ class _Sample:
             wave = wave.reshape(len(wave), -1)
             own = parts == part
             for at, gain in zip(places[own].tolist(), self.gains[own]):
-                low, high = max(0, -at), min(wave.shape[1], signal.shape[1] - at)
+                low, high = max(0, -at), min(wave.shape[1], source.shape[1] - at)
                 if high > low:
-                    signal[:, at + low: at + high] += gain * wave[:, low:high]
+                    stroke = gain * wave[:, low:high]
+                    source[:, at + low: at + high] -= stroke
+                    target[:, at + low: at + high] += stroke
 
 
 class _Beside:
@@ -270,19 +272,19 @@ def _sounds(sample: _Sample, left: np.ndarray, beside: _Beside) -> np.ndarray:
     count, gains = (np.zeros((shape[1], 1), np.float32) for _ in range(2))
     least = sample.power[np.minimum(np.arange(shape[1]), _FIRST - 1)]
     for start, gain, end in zip(sample.starts.tolist(), sample.gains, sample.ends.tolist()):
-        part = np.s_[:, :min(shape[1], end)]
-        spectra = _frames(left, start, min(shape[1], end))
-        power, others = _power(spectra), beside(sample.stem, start, spectra.shape[1])
+        end = min(shape[1], end)
+        part, spectra = np.s_[:, :end], _frames(left, start, end)
+        power, others = _power(spectra), beside(sample.stem, start, end)
         # of a stroke's own bins, those where it happens to be weak are not surer than others
         expected = np.maximum(uniform_filter1d(power, _SMOOTHED, axis=-1),
-                              np.float32(_LOW) * gain ** 2 * least[:power.shape[1]])
+                              np.float32(_LOW) * gain ** 2 * least[:end])
         trust = 1 / (expected * (others ** 2 + np.float32(_BESIDE)) + np.float32(_TINY))
         weight[part] += trust * gain ** 2
         total[part] += trust * gain * spectra
         energy[part] += trust * power
         own[part] += gain * (1 - others)
-        count[part[1]] += 1
-        gains[part[1]] += gain
+        count[:end] += 1
+        gains[:end] += gain
     mean = total / np.maximum(weight, _TINY)
     common, own = weight * _power(mean), own / np.maximum(gains, _TINY)
     judged = own[:, :_BEGIN] > _SURE
@@ -323,10 +325,10 @@ def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
         return {}, signal
     left, power = signal / np.float32(level), power / np.float32(level ** 2)
     beside, mono = _Beside(shares), _mono(left)
-    stems = np.array([STEMS.index(stem_of(piece)) for piece in strokes.pieces])
+    stems = strokes.stems
     samples = []
-    for stem in range(len(STEMS)):
-        rows = np.flatnonzero(stems == stem)
+    for stem, name in enumerate(STEMS):
+        rows = np.flatnonzero(stems == name)
         rows = rows[apart(strokes.frames[rows], strokes.velocities[rows], _APART)]
         if len(rows) < _LEAST:
             continue
@@ -346,8 +348,8 @@ def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
     for sample in sorted(samples, key=lambda sample: -(sample.gains ** 2).sum()):
         spectra = _sounds(sample, left, beside)
         if spectra.any():
-            sample.play(spectra, taken.setdefault(sample.stem, np.zeros_like(signal)))
-            sample.play(-spectra, left)
+            target = taken.setdefault(sample.stem, np.zeros_like(signal))
+            sample.move(spectra, left, target)
     if not taken:
         return {}, signal
     level = np.float32(level)

@@ -230,8 +230,7 @@ def test_a_false_hit_invents_no_strokes(truth):
     levels[STEMS.index("toms")] = 0.015 * levels.max() * (np.arange(FRAMES) % 50 == 25)
     levels[STEMS.index("toms"), 30] = 0.5 * levels.max()  # a fill before its false hit
     strokes = Strokes.of([*HITS, Hit(8.0, "tom_mid", 100)])
-    names = np.array([stem_of(piece) for piece in strokes.pieces])
-    extra = informed._overlooked(levels, strokes, names)
+    extra = informed._overlooked(levels, strokes)
     assert extra.frames[extra.pieces == "tom_mid"].tolist() == [29]
 
 

@@ -1,12 +1,23 @@
-"""Small untrained models, so that tests need no weights."""
+"""What tests share: small untrained models, and a little data to train on."""
 
 import json
+import shutil
 
+import mido
+import numpy as np
 import pytest
+import soundfile
+
+from adt.frames import SAMPLE_RATE
 
 SMALL_BANK = {"widths": [4, 4, 8, 8]}
 SMALL_ATTENTION = {"width": 24, "hidden": 8, "layers": 1, "heads": 1}
 SMALL_DETECTORS = {"front": [4, 4, 4, 4], "width": 8, "dilations": [1, 2, 4]}
+#: Settings of a training of two steps on `data`.
+SMALL = [
+    "data.accompaniment=[band]", "data.real=none", "data.workers=0", "data.validation_clips=2",
+    "randomise.clip_seconds=1.0", "train.steps=2", "train.batch=2", "train.precision=fp32",
+    "train.validate_every=1"]
 
 
 def _random(model, last):
@@ -111,6 +122,51 @@ def run_training(name, data, out, settings, *more):
     sets = [word for setting in settings for word in ("--set", setting)]
     return main(["train", name, "--data", str(data), "-o", str(out), "--device", "cpu", *sets,
                  *more])
+
+
+def _midi(path, seed):
+    rng = np.random.default_rng(seed)
+    midi = mido.MidiFile()
+    midi.tracks.append(track := mido.MidiTrack())
+    for _ in range(24):
+        note = int(rng.choice([36, 38, 42, 46, 48, 51, 49, 37]))
+        track.append(mido.Message("note_on", note=note, velocity=int(rng.integers(30, 127)),
+                                  time=int(rng.integers(60, 240))))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    midi.save(path)
+
+
+def write_small_kit(folder, source, family):
+    """One sample of each stroke: enough, and quick to read."""
+    shutil.copytree(source, folder)
+    meta = json.loads((folder / "kit.json").read_text())
+    meta.update(name=family, family=family, pieces={
+        name: [dict(files[-1], velocity_lo=1, round_robin=1)]
+        for name, files in meta["pieces"].items()})
+    (folder / "kit.json").write_text(json.dumps(meta))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Folder for ``--data``: a training and a validation kit, a tiny Groove, a band of noise."""
+    from adt.synth import write_kit
+
+    root = tmp_path_factory.mktemp("data")
+    full = write_kit(tmp_path_factory.mktemp("kit") / "full")
+    write_small_kit(root / "kits" / "own", full, "synth-0")
+    write_small_kit(root / "kits" / "held_out", full, "sams-sonor")
+    rows = ["drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,"
+            "audio_filename,duration,split"]
+    for number, split in enumerate(("train", "train", "validation", "test"), 1):
+        name = f"drummer1/session1/{number}_rock_120_beat_4-4.mid"
+        rows.append(f"drummer1,drummer1/session1,drummer1/session1/{number},rock,120,beat,4-4,"
+                    f"{name},,3,{split}")
+        _midi(root / "groove" / name, number)
+    (root / "groove" / "info.csv").write_text("\n".join(rows) + "\n")
+    (root / "band").mkdir()
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * SAMPLE_RATE)
+    soundfile.write(root / "band" / "noise.wav", noise, SAMPLE_RATE)
+    return root
 
 
 def trained_alike(first, second, name):

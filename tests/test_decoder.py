@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL_ATTENTION, run_training, trained_alike
-from test_training import data  # noqa: F401  (a fixture)
 
 from adt import weights
 from adt.decoder import Decoder, decode, decoder, description
@@ -370,7 +369,7 @@ def doubtful_models(untrained_models, tmp_path):
     return folder
 
 
-def test_train(data, doubtful_models, monkeypatch, tmp_path):  # noqa: F811
+def test_train(data, doubtful_models, monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "FOLDER", doubtful_models)
     sets = [
         "data.accompaniment=[band]", "data.real=none", "data.workers=0", "data.songs=null",

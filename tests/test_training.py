@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-import mido
 import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import SMALL_BANK, run_training
+from conftest import SMALL, SMALL_BANK, run_training, write_small_kit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,53 +45,6 @@ from separation import WIENER, Separator, UNetBank
 CONFIGS = Path(config.__file__).parents[1] / "configs"
 
 QUIET = targets.INAUDIBLE_WEIGHT
-SMALL = [
-    "data.accompaniment=[band]", "data.real=none", "data.workers=0", "data.validation_clips=2",
-    "randomise.clip_seconds=1.0", "train.steps=2", "train.batch=2", "train.precision=fp32",
-    "train.validate_every=1"]
-
-
-def _midi(path, seed):
-    rng = np.random.default_rng(seed)
-    midi = mido.MidiFile()
-    midi.tracks.append(track := mido.MidiTrack())
-    for _ in range(24):
-        note = int(rng.choice([36, 38, 42, 46, 48, 51, 49, 37]))
-        track.append(mido.Message("note_on", note=note, velocity=int(rng.integers(30, 127)),
-                                  time=int(rng.integers(60, 240))))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    midi.save(path)
-
-
-def _kit(folder, source, family):
-    """One sample of each stroke: enough, and quick to read."""
-    shutil.copytree(source, folder)
-    meta = json.loads((folder / "kit.json").read_text())
-    meta.update(name=family, family=family, pieces={
-        name: [dict(files[-1], velocity_lo=1, round_robin=1)]
-        for name, files in meta["pieces"].items()})
-    (folder / "kit.json").write_text(json.dumps(meta))
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    """Folder for ``--data``: a training and a validation kit, a tiny Groove, a band of noise."""
-    root = tmp_path_factory.mktemp("data")
-    full = write_kit(tmp_path_factory.mktemp("kit") / "full")
-    _kit(root / "kits" / "own", full, "synth-0")
-    _kit(root / "kits" / "held_out", full, "sams-sonor")
-    rows = ["drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,"
-            "audio_filename,duration,split"]
-    for number, split in enumerate(("train", "train", "validation", "test"), 1):
-        name = f"drummer1/session1/{number}_rock_120_beat_4-4.mid"
-        rows.append(f"drummer1,drummer1/session1,drummer1/session1/{number},rock,120,beat,4-4,"
-                    f"{name},,3,{split}")
-        _midi(root / "groove" / name, number)
-    (root / "groove" / "info.csv").write_text("\n".join(rows) + "\n")
-    (root / "band").mkdir()
-    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * SAMPLE_RATE)
-    soundfile.write(root / "band" / "noise.wav", noise, SAMPLE_RATE)
-    return root
 
 
 def train(name, data, out, *overrides, resume=False, config=None):
@@ -568,7 +520,7 @@ def test_resume_refuses_other_settings(data, begun, capsys, changes, words):
 
 def test_resume_refuses_other_data_of_one_name(data, begun, tmp_path, capsys):
     other = shutil.copytree(data, tmp_path / "other")
-    _kit(other / "kits" / "second", write_kit(tmp_path / "full"), "synth-1")
+    write_small_kit(other / "kits" / "second", write_kit(tmp_path / "full"), "synth-1")
     assert train("bank", other, begun, *BANK, resume=True) == 1
     assert "training_data.kits" in (line := _error(capsys)) and len(line) < 600
     assert loop._short(["kit"] * 100) == "100 others" and loop._short([1, 2]) == "[1, 2]"
@@ -648,7 +600,7 @@ def test_what_was_heard_with_other_weights_is_refused(data, small_bank, small_de
 
     assert len(listen()[0]) == len(listen()[0]) == 2
     before, data = data, shutil.copytree(data, tmp_path / "data")
-    _kit(data / "kits" / "second", write_kit(tmp_path / "full"), "synth-1")
+    write_small_kit(data / "kits" / "second", write_kit(tmp_path / "full"), "synth-1")
     with pytest.raises(ConfigError, match=r"heard\.npz: .*other settings"):
         listen()
     data = before

@@ -5,7 +5,6 @@ import pytest
 import torch
 from conftest import run_training, trained_alike
 from scipy.stats import spearmanr
-from test_training import data  # noqa: F401  (a fixture)
 
 from adt import velocity, weights
 from adt.activations import Activations
@@ -164,7 +163,7 @@ def test_velocities_reach_as_far_as_those_played(rng):
     assert spearmanr(before, after)[0] > 0.999
 
 
-def test_train(data, untrained_models, monkeypatch, tmp_path):  # noqa: F811
+def test_train(data, untrained_models, monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "FOLDER", untrained_models)
 
     def hear(listener, decoder, clip):

@@ -21,6 +21,7 @@ _COMMANDS = {
     "render-songs": "Render the bands of MIDI songs, with their drums kept, for training.",
     "render-percussion": "Render tambourines, shakers and the like, for training.",
     "render-kits": "Make drum kits drawn at random, for training.",
+    "pseudo-label": "Label recordings by what is heard in them, for training.",
     "train": "Train the models, or average their weights.",
     "info": "Show the models, what they were trained on, licence and metrics.",
     "demo": "Make a short groove, transcribe it and score the result.",

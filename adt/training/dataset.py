@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Iterator
 
@@ -10,6 +11,7 @@ import torch
 
 from ..data.groove import Performance, read_groove
 from ..data.kits import Kit, read_kits
+from ..data.pseudo_labels import read_recordings
 from ..data.stemgmd import TEST_KITS, read_stemgmd
 from ..data.stemgmd import Clip as StemClip
 from ..errors import ConfigError, DataError
@@ -17,6 +19,7 @@ from . import endless
 from .material import load_accompaniment, load_percussion, load_songs
 from .oneshots import OneShots
 from .spectral import Clip, ClipMaker
+from .student import StudentMaker
 
 
 def loader(maker: ClipMaker, config: dict, first: int = 0) -> torch.utils.data.DataLoader:
@@ -56,8 +59,12 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     rendered = config["data"]["percussion"]
     percussion = load_percussion(data / rendered if rendered else None,
                                  config["data"]["random_percussion"])
-    return ClipMaker(_performances(config, data, "train"), kits, OneShots(kits, progress=True),
-                     band, config["randomise"], recorded, songs, percussion)
+    make = ClipMaker
+    if config["data"].get("unlabelled"):
+        make = partial(StudentMaker, read_recordings(data / config["data"]["unlabelled"]),
+                       config["student"])
+    return make(_performances(config, data, "train"), kits, OneShots(kits, progress=True),
+                band, config["randomise"], recorded, songs, percussion)
 
 
 def _check_count(clips: int) -> None:

@@ -32,6 +32,7 @@ def describe(config: dict, maker: ClipMaker, before: dict | None = None) -> dict
         "licence": config["licence"],
         "adt_version": __version__,
         "train": config["train"], "loss": config["loss"], "randomise": config["randomise"],
+        **({"student": config["student"]} if config["data"].get("unlabelled") else {}),
         "data": config["data"],
         "made_with": {name: str(config[name] or "those in the package") for name in used},
         "training_data": joined([(before or {}).get("training_data", {}), {
@@ -44,8 +45,15 @@ def describe(config: dict, maker: ClipMaker, before: dict | None = None) -> dict
             "percussion": f"{len(maker.percussion) - drawn} instruments of hand percussion, "
                           f"rendered, and {drawn} drawn at random",
             "accompaniment": f"{len(maker.accompaniment)} drumless recordings and renders",
+            **_recordings(maker),
         }]),
     }
+
+
+def _recordings(maker: ClipMaker) -> dict[str, list[str]]:
+    """Recordings without annotation that teach by what was heard in them, if any."""
+    found = getattr(maker, "recordings", ())
+    return {"recordings": [f"{r.source} ({r.licence})" for r in found]} if found else {}
 
 
 def with_data(config: dict, maker: ClipMaker) -> dict:

@@ -408,10 +408,9 @@ class ClipMaker:
         total = sources.sum(axis=0)
         mixture = augment.interfere(sources, rng)
 
-        if rng.random() < s["band_limit"]:  # lossy coding or a low sample rate
-            lost = band_centres() > rng.uniform(7000, 17000)
-            mixture[:, lost] = 0.0
-            powers[..., lost] = 0.0  # nothing of a stroke is heard there
+        lost = self._lost(rng)
+        mixture[:, lost] = 0.0
+        powers[..., lost] = 0.0  # nothing of a stroke is heard there
 
         level = reference_level(mixture)
         heard_level = level + rng.normal(0, s["gain_db"])
@@ -449,6 +448,12 @@ class ClipMaker:
             rest[0] += augment.rumble(rng, self.frames) * augment.db(level + rng.uniform(-30, 3))
         return rest
 
+    def _lost(self, rng) -> np.ndarray:
+        """Which bands lossy coding or a low sample rate leaves nothing of."""
+        if rng.random() < self.settings["band_limit"]:
+            return band_centres() > rng.uniform(7000, 17000)
+        return np.zeros(N_BANDS, bool)
+
     def _recording(self, sources: np.ndarray, harsh: float, rng) -> np.ndarray:
         """Equalise, compress and add noise to all sources, in place; gains of the bands."""
         s = self.settings
@@ -474,19 +479,27 @@ class ClipMaker:
         """Which strokes stand out of everything else in a few bands at least."""
         total = sources.sum(axis=0)
         dry = powers.sum(axis=0) * colour
-        floor = 10 ** ((level + _FAINT_DB) / 10)
         heard = np.ones(len(performance), bool)
         for i, (time, a) in enumerate(zip(performance.times, performance.articulations)):
             first = min(self.frames - 1, int(time * FRAME_RATE))
             span = slice(first, first + 4)
-            before = max(0, first - 2)
             # compression scales all sources alike: compare with what it left of the drums
             scale = total[span].sum() / (dry[span].sum() + sources[-1, span].sum() + 1e-9)
-            rise = powers[a, span].max(axis=0) - powers[a, before]
-            rise = np.maximum(0.0, rise) * colour * min(1.0, scale)
-            around = total[before:first + 4].max(axis=0) + floor
-            heard[i] = np.partition(rise / around, -_BANDS)[-_BANDS] > _AUDIBLE
+            heard[i] = stands_out(rise(powers[a], first) * colour * min(1.0, scale), total, first,
+                                  level)
         return heard
+
+
+def rise(power: np.ndarray, frame: int) -> np.ndarray:
+    """By how much the power of each band rises from before a frame to the next four."""
+    rises = power[frame:frame + 4].max(axis=0) - power[max(0, frame - 2)]
+    return np.maximum(0.0, rises)
+
+
+def stands_out(rises: np.ndarray, total: np.ndarray, frame: int, level: float) -> bool:
+    """Whether rises of the bands can be heard in the total, whose level in dB is known."""
+    around = total[max(0, frame - 2):frame + 4].max(axis=0) + 10 ** ((level + _FAINT_DB) / 10)
+    return bool(np.partition(rises / around, -_BANDS)[-_BANDS] > _AUDIBLE)
 
 
 def stems_share(sources: np.ndarray, total: np.ndarray) -> np.ndarray:

@@ -1,0 +1,51 @@
+"""``adt pseudo-label``: recordings that nobody annotated, labelled for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options, outputs
+from .batch import Batch
+
+
+@click.command(context_settings=options.SETTINGS)
+@options.inputs
+@click.option("-o", "--out", metavar="DIR", type=options.Path(path_type=Path), required=True,
+              help="Folder that gets NAME.npz of each recording.")
+@click.option("--seconds", metavar="S", type=click.FloatRange(min=1), default=240.0,
+              help="How much of each recording.")
+@click.option("--licence", metavar="TEXT", default="",
+              help="Of the recordings; weights that learn from them tell it.")
+@options.device("cpu")
+@options.force
+def command(inputs, out, seconds, licence, device, force):
+    """Label recordings by what adt hears in them, to train detectors on.
+
+    IN are songs or drum tracks that nobody annotated, or folders of them. Training (adt train
+    detectors, data.unlabelled) hears them through noise, in other bands, and their drums alone,
+    and learns to find what was found in the recordings as they are. Those in which few drums are
+    heard, or few for sure, are left out. What is there already is kept without --force.
+    """
+    batch = Batch(inputs)
+    outputs.check_writable([out])
+    if not batch.jobs:
+        return batch.finish()
+    batch.check(lambda job: force or not (out / f"{job.name}.npz").exists())
+    if not batch.jobs:
+        return batch.finish()
+    from ..data.pseudo_labels import pseudo_label, save_recording
+    from ..inference import Transcriber
+    transcriber = Transcriber(device=device, beats=False)
+
+    def work(job, progress):
+        found = pseudo_label(transcriber, job.source, seconds, job.name, licence)
+        if not found.usable:
+            return "left out: few drums are heard, or few for sure"
+        target = out / f"{job.name}.npz"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_recording(found, target)
+        return f"{len(found.strokes)} strokes are sure, {len(found.doubts)} are not"
+
+    return batch.run(work)

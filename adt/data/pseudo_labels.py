@@ -1,0 +1,170 @@
+"""Recordings that nobody annotated, with what adt hears in them for labels.
+
+Strokes of which it is sure are labels; where it is in doubt nothing is said. What a student
+learns from its teacher's labels, see `adt.training.student`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..audio import probe, stream
+from ..errors import DataError
+from ..features import reference_level, to_decibel
+from ..frames import FRAME_RATE
+from ..inference import Bands, Transcriber
+from ..output import atomic_path
+from ..transcription import Transcription
+from ..vocabulary import PIECES, STEM_OF_PIECE, STEMS
+
+SURE = 0.6  #: confidence from which a stroke is a label
+DOUBT = 0.1  #: confidence from which there may be a stroke
+_NEAR = 2.0  #: frames from a sure stroke within which a doubtful one of its stem is the same
+#: Fewer sure strokes a minute, of all pieces and of kick and snare, or a smaller share of sure
+#: ones among all, are no drums that are heard well.
+_LEAST, _LEAST_BEATS, _LEAST_SURE = 60.0, 20.0, 0.35
+_FORMAT = 1
+
+
+class Recording(NamedTuple):
+    """Bands of a recording, and what was heard in it.
+
+    Attributes
+    ----------
+    bands : ndarray of float16, shape (frames, N_BANDS)
+        Magnitudes; loud frames have a power of about 1 (0 dB).
+    drums : ndarray of uint8, shape (frames, N_BANDS)
+        Share of the drums in the power, 255 being all of it.
+    strokes : ndarray of float32, shape (n, 3)
+        Frame, piece and velocity of the sure strokes, in order of time.
+    doubts : ndarray of float32, shape (n, 2)
+        Frame and stem of those that there may be.
+    source, licence : str
+        Of the recording, for the description of what learns from it.
+    """
+
+    bands: np.ndarray
+    drums: np.ndarray
+    strokes: np.ndarray
+    doubts: np.ndarray
+    source: str
+    licence: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether there are drums, and heard well enough to learn from."""
+        minutes = max(1, len(self.bands)) / FRAME_RATE / 60
+        beats = np.isin(_stems(self.strokes), [STEMS.index("kick"), STEMS.index("snare")]).sum()
+        heard = len(self.strokes) + len(self.doubts)
+        return (len(self.strokes) >= _LEAST * minutes and beats >= _LEAST_BEATS * minutes
+                and len(self.strokes) >= _LEAST_SURE * heard)
+
+
+def _stems(strokes: np.ndarray) -> np.ndarray:
+    return np.array(STEM_OF_PIECE)[strokes[:, 1].astype(int)]
+
+
+def _table(hits: Transcription) -> np.ndarray:
+    """Frame, piece, velocity and confidence of hits."""
+    return np.array([(h.time * FRAME_RATE, PIECES.index(h.piece), h.velocity, h.confidence)
+                     for h in hits], np.float32).reshape(-1, 4)
+
+
+def _apart(doubts: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """Doubtful strokes (frame and stem) that are not sure ones of the same stem."""
+    stems, kept = _stems(sure), []
+    for stem in range(len(STEMS)):
+        mine = doubts[doubts[:, 1] == stem]
+        frames = np.concatenate([[-np.inf], sure[stems == stem, 0], [np.inf]])
+        after = np.searchsorted(frames[1:-1], mine[:, 0]) + 1
+        distance = np.minimum(mine[:, 0] - frames[after - 1], frames[after] - mine[:, 0])
+        kept.append(mine[distance > _NEAR])
+    kept = np.concatenate(kept)
+    return kept[np.argsort(kept[:, 0], kind="stable")]
+
+
+def _bands(transcriber: Transcriber, path: Path, seconds: float) -> Bands:
+    """Bands of the beginning of a file."""
+    rate, blocks, room = probe(path).sample_rate, [], 0
+    wanted = int(seconds * rate)
+    for block in stream(path):
+        blocks.append(block)
+        room += block.shape[1]
+        if room >= wanted:
+            break
+    audio = np.concatenate(blocks, axis=1)[:, :wanted] if blocks else np.zeros((1, 0), np.float32)
+    return transcriber.bands(audio, sr=rate)
+
+
+def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 240.0,
+                 source: str = "", licence: str = "") -> Recording:
+    """What a transcriber hears in the beginning of a recording.
+
+    Parameters
+    ----------
+    transcriber : Transcriber
+        With demixing.
+    path : path
+    seconds : float
+        How much of the recording.
+    source, licence : str
+        As they are to be told; the name of the file, if there is no `source`.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    adt.errors.AudioError
+        If the file cannot be used as audio.
+    ValueError
+        If the transcriber is one without demixing.
+    """
+    heard = _bands(transcriber, Path(path), seconds)
+    level = reference_level(heard.power)
+    decibel = to_decibel(heard.power, level)
+    drums = 10 ** ((transcriber.stems(decibel) - decibel) / 10)
+    drums = np.rint(255 * np.clip(drums.sum(axis=0), 0, 1)).astype(np.uint8)
+    activations = transcriber.bands_to_activations(heard)
+    sure = _table(transcriber.hits(activations))
+    sure = sure[sure[:, 3] >= SURE][:, :3]
+    # stems' own thresholds name the pieces: those of the sure ones are what a song gets
+    maybe = _table(transcriber.hits(activations, dict.fromkeys(STEMS, DOUBT)))
+    doubts = np.column_stack([maybe[:, 0], _stems(maybe)]).astype(np.float32)
+    bands = np.sqrt(np.minimum(heard.power / 10 ** (level / 10), 6e4)).astype(np.float16)
+    return Recording(bands, drums, sure, _apart(doubts, sure), source or Path(path).name, licence)
+
+
+def save_recording(recording: Recording, path: Path | str) -> None:
+    """Write a recording as ``.npz``, to a temporary name first."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as handle:
+        np.savez(handle, format=_FORMAT, **recording._asdict())
+
+
+def read_recordings(folder: Path | str) -> list[Recording]:
+    """Recordings that `save_recording` wrote to a folder.
+
+    Raises
+    ------
+    DataError
+        If there are none, or a file is something else.
+    """
+    result = []
+    for path in sorted(Path(folder).rglob("*.npz")):
+        try:
+            with np.load(path) as kept:
+                if kept["format"] != _FORMAT:
+                    raise ValueError(f"of format {kept['format']}")
+                *arrays, source, licence = (kept[name] for name in Recording._fields)
+                result.append(Recording(*arrays, str(source), str(licence)))
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DataError(f"{path}: not what adt pseudo-label writes ({error}); make it "
+                            "again") from error
+    if not result:
+        raise DataError(f"{folder}: no recordings (NAME.npz); make some with adt pseudo-label")
+    return result
+

@@ -1,0 +1,246 @@
+"""Recordings that nobody annotated: what is heard in them for labels, and clips that teach it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import SMALL, run_training
+
+from adt import config, weights
+from adt.cli import main
+from adt.data.pseudo_labels import (
+    Recording,
+    pseudo_label,
+    read_recordings,
+    save_recording,
+)
+from adt.errors import DataError
+from adt.features import DB_RANGE, N_BANDS
+from adt.frames import SAMPLE_RATE
+from adt.training import dataset, student
+from adt.transcription import Hit, Transcription
+from adt.vocabulary import PIECES, STEM_COLUMNS, STEMS
+
+CONFIGS = Path(config.__file__).parents[1] / "configs"
+DETECTORS = (*SMALL, "model.front=[4,4,4,4]", "model.width=8", "model.dilations=[1,2]")
+SNARE, HAT = PIECES.index("snare"), PIECES.index("hihat_closed")
+
+
+def _recording(frames=400, every=20, name="band/song"):
+    """Bursts on snares, with a doubtful hat half way between."""
+    rng = np.random.default_rng(0)
+    power = 1e-4 * rng.random((frames, N_BANDS), np.float32)
+    at = np.arange(10, frames - 10, every)
+    for frame in at:
+        power[frame:frame + 6] += np.exp(-np.arange(6, dtype=np.float32))[:, None] / N_BANDS
+    strokes = np.column_stack([at + 0.25, np.full(len(at), SNARE), np.full(len(at), 80)])
+    doubts = np.column_stack([at + every / 2, np.full(len(at), STEMS.index("hihat"))])
+    return Recording(np.sqrt(power).astype(np.float16),
+                     np.full((frames, N_BANDS), 255, np.uint8), strokes.astype(np.float32),
+                     doubts.astype(np.float32), name, "CC0")
+
+
+# -- labels ---------------------------------------------------------------------------
+
+
+class _Listener:
+    """A transcriber that hears what it is told, and half of every band as drums."""
+
+    def __init__(self, sure, maybe):
+        self.heard, self.seconds = {False: sure, True: maybe}, None
+
+    def bands(self, audio, sr):
+        self.seconds = audio.shape[1] / sr
+        power = np.random.default_rng(1).random((300, N_BANDS)).astype(np.float32)
+        return SimpleNamespace(power=power)
+
+    def stems(self, decibel):
+        return np.stack([decibel - 10 * np.log10(10.0)] * 5)
+
+    def bands_to_activations(self, bands):
+        return None
+
+    def hits(self, activations, thresholds=None):
+        return Transcription(self.heard[thresholds is not None], 3.0)
+
+
+@pytest.fixture
+def wav(tmp_path):
+    path = tmp_path / "a song.wav"
+    soundfile.write(path, np.zeros(5 * SAMPLE_RATE), SAMPLE_RATE)
+    return path
+
+
+def test_sure_strokes_are_labels_and_others_are_doubts(wav):
+    sure = [Hit(1.0, "snare", 90, 0.9), Hit(1.5, "snare", 40, 0.55), Hit(2.0, "kick", 70, 0.6)]
+    maybe = [*sure, Hit(1.01, "snare", 9, 0.2), Hit(1.0, "ride", 9, 0.3), Hit(2.5, "kick", 9, 0.1)]
+    listener = _Listener(sure, maybe)
+    found = pseudo_label(listener, wav, seconds=3.0, licence="CC BY 4.0")
+    assert listener.seconds == pytest.approx(3.0)
+    np.testing.assert_allclose(found.strokes, [[100, SNARE, 90], [200, PIECES.index("kick"), 70]])
+    np.testing.assert_allclose(found.doubts, [
+        [100, STEMS.index("cymbals")], [150, STEMS.index("snare")], [250, STEMS.index("kick")]])
+    assert found.drums.shape == found.bands.shape == (300, N_BANDS)
+    assert set(np.unique(found.drums)) <= {127, 128}  # five tenths
+    loudest = np.sort((found.bands.astype(float) ** 2).sum(axis=1))[-15:]
+    assert 0.5 < loudest.mean() < 2.0
+    assert (found.source, found.licence) == ("a song.wav", "CC BY 4.0")
+
+
+@pytest.mark.parametrize("change, usable", [
+    ({}, True),
+    ({"strokes": np.zeros((0, 3), np.float32)}, False),
+    ({"doubts": np.zeros((60, 2), np.float32)}, False)])
+def test_drums_that_are_hardly_heard_teach_nothing(change, usable):
+    assert _recording()._replace(**change).usable is usable
+
+
+def test_hats_alone_are_not_enough():
+    recording = _recording()
+    recording.strokes[:, 1] = HAT
+    assert not recording.usable
+
+
+def test_recordings_are_read_as_they_were_written(tmp_path):
+    first, second = _recording(name="a"), _recording(300, name="b")
+    (tmp_path / "album").mkdir()
+    save_recording(first, tmp_path / "1.npz")
+    save_recording(second, tmp_path / "album" / "2.npz")
+    for ours, theirs in zip(read_recordings(tmp_path), (first, second), strict=True):
+        for got, written in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(got, written)
+
+
+def test_what_is_no_recording_is_named(tmp_path):
+    with pytest.raises(DataError, match="adt pseudo-label"):
+        read_recordings(tmp_path)
+    for name, content in (("text", b"text"), ("empty", b"")):
+        (tmp_path / f"{name}.npz").write_bytes(content)
+        with pytest.raises(DataError, match=f"{name}.npz: not what adt pseudo-label writes"):
+            read_recordings(tmp_path)
+        (tmp_path / f"{name}.npz").unlink()
+    np.savez(tmp_path / "other.npz", onset=np.zeros(3))
+    with pytest.raises(DataError, match="other.npz: not what adt pseudo-label writes"):
+        read_recordings(tmp_path)
+
+
+def test_the_command_labels_drums_and_leaves_others_out(tmp_path, wav, capsys):
+    """With the models of the package: what it hears in its own demo."""
+    from adt.data.kits import read_kit
+    from adt.data.render import render
+    from adt.demo import groove
+    from adt.synth import write_kit
+    audio, played = render(groove(), read_kit(write_kit(tmp_path / "kit")))
+    soundfile.write(tmp_path / "demo.wav", 0.1 * audio.T, SAMPLE_RATE)
+    out, arguments = tmp_path / "out", ["--licence", "CC0", "--seconds", "60"]
+    assert main(["pseudo-label", str(wav), str(tmp_path / "demo.wav"), "-o", str(out),
+                 *arguments]) == 0
+    (found,) = read_recordings(out)  # nothing is heard in the silent one
+    assert (found.source, found.licence) == ("demo", "CC0")
+    kicks = 100 * played.times[played.articulations == PIECES.index("kick")]
+    labels = found.strokes[found.strokes[:, 1] == PIECES.index("kick"), 0]
+    near = np.abs(kicks[:, None] - labels).min(axis=1) < 3
+    assert len(kicks) > 5 and near.mean() > 0.8
+    loud = found.bands.astype(float).sum(axis=1) > 1
+    assert found.drums[loud].mean() > 200  # of 255: all of it is drums
+
+    written = (out / "demo.npz").stat().st_mtime_ns
+    assert main(["pseudo-label", str(tmp_path / "demo.wav"), "-o", str(out)]) == 0
+    assert (out / "demo.npz").stat().st_mtime_ns == written
+    assert main(["pseudo-label", str(tmp_path / "none.wav"), "-o", str(out)]) == 1
+    assert "none.wav" in capsys.readouterr().err
+
+
+# -- clips ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def settings_of_detectors():
+    return config.load_config(CONFIGS / "detectors.yaml", [*SMALL, "student.share=1.0"])
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """Folder of the data, with one recording that was labelled."""
+    save_recording(_recording(), tmp_path / "song.npz")
+    return tmp_path
+
+
+@pytest.fixture
+def maker(data, labelled, settings_of_detectors):
+    changed = {**settings_of_detectors,
+               "data": {**settings_of_detectors["data"], "unlabelled": str(labelled)}}
+    return dataset.training_maker(changed, data)
+
+
+def test_clips_of_recordings_have_the_teacher_s_strokes(maker):
+    assert isinstance(maker, student.StudentMaker)
+    starts, found = set(), 0
+    for seed in range(12):
+        clip = maker(np.random.default_rng(seed))
+        assert clip.mixture.shape == (100, N_BANDS) and np.isfinite(clip.mixture).all()
+        assert DB_RANGE[0] <= clip.mixture.min() <= clip.mixture.max() <= DB_RANGE[1]
+        others = [p for p in range(len(PIECES)) if p != SNARE]
+        assert not clip.onset[:, others].any()
+        at = np.flatnonzero(clip.onset[:, SNARE] > 0.9)
+        assert (np.diff(at) == 20).all()
+        starts.add(int(at[0]) if len(at) else -1)
+        found += len(at)
+        for frame in at:
+            assert clip.velocity[frame, SNARE] == pytest.approx(80 / 127)
+            assert clip.offset[frame, SNARE] == pytest.approx(0.25)
+    assert found > 12 and len(starts) > 4
+
+
+def test_doubts_teach_nothing_and_neither_does_what_comes_after_the_end(maker):
+    hats = list(STEM_COLUMNS[STEMS.index("hihat")])
+    ended = False
+    for seed in range(12):
+        clip = maker(np.random.default_rng(seed))
+        at = np.flatnonzero(clip.onset[:, SNARE] > 0.9)
+        for frame in at[at < 85]:
+            around = clip.weight[frame:frame + 20, hats]
+            if not around[-1].any():
+                ended = True  # the recording ends there
+                continue
+            assert (around == 0).all(axis=1).sum() == 7 and not around[10].any()
+            assert clip.weight[frame:frame + 15, SNARE].all()
+    assert ended or any(not maker(np.random.default_rng(s)).weight[-1].any() for s in range(40))
+
+
+def test_student_clips_depend_on_the_seed_alone(maker):
+    first, again, other = (maker(np.random.default_rng(n)) for n in (3, 3, 4))
+    for name, value in vars(first).items():
+        np.testing.assert_array_equal(value, getattr(again, name))
+    assert not np.array_equal(first.mixture, other.mixture)
+
+
+def test_a_share_of_the_clips_is_of_recordings(maker):
+    maker.student = {**maker.student, "share": 0.0}
+    clip = maker(np.random.default_rng(0))
+    assert clip.shares.any()  # of a render the stems are known
+    maker.student = {**maker.student, "share": 1.0}
+    assert not maker(np.random.default_rng(0)).shares.any()
+
+
+def test_detectors_that_learned_from_recordings_name_them(data, labelled, tmp_path):
+    out = tmp_path / "out"
+    assert run_training("detectors", data, out, (*DETECTORS, f"data.unlabelled={labelled}"),
+                        "--config", str(CONFIGS / "detectors_mixture.yaml")) == 0
+    told = weights.describe(out / "detectors_mixture.safetensors")
+    assert told["training_data"]["recordings"] == ["band/song (CC0)"]
+    assert told["student"]["share"] == 0.4
+
+
+@pytest.mark.parametrize("change, words", [
+    ("student.share=1.5", "student.share"), ("student.band_db=[3,1]", "student.band_db")])
+def test_settings_of_students_are_checked(data, tmp_path, capsys, change, words):
+    assert run_training("detectors", data, tmp_path / "out", (*DETECTORS, change)) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_bank_cannot_learn_from_recordings_without_stems(data, tmp_path, capsys):
+    assert run_training("bank", data, tmp_path / "out", ("data.unlabelled=x",)) == 1
+    assert "data.unlabelled" in capsys.readouterr().err

@@ -10,16 +10,16 @@ from conftest import SMALL, run_training
 
 from adt import config, weights
 from adt.cli import main
-from adt.data.pseudo_labels import (
+from adt.errors import DataError
+from adt.features import DB_RANGE, N_BANDS
+from adt.frames import SAMPLE_RATE
+from adt.training import dataset, student
+from adt.training.pseudo_labels import (
     Recording,
     pseudo_label,
     read_recordings,
     save_recording,
 )
-from adt.errors import DataError
-from adt.features import DB_RANGE, N_BANDS
-from adt.frames import SAMPLE_RATE
-from adt.training import dataset, student
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import PIECES, STEM_COLUMNS, STEMS
 
@@ -59,7 +59,7 @@ class _Listener:
     def stems(self, decibel):
         return np.stack([decibel - 10 * np.log10(10.0)] * 5)
 
-    def bands_to_activations(self, bands):
+    def bands_to_activations(self, bands, progress):
         return None
 
     def hits(self, activations, thresholds=None):

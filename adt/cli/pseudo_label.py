@@ -35,12 +35,12 @@ def command(inputs, out, seconds, licence, device, force):
     batch.check(lambda job: force or not (out / f"{job.name}.npz").exists())
     if not batch.jobs:
         return batch.finish()
-    from ..data.pseudo_labels import pseudo_label, save_recording
     from ..inference import Transcriber
+    from ..training.pseudo_labels import pseudo_label, save_recording
     transcriber = Transcriber(device=device, beats=False)
 
     def work(job, progress):
-        found = pseudo_label(transcriber, job.source, seconds, job.name, licence)
+        found = pseudo_label(transcriber, job.source, seconds, job.name, licence, progress)
         if not found.usable:
             return "left out: few drums are heard, or few for sure"
         target = out / f"{job.name}.npz"

@@ -11,13 +11,13 @@ import torch
 
 from ..data.groove import Performance, read_groove
 from ..data.kits import Kit, read_kits
-from ..data.pseudo_labels import read_recordings
 from ..data.stemgmd import TEST_KITS, read_stemgmd
 from ..data.stemgmd import Clip as StemClip
 from ..errors import ConfigError, DataError
 from . import endless
 from .material import load_accompaniment, load_percussion, load_songs
 from .oneshots import OneShots
+from .pseudo_labels import read_recordings
 from .spectral import Clip, ClipMaker
 from .student import StudentMaker
 

@@ -27,7 +27,7 @@ def load_accompaniment(folders: Sequence[Path | str], progress: bool = False) ->
         bands = audio_to_bands(stream(path))
         if len(bands) < 200:
             continue
-        result.append(_unit_loudness(bands))
+        result.append(unit_loudness(bands))
     if files and not result:
         raise DataError(f"{folders[0]}: no recording of two seconds or more; give longer ones, or "
                         "set data.accompaniment=null")
@@ -47,7 +47,7 @@ def load_songs(folder: Path | str, progress: bool = False) -> list[tuple[np.ndar
     for song in songs:
         bands = audio_to_bands(stream(song.audio))
         if len(bands) >= 200:
-            result.append((_unit_loudness(bands), song.performance))
+            result.append((unit_loudness(bands), song.performance))
     return result
 
 
@@ -89,6 +89,7 @@ def load_percussion(folder: Path | str | None, random: int = 0) -> list[tuple[fl
     return result
 
 
-def _unit_loudness(bands: np.ndarray) -> np.ndarray:
+def unit_loudness(bands: np.ndarray) -> np.ndarray:
+    """Magnitudes (float16) of band powers whose loud frames have 0 dB; changes the powers."""
     bands /= augment.db(reference_level(bands))
     return np.sqrt(np.minimum(bands, 6e4)).astype(np.float16)

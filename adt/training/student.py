@@ -1,11 +1,11 @@
 """Training clips of recordings that nobody annotated: what a student hears of them.
 
 The labels are what the teacher, adt as it was, heard in the recording as it is
-(`adt.data.pseudo_labels`). The student hears it through equalisers, a compressor and noise, under
-another band, its drums alone, or its drums in another recording's band, and has to find the same
-strokes. So it learns from real music what renders do not have; the teacher's doubts are not taught.
-Wu & Lerch, "Automatic drum transcription using the student-teacher learning paradigm with unlabeled
-music data" (ISMIR 2017); Xie et al., "Self-training with noisy student improves ImageNet
+(`adt.training.pseudo_labels`). The student hears it through equalisers, a compressor and noise,
+under another band, its drums alone, or its drums in another recording's band, and has to find the
+same strokes. So it learns from real music what renders do not have; the teacher's doubts are not
+taught. Wu & Lerch, "Automatic drum transcription using the student-teacher learning paradigm with
+unlabeled music data" (ISMIR 2017); Xie et al., "Self-training with noisy student improves ImageNet
 classification" (CVPR 2020).
 """
 
@@ -16,12 +16,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data.groove import Performance
-from ..data.pseudo_labels import Recording
 from ..features import N_BANDS, reference_level, to_decibel
 from ..frames import FRAME_RATE
 from ..vocabulary import STEM_COLUMNS, STEMS
 from . import augment
 from .oneshots import warp_matrix
+from .pseudo_labels import Recording
 from .spectral import Clip, ClipMaker, rise, stands_out
 from .targets import labels
 

@@ -17,8 +17,10 @@ from ..features import reference_level, to_decibel
 from ..frames import FRAME_RATE
 from ..inference import Bands, Transcriber
 from ..output import atomic_path
+from ..progress import Progress
 from ..transcription import Transcription
 from ..vocabulary import PIECES, STEM_OF_PIECE, STEMS
+from .material import unit_loudness
 
 SURE = 0.6  #: confidence from which a stroke is a label
 DOUBT = 0.1  #: confidence from which there may be a stroke
@@ -100,7 +102,8 @@ def _bands(transcriber: Transcriber, path: Path, seconds: float) -> Bands:
 
 
 def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 240.0,
-                 source: str = "", licence: str = "") -> Recording:
+                 source: str = "", licence: str = "",
+                 progress: Progress | None = None) -> Recording:
     """What a transcriber hears in the beginning of a recording.
 
     Parameters
@@ -112,6 +115,8 @@ def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 24
         How much of the recording.
     source, licence : str
         As they are to be told; the name of the file, if there is no `source`.
+    progress : callable, optional
+        Gets the share done, 0..1.
 
     Returns
     -------
@@ -125,18 +130,16 @@ def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 24
         If the transcriber is one without demixing.
     """
     heard = _bands(transcriber, Path(path), seconds)
-    level = reference_level(heard.power)
-    decibel = to_decibel(heard.power, level)
+    decibel = to_decibel(heard.power, reference_level(heard.power))
     drums = 10 ** ((transcriber.stems(decibel) - decibel) / 10)
     drums = np.rint(255 * np.clip(drums.sum(axis=0), 0, 1)).astype(np.uint8)
-    activations = transcriber.bands_to_activations(heard)
+    activations = transcriber.bands_to_activations(heard, progress)
     sure = _table(transcriber.hits(activations))
     sure = sure[sure[:, 3] >= SURE][:, :3]
-    # stems' own thresholds name the pieces: those of the sure ones are what a song gets
     maybe = _table(transcriber.hits(activations, dict.fromkeys(STEMS, DOUBT)))
     doubts = np.column_stack([maybe[:, 0], _stems(maybe)]).astype(np.float32)
-    bands = np.sqrt(np.minimum(heard.power / 10 ** (level / 10), 6e4)).astype(np.float16)
-    return Recording(bands, drums, sure, _apart(doubts, sure), source or Path(path).name, licence)
+    return Recording(unit_loudness(heard.power), drums, sure, _apart(doubts, sure),
+                     source or Path(path).name, licence)
 
 
 def save_recording(recording: Recording, path: Path | str) -> None:

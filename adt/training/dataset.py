@@ -17,7 +17,7 @@ from ..errors import ConfigError, DataError
 from . import endless
 from .material import load_accompaniment, load_percussion, load_songs
 from .oneshots import OneShots
-from .pseudo_labels import read_recordings
+from .pseudo_labels import Recording, read_recordings
 from .spectral import Clip, ClipMaker
 from .student import StudentMaker
 
@@ -49,6 +49,7 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     read_kits(data / config["data"]["kits"], "validation")  # before anything that takes minutes
     _check_count(config["data"]["validation_clips"])
     kits = read_kits(data / config["data"]["kits"], "train")
+    recordings = _unlabelled(config, data) if config["data"]["unlabelled"] else []
     if config["data"]["synthetic"]:
         kits += read_kits(data / config["data"]["synthetic"], "train")
     band = load_accompaniment([data / f for f in config["data"]["accompaniment"] or ()],
@@ -60,11 +61,18 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     percussion = load_percussion(data / rendered if rendered else None,
                                  config["data"]["random_percussion"])
     make = ClipMaker
-    if config["data"].get("unlabelled"):
-        make = partial(StudentMaker, read_recordings(data / config["data"]["unlabelled"]),
-                       config["student"])
+    if config["data"]["unlabelled"]:
+        make = partial(StudentMaker, recordings, config["student"])
     return make(_performances(config, data, "train"), kits, OneShots(kits, progress=True),
                 band, config["randomise"], recorded, songs, percussion)
+
+
+def _unlabelled(config: dict, data: Path) -> list[Recording]:
+    """Recordings that nobody annotated, for trainings that can learn from such."""
+    if "student" not in config:
+        raise ConfigError("data.unlabelled: the stems and all strokes of these recordings are not "
+                          "known, so detectors alone can learn from them; set it to null")
+    return read_recordings(data / config["data"]["unlabelled"])
 
 
 def _check_count(clips: int) -> None:

@@ -52,7 +52,7 @@ class _Listener:
         self.heard, self.seconds = {False: sure, True: maybe}, None
 
     def bands(self, audio, sr):
-        self.seconds = audio.shape[1] / sr
+        self.seconds, self.loudest = audio.shape[1] / sr, np.abs(audio[0]).argmax() / sr
         power = np.random.default_rng(1).random((300, N_BANDS)).astype(np.float32)
         return SimpleNamespace(power=power)
 
@@ -87,6 +87,17 @@ def test_sure_strokes_are_labels_and_others_are_doubts(wav):
     loudest = np.sort((found.bands.astype(float) ** 2).sum(axis=1))[-15:]
     assert 0.5 < loudest.mean() < 2.0
     assert (found.source, found.licence) == ("a song.wav", "CC BY 4.0")
+
+
+@pytest.mark.parametrize("rate", [22_050, SAMPLE_RATE, 48_000])
+def test_files_of_any_rate_are_heard_in_time(tmp_path, rate):
+    click = np.zeros(4 * rate)
+    click[2 * rate] = 0.9
+    soundfile.write(tmp_path / "click.wav", click, rate)
+    listener = _Listener([], [])
+    pseudo_label(listener, tmp_path / "click.wav", seconds=3.0)
+    assert listener.seconds == pytest.approx(3.0)
+    assert listener.loudest == pytest.approx(2.0, abs=0.001)
 
 
 @pytest.mark.parametrize("change, usable", [

@@ -60,9 +60,7 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     rendered = config["data"]["percussion"]
     percussion = load_percussion(data / rendered if rendered else None,
                                  config["data"]["random_percussion"])
-    make = ClipMaker
-    if config["data"]["unlabelled"]:
-        make = partial(StudentMaker, recordings, config["student"])
+    make = partial(StudentMaker, recordings, config["student"]) if recordings else ClipMaker
     return make(_performances(config, data, "train"), kits, OneShots(kits, progress=True),
                 band, config["randomise"], recorded, songs, percussion)
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..audio import probe, stream
+from ..audio import stream
 from ..errors import DataError
 from ..features import reference_level, to_decibel
-from ..frames import FRAME_RATE
+from ..frames import FRAME_RATE, SAMPLE_RATE
 from ..inference import Bands, Transcriber
 from ..output import atomic_path
 from ..progress import Progress
@@ -90,15 +90,14 @@ def _apart(doubts: np.ndarray, sure: np.ndarray) -> np.ndarray:
 
 def _bands(transcriber: Transcriber, path: Path, seconds: float) -> Bands:
     """Bands of the beginning of a file."""
-    rate, blocks, room = probe(path).sample_rate, [], 0
-    wanted = int(seconds * rate)
+    blocks, room, wanted = [], 0, int(seconds * SAMPLE_RATE)
     for block in stream(path):
         blocks.append(block)
         room += block.shape[1]
         if room >= wanted:
             break
     audio = np.concatenate(blocks, axis=1)[:, :wanted] if blocks else np.zeros((1, 0), np.float32)
-    return transcriber.bands(audio, sr=rate)
+    return transcriber.bands(audio, sr=SAMPLE_RATE)
 
 
 def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 240.0,

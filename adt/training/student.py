@@ -122,7 +122,9 @@ class StudentMaker(ClipMaker):
         audible = [stands_out(rise(source, frame), total, frame, level)
                    for frame in frames.astype(int)]
         onset, velocity, offset, weight = labels(frames, pieces, velocities, audible, self.frames)
-        for frame, stem in recording.doubts - (start, 0):
+        doubts = recording.doubts - (start, 0)
+        near = (doubts[:, 0] > -_DOUBT - 1) & (doubts[:, 0] < self.frames + _DOUBT + 1)
+        for frame, stem in doubts[near]:
             first = max(0, round(float(frame)) - _DOUBT)
             weight[first:max(0, round(float(frame)) + _DOUBT + 1),
                    STEM_COLUMNS[int(stem)]] = 0.0

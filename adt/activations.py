@@ -10,10 +10,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from .errors import DataError
+from .frames import FRAME_RATE
 from .levels import GROUPS
 from .output import atomic_path
 from .toms.pitch import BANDS as TOM_BANDS
 from .vocabulary import PIECES, STEMS
+
+_BEYOND = 4  #: frames that there may be after the end of the audio
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +53,7 @@ class Activations:
     Raises
     ------
     ValueError
-        If shapes do not fit, or activations or duration are not finite.
+        If shapes or duration do not fit, or values are not finite or not of their range.
     """
 
     onset: np.ndarray
@@ -80,8 +83,18 @@ class Activations:
             raise ValueError(f"low end of shape {self.low.shape}; expected one dimension")
         if not (np.isfinite(self.duration) and self.duration >= 0):
             raise ValueError(f"duration of {self.duration} s")
-        if not all(np.isfinite(a).all() for a in (*arrays, self.judged)):
+        if self.duration * FRAME_RATE < frames - 1 - _BEYOND:
+            raise ValueError(f"duration of {self.duration:g} s; {frames} frames last "
+                             f"{frames / FRAME_RATE:.2f} s")
+        optional = (self.levels, self.toms, self.low)
+        if not all(np.isfinite(a).all() for a in (*arrays, self.judged, *optional)
+                   if a is not None):
             raise ValueError("activations are not all finite")
+        for name, values in (("onsets", self.onset), ("chances", self.judged),
+                             ("velocities", self.velocity)):
+            if values.size and not (values.min() >= 0 and values.max() <= 1):
+                raise ValueError(f"{name} from {values.min():g} to {values.max():g}; expected "
+                                 "0 to 1")
 
     @property
     def demixed(self) -> bool:

@@ -28,7 +28,7 @@ from .activations import Activations
 from .decoder import Decoder, decode
 from .detectors import OnsetDetectors
 from .errors import AudioError, WeightsError
-from .features import LEAD, N_BANDS, audio_to_bands, pack, reference_level
+from .features import DB_RANGE, LEAD, N_BANDS, audio_to_bands, pack, reference_level
 from .frames import SAMPLE_RATE
 from .hits import pick_hits
 from .listening import Ear, Heard
@@ -71,11 +71,13 @@ class Bands(NamedTuple):
     low: np.ndarray | None = None
 
 
-def _check_bands(values: np.ndarray) -> None:
+def _check_bands(values: np.ndarray, least: float, most: float, what: str) -> None:
     """Raise ValueError unless values are those of bands."""
     if values.ndim != 2 or values.shape[1] != N_BANDS or not np.isfinite(values).all():
         raise ValueError(f"bands of shape {values.shape}: expected finite ones of shape (frames, "
                          f"{N_BANDS})")
+    if values.size and not (least <= values.min() and values.max() <= most):
+        raise ValueError(f"bands from {values.min():g} to {values.max():g}: expected {what}")
 
 
 class Transcriber:
@@ -175,14 +177,21 @@ class Transcriber:
     def stems(self, decibel: np.ndarray) -> np.ndarray:
         """Bands in dB → the five stems' bands in dB, shape (5, frames, bands).
 
+        Parameters
+        ----------
+        decibel : ndarray, shape (frames, bands)
+            dB around the song's level: ``to_decibel(power, reference_level(power))``, both of
+            `adt.features`, of the powers that `bands` gives.
+
         Raises
         ------
         ValueError
-            Without demixing there is no bank to ask; or the bands are none.
+            Without demixing there is no bank to ask; or these are no such bands.
         """
         if self.bank is None:
             raise ValueError("this Transcriber was made with demix=False: it has no bank")
-        _check_bands(decibel)
+        _check_bands(decibel, *DB_RANGE, "dB, as of adt.features.to_decibel(power, "
+                     "adt.features.reference_level(power))")
         if not len(decibel):
             return np.zeros((len(STEMS), 0, N_BANDS), np.float32)
         _, stems = self.ear.stems(aligned(decibel)[None])
@@ -198,7 +207,7 @@ class Transcriber:
         ValueError
             If the bands are none.
         """
-        _check_bands(bands.power)
+        _check_bands(bands.power, 0, np.inf, "powers")
         heard = self.ear(pack(bands.power, LEAD), reference_level(bands.power), progress)
         return self._judge(heard, *bands[1:])
 

@@ -17,6 +17,7 @@ and the hits lack.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Iterable
 
@@ -81,15 +82,18 @@ class Strokes:
         Raises
         ------
         adt.errors.ConfigError
-            If the transcription has no toms and cymbals, or a hit is of no piece or class, at no
-            time, or of a velocity beyond 0 to 127.
+            If the transcription has no toms and cymbals, or a hit is none, is of no piece or class,
+            at no time, or of a velocity beyond 0 to 127; or if `hits` is the name of a file.
         """
         if getattr(hits, "classes", 9) == 3:
             raise ConfigError("a transcription of 3 classes has no toms and cymbals to tell stems "
                               "apart by; give one of 5, 7 or 9")
+        if isinstance(hits, (str, os.PathLike)):
+            raise ConfigError(f"hits: {hits} is a file; give adt.Transcription.load of it")
         hits = list(hits)
         for hit in hits:
-            if not (CLASS_TO_PIECE.get(hit.piece, hit.piece) in PIECE_TO_STEM
+            if not (isinstance(hit, Hit)
+                    and CLASS_TO_PIECE.get(hit.piece, hit.piece) in PIECE_TO_STEM
                     and math.isfinite(hit.time) and abs(hit.time) < _LATEST
                     and 0 <= hit.velocity <= 127):
                 raise ConfigError(f"{hit}: no hit to tell stems apart by; times are in seconds, "

@@ -442,6 +442,18 @@ def test_find_audio(tmp_path):
         odd, folder / "b.WAV", folder / "sub/a.mp3"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_find_audio_behind_links(tmp_path):
+    for name in ["in/a.wav", "album/b.wav"]:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "in/more").symlink_to(tmp_path / "album")
+    (tmp_path / "in/again").symlink_to(tmp_path / "in")  # round and round
+    (tmp_path / "album/back").symlink_to(tmp_path / "in")
+    assert audio.find_audio(tmp_path / "in") == [
+        tmp_path / "in/a.wav", tmp_path / "in/more/b.wav"]
+
+
 def test_find_audio_fails(tmp_path):
     with pytest.raises(AudioError, match="without audio.*;"):
         audio.find_audio([tmp_path])

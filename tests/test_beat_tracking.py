@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import mir_eval
@@ -17,6 +18,7 @@ from adt.beats.tracking import BeatTracker, bar_positions
 from adt.config import load_config
 from adt.data.rhythms import generate, read_midi_songs
 from adt.errors import ConfigError
+from adt.frames import BEAT_FRAME_RATE
 from adt.training.bars import BarClips
 from adt.training.beats import BeatClips, heard, targets
 from adt.transcription import Hit, Transcription
@@ -95,6 +97,18 @@ def test_a_known_beat_that_nothing_speaks_for(tracker):
     at = float(tracker(song).times[6]) + 0.22
     with pytest.warns(UserWarning, match="lies between the beats that are heard"):
         assert tracker(song, first_beat=at).tempo == pytest.approx(120, abs=1)
+
+
+@pytest.mark.parametrize("apart, taken", [(20, True), (30, False), (40, True), (60, False)])
+def test_beats_of_another_tempo_are_not_taken(tracker, monkeypatch, apart, taken):
+    """Such as 100 a minute where 150 are heard: a wrong time may meet them."""
+    heard, others = np.arange(0.3, 30, 0.4), 5 + apart * np.arange(25)
+    monkeypatch.setattr(tracker, "_beats", lambda activation, tempo_range: others)
+    at = others[8] / BEAT_FRAME_RATE + 0.004
+    assert np.abs(heard - at).min() > 0.11  # more than a quarter of a beat
+    with nullcontext() if taken else pytest.warns(UserWarning, match="lies between the beats"):
+        found = tracker._through(at, np.zeros(2000, np.float32), heard, (30, 300))
+    assert (len(found) == len(others)) == taken
 
 
 @pytest.mark.parametrize("low, high", [(50, 100), (100, 180)])

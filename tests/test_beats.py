@@ -48,6 +48,11 @@ def test_beats_of_other_bars_are_others():
 def test_files(tmp_path):
     beats = Beats([0.01, 0.5100004, 1], [2, 1, 2])
     assert Beats.load(beats.save(tmp_path / "a.beats")) == beats
+    for told in (Beats([1, 2, 3], [1, 2, 1], compound=True), Beats([1, 2], [2, 3], bar=4)):
+        again = Beats.load(told.save(tmp_path / "a.beats"))
+        assert again == told and again.signature(again.metre) == told.signature(told.metre)
+    (tmp_path / "a.beats").write_text("# of a song\n0\t1\n1\t2\n")
+    assert Beats.load(tmp_path / "a.beats") == Beats([0, 1], [1, 2])
     (tmp_path / "b.beats").write_text("0.1 one\n")
     for name in ("b.beats", "none.beats"):
         with pytest.raises(DataError, match=name):
@@ -65,6 +70,7 @@ def test_a_transcription_keeps_its_beats():
 @pytest.mark.parametrize("text, words", [
     ("1\t1\n1.00001\t2\n1.5\t3\n", "two beats at 1.000 s"),
     ("1\t1\n1.5\t3\n", "place 3 at 1.500 s after place 1"),
+    ("# 7/8\n1\t1\n1.5\t2\n", "7/8: bars are of quarters"),
     ("1\t2\n1.5\t2\n", "place 2 at 1.500 s after place 2")])
 def test_slips_of_the_hand_in_a_file_of_beats(tmp_path, text, words):
     path = tmp_path / "a.beats"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import pretty_midi
 import pytest
 import soundfile
 
@@ -692,12 +693,31 @@ def test_separate_informed(stub, capsys):
 def test_hits_to_separate_by(stub, capsys):
     song("a.wav"), song("b.wav")
     Path("bad.mid").write_text("no midi")
+    Transcription([], 0.5).save("empty.csv")
     for arguments, words in ((["a.wav", "b.wav", "--hits", "a.mid"], ["one song", "--informed"]),
                              (["a.wav", "--hits", "none.mid"], ["none.mid", "no such file"]),
+                             (["a.wav", "--note-map", "gm"], ["--note-map goes with --hits"]),
+                             (["a.wav", "--hits", "empty.csv"], ["empty.csv", "no hits"]),
                              (["a.wav", "--hits", "bad.mid"], ["bad.mid"])):
         assert main(["separate", *arguments, "-o", "out"]) == 1
         one_line(capsys, *words)
         assert not Path("out").exists()
+
+
+def test_hits_of_a_plug_in_and_of_another_song(stub, capsys):
+    song("a.wav")
+    Transcription([Hit(0.2, "hihat_closed", 77)], 0.5).save("a.mid",
+                                                            note_map="addictive_drums_2")
+    midi = pretty_midi.PrettyMIDI("a.mid")
+    midi.text_events.clear()
+    midi.write("daw.mid")
+    separate = ["separate", "a.wav", "-o", "out", "--force", "--hits"]
+    assert main([*separate, "daw.mid", "--note-map", "addictive_drums_2"]) == 0
+    assert [h.piece for h in informed[-1]] == ["hihat_closed"] and capsys.readouterr().err == ""
+    Transcription([Hit(0.2, "kick"), Hit(7, "kick")], 7).save("other.csv")
+    assert main([*separate, "other.csv"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "other.csv: 1 of 2 hits are after the end of a.wav, which lasts 0.5 s" in line
 
 
 def test_separate_again(stub, capsys):

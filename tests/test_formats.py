@@ -316,6 +316,11 @@ def test_a_byte_order_mark_is_no_text(song, tmp_path, suffix):
     assert Beats.load(tmp_path / "a.beats").times.tolist() == [0.5, 1.0]
 
 
+def test_velocities_behind_labels(tmp_path):
+    (tmp_path / "a.txt").write_text("0.1\tkick\t90\n0.2\tsnare\n0.3\tkick\tloud\n")
+    assert [h.velocity for h in Transcription.load(tmp_path / "a.txt")] == [90, 100, 100]
+
+
 def test_labels_have_start_and_end(song, tmp_path):
     line = song.save(tmp_path / "a.labels.txt").read_text().splitlines()[1]
     assert line == "0.250000\t0.250000\tsnare 30"

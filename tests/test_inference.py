@@ -454,7 +454,12 @@ def _damage(path, kind):
     ({"onset": np.full((50, 9), np.nan), "chance": None}, "not all finite"),
     ({"chance": np.full((50, 9), np.inf)}, "not all finite"), ({"duration": np.nan}, "duration"),
     ({"levels": np.zeros((9, 6, GROUPS))}, "levels"), ({"toms": np.zeros((9, 16))}, "toms"),
-    ({"velocity": np.zeros((50, 5))}, "shapes"), ({"low": np.zeros((2, 2))}, "low end")])
+    ({"velocity": np.zeros((50, 5))}, "shapes"), ({"duration": 0.4}, "50 frames last 0.50 s"),
+    ({"onset": np.full((50, 9), -2.0)}, "onsets from -2 to -2"),
+    ({"chance": np.full((50, 9), 1.5)}, "chances from 1.5"),
+    ({"velocity": np.full((50, 9), 64.0)}, "velocities from 64 to 64"),
+    ({"toms": np.full((50, 16), np.nan)}, "finite"), ({"low": np.full(9, np.nan)}, "finite"),
+    ({"low": np.zeros((2, 2))}, "low end")])
 def test_activations_that_cannot_be(change, said):
     noise = np.random.default_rng(0).random((50, 9)).astype(np.float32)
     song = Activations(noise, noise, noise, 0.5, "x", chance=noise)
@@ -556,7 +561,11 @@ def test_what_are_no_bands(transcriber):
         if transcriber.demix:
             with pytest.raises(ValueError, match="bands of shape"):
                 transcriber.stems(power)
+    with pytest.raises(ValueError, match="from -1 to .*: expected powers"):
+        transcriber.bands_to_activations(bands._replace(power=bands.power - 1))
     if transcriber.demix:
+        with pytest.raises(ValueError, match="expected dB, as of adt.features.to_decibel"):
+            transcriber.stems(bands.power + 100)
         assert transcriber.stems(bands.power[:0]).shape == (len(STEMS), 0, N_BANDS)
 
 

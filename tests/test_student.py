@@ -148,6 +148,7 @@ def test_the_command_labels_drums_and_leaves_others_out(tmp_path, wav, capsys):
     out, arguments = tmp_path / "out", ["--licence", "CC0", "--seconds", "60"]
     assert main(["pseudo-label", str(wav), str(tmp_path / "demo.wav"), "-o", str(out),
                  *arguments]) == 0
+    assert f"{wav}: left out" in capsys.readouterr().err
     (found,) = read_recordings(out)  # nothing is heard in the silent one
     assert (found.source, found.licence) == ("demo", "CC0")
     kicks = 100 * played.times[played.articulations == PIECES.index("kick")]

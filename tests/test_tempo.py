@@ -179,6 +179,16 @@ def test_time_before_the_first_beat_is_a_pickup():
     assert moment * first + (at - moment) * bent == pytest.approx(0.38)
 
 
+def test_the_signature_follows_a_pickup_that_is_all_there_is(tmp_path):
+    beats = Beats([0.46, 1.01, 1.54], [2, 3, 4], bar=4)
+    assert tempo_map(beats).signatures == [(0.0, 15, 16), (3.75, 4, 4)]
+    song = Transcription([Hit(t, "kick") for t in beats.times], 2.0, beats=beats)
+    midi = pretty_midi.PrettyMIDI(str(song.save(tmp_path / "a.mid")))
+    assert [(s.numerator, s.denominator) for s in midi.time_signature_changes] == [
+        (15, 16), (4, 4)]
+    Transcription.load(tmp_path / "a.mid")  # without a warning
+
+
 @pytest.mark.parametrize("lead", [0.011, 0.02, 0.05, 0.2, 0.68, 3.1])
 @pytest.mark.parametrize("bpm", [25, 90, 152.9, 390])
 def test_the_first_tempo_is_the_songs(bpm, lead, tmp_path):

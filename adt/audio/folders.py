@@ -17,10 +17,18 @@ AUDIO_SUFFIXES = frozenset((
 
 def _audio_below(folder: Path) -> list[Path]:
     """Audio files in `folder` and its sub-folders, sorted; hidden ones left out."""
-    return sorted(
-        file for file in folder.rglob("*")
-        if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts))
+    found, seen = [], set()
+    for name, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(name)
+        if real in seen:  # a link to where it lies, or to what was searched
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
+        found += [file for file in (Path(name) / file for file in files)
+                  if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
+                  and not file.name.startswith(".")]
+    return sorted(found)
 
 
 def find_audio(paths: Iterable[str | os.PathLike] | str | os.PathLike) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -178,14 +179,19 @@ class Beats:
     def save(self, path: Path | str) -> Path:
         """Write ``time<TAB>position`` lines.
 
+        What these do not tell, as in 6/8 or where there is no whole bar, stands before them:
+        ``# 6/8``.
+
         Raises
         ------
         OutputError
             If the file cannot be written.
         """
         path = Path(path)
-        text = "".join(f"{t:.6f}\t{p}\n"
-                       for t, p in zip(self.times, self.positions, strict=True))
+        told = Beats(self.times, self.positions) == self
+        text = "" if told else "# {}/{}\n".format(*self.signature(self.metre))
+        text += "".join(f"{t:.6f}\t{p}\n"
+                        for t, p in zip(self.times, self.positions, strict=True))
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
         return path
@@ -193,6 +199,8 @@ class Beats:
     @classmethod
     def load(cls, path: Path | str) -> Beats:
         """Read a file of ``time<TAB>position`` lines.
+
+        Others begin with ``#`` and are comments, or the time signature, such as ``# 6/8``.
 
         Raises
         ------
@@ -202,12 +210,14 @@ class Beats:
         path = Path(path)
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
-            rows = [line.split() for line in lines if line.strip()]
+            comments = [line for line in lines if line.startswith("#")]
+            rows = [line.split() for line in lines if line.strip() and line not in comments]
             if any(len(row) == 1 for row in rows):
                 raise ValueError("a time without its place in the bar")
             if any(len(row) > 2 for row in rows):
                 raise ValueError("more than a time and a place in a line")
-            beats = cls([float(time) for time, _ in rows], [float(place) for _, place in rows])
+            beats = cls([float(time) for time, _ in rows], [float(place) for _, place in rows],
+                        *_signature(comments))
             if len(beats) and beats.positions.max() > LONGEST_BAR:
                 raise ValueError(f"place {beats.positions.max()} in a bar; count anew in each bar")
             beats._check_listed()
@@ -244,3 +254,17 @@ def _interpolate(values, x: np.ndarray, y: np.ndarray):
     piece = np.clip(np.searchsorted(x, values, side="right") - 1, 0, len(x) - 2)
     slope = (y[piece + 1] - y[piece]) / (x[piece + 1] - x[piece])
     return y[piece] + (values - x[piece]) * slope
+
+
+def _signature(comments: list[str]) -> tuple[bool, int]:
+    """Whether beats are three eighths, and how many make a bar (0: not said)."""
+    for line in comments:
+        found = re.fullmatch(r"#\s*(\d+)/([48])\s*", line)
+        if found:
+            count, unit = map(int, found.groups())
+            if unit == 4:
+                return False, count
+            if count % 3:
+                raise ValueError(f"{count}/{unit}: bars are of quarters, or of 6/8, 9/8, 12/8")
+            return True, count // 3
+    return False, 0

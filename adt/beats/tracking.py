@@ -44,6 +44,7 @@ _TEMPER = 0.25   # weight of one beat's evidence: bars that are alike do not cou
 _ENOUGH = 96     # beats that may tell where the bars are if none of them is sure
 _STROKES = 8     # with fewer strokes there is nothing to track
 _NEAR = 0.25     # beats that a beat may be from a time that is known to be one
+_SAME = 0.12     # octaves by which other beats may be off the tempo, its half or its double
 _LEFT_OUT, _KNOWN = 0.01, 0.999  # activation near beats that are known to be none, and on one
 _SILENCE, _AT = 8.0, 0.1  # seconds without strokes through which beats keep their tempo; near one
 _LATELY = 9      # beats by which the tempo is told
@@ -201,7 +202,9 @@ class BeatTracker:
         between[max(0, at - 1):at + 2] = _KNOWN
         others = _in_seconds(activation, self._beats(between, tempo_range))
         if len(others) > 1 and _off(others, seconds) <= _NEAR:
-            return others
+            octaves = np.log2(np.median(np.diff(others)) / np.median(np.diff(found)))
+            if abs(octaves - round(octaves)) < _SAME:
+                return others
         nearest = found[np.abs(found - seconds).argmin()]
         warnings.warn(f"first beat {seconds:g}: lies between the beats that are heard, and bars "
                       f"are counted from {nearest:.2f} s; give a tempo or the beats instead",

@@ -168,8 +168,8 @@ class Batch:
                 self._fail(job.source, problem)
         self.jobs = kept
 
-    def run(self, work: Callable[[Job, Progress | None], str]) -> int:
-        """Call ``work(job, progress)`` for every job; it returns a line for the terminal.
+    def run(self, work: Callable[[Job, Progress | None], str | None]) -> int:
+        """Call ``work(job, progress)`` for every job; it returns a line for the terminal, or None.
 
         Returns
         -------
@@ -187,7 +187,8 @@ class Batch:
             except Exception as problem:
                 self._fail(job.source, problem)
             else:
-                console.note(f"{job.source}: {result}")
+                if result is not None:
+                    console.note(f"{job.source}: {result}")
         return self.finish()
 
     def finish(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from . import options, outputs
+from . import console, options, outputs
 from .batch import Batch
 
 
@@ -42,7 +42,8 @@ def command(inputs, out, seconds, licence, device, force):
     def work(job, progress):
         found = pseudo_label(transcriber, job.source, seconds, job.name, licence, progress)
         if not found.usable:
-            return "left out: few drums are heard, or few for sure"
+            console.say(f"{job.source}: left out, few drums are heard, or few for sure")
+            return None
         target = out / f"{job.name}.npz"
         target.parent.mkdir(parents=True, exist_ok=True)
         save_recording(found, target)

@@ -9,6 +9,7 @@ import click
 from separation import WIENER
 
 from ..errors import ConfigError
+from ..formats import MIDI, suffix_of
 from ..progress import share
 from . import console, options, outputs
 from .batch import Batch, Job
@@ -31,13 +32,16 @@ from .batch import Batch, Job
 @click.option("--hits", "transcription", metavar="FILE", type=options.Path(),
               help="The same by this transcription of the song, as played (mid, csv, jams, txt),"
                    " such as a corrected one.")
+@click.option("--note-map", metavar="MAP", default=None,
+              help="Notes of that FILE: a preset or a .yaml file.  [default: what it tells, or"
+                   " general_midi]")
 @click.option("--format", type=click.Choice(["wav", "flac"]), default="wav",
               help="Type of the files.")
 @options.device("cpu")
 @options.skip_existing
 @options.force
-def command(inputs, out, residual, wiener, informed, transcription, format, device,
-            skip_existing, force):
+def command(inputs, out, residual, wiener, informed, transcription, note_map, format,
+            device, skip_existing, force):
     """Split songs or drum tracks into drum stems, in the input's length, rate and channels.
 
     IN are audio files (wav, flac, ogg, mp3, m4a, ...) or folders of them.
@@ -45,7 +49,7 @@ def command(inputs, out, residual, wiener, informed, transcription, format, devi
     outputs.check_choice(force, skip_existing)
     top = Path(out)
     batch = Batch(inputs, outputs.is_stem)
-    given = _given(transcription, len(batch))
+    given = _given(transcription, note_map, len(batch))
     alike = f"--wiener {wiener:g}" + (
         f", --hits {transcription}" if transcription else ", --informed" if informed else "")
 
@@ -80,6 +84,8 @@ def command(inputs, out, residual, wiener, informed, transcription, format, devi
                 hits = transcriber.hits(transcriber.activations(
                     job.source, progress=share(progress, 0.0, 0.3)))
                 separating = share(progress, 0.3, 1.0)
+            elif given is not None:
+                _check_end(given, transcription, job.source)
             files = separate_file(job.source, folder, residual=residual, suffix=f".{format}",
                                   hits=hits, progress=separating, separator=separator,
                                   only={path.stem for path in todo})
@@ -91,12 +97,31 @@ def command(inputs, out, residual, wiener, informed, transcription, format, devi
     return batch.run(work)
 
 
-def _given(path: str | None, n_inputs: int):
+def _given(path: str | None, note_map: str | None, n_inputs: int):
     """The transcription in a file."""
     if path is None:
+        if note_map is not None:
+            raise ConfigError("--note-map goes with --hits FILE")
         return None
     if n_inputs != 1:
         raise ConfigError(f"--hits is for one song, not for {n_inputs} inputs; --informed "
                           "transcribes each")
     from ..transcription import Transcription
-    return Transcription.load(path)
+    named = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
+    given = Transcription.load(path, **named)
+    if not len(given):
+        raise ConfigError(f"--hits {path}: holds no hits; leave it out")
+    return given
+
+
+def _check_end(given, path: str, source: Path) -> None:
+    """Tell of hits after the end of the audio: they are of something else."""
+    from ..audio import probe
+    info = probe(source)
+    if info.n_samples is None or info.estimated:
+        return
+    end = info.n_samples / info.sample_rate
+    late = sum(hit.time > end + 1 for hit in given)
+    if late:
+        console.say(f"--hits {path}: {late} of {len(given)} hits are after the end of {source}, "
+                    f"which lasts {end:.1f} s; are they of another song?")

@@ -147,7 +147,8 @@ def _beats_of_file(path: str, metre: int | None):
     if len(beats) < 2:
         raise ConfigError(f"{path}: {len(beats)} beats; two at least are needed")
     try:
-        beats = beats if metre is None else in_compound(beats, metre)
+        if metre is not None and not (beats.compound and beats.metre == metre):
+            beats = in_compound(beats, metre)
         tempo_map(beats)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -43,9 +43,10 @@ def read_csv(path: Path) -> tuple[list[Hit], float, None]:
             hits = []
             for row in rows:
                 try:
+                    confidence = (row.get("confidence") or "").strip()
                     hits.append(Hit(
                         float(row["time"]), piece_of(row["piece"].strip()),
-                        _velocity(row.get("velocity")), float(row.get("confidence") or 1.0)))
+                        _velocity(row.get("velocity")), float(confidence or 1.0)))
                 except (AttributeError, TypeError, ValueError):
                     raise DataError(f"{path}: line {rows.line_num} is not a time in seconds, a "
                                     "piece, a velocity of 1 to 127 and a confidence") from None
@@ -74,12 +75,13 @@ def _velocity(text: str | None) -> int:
 
 
 def read_mirex(path: Path) -> tuple[list[Hit], float, None]:
-    """Read ``time<TAB>label`` lines."""
+    """Read ``time<TAB>label`` lines; a velocity (whole numbers) may follow the label."""
     hits = []
     for number, line in _lines(path):
         try:
             time, label, *more = line.split("\t")
-            hits.append(Hit(float(time), piece_of(label.strip())))
+            velocity = more[0] if more and more[0].strip().isdecimal() else None
+            hits.append(Hit(float(time), piece_of(label.strip()), _velocity(velocity)))
         except ValueError:
             raise DataError(f"{path}: line {number} is not time<TAB>label") from None
         if more and _is_number(label):

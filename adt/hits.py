@@ -1,4 +1,6 @@
-"""Activations → strokes: peaks of the stems, open hats, low toms among the kicks, which tom."""
+"""Activations → strokes: peaks of the stems, one stroke once, open hats, low toms among the kicks,
+and which tom.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from . import hats
 from .activations import Activations
+from .coincidence import discount
 from .peaks import all_thresholds, pick_peaks
 from .toms import naming
 from .toms.low_toms import NONE_LOW, find_low_toms
@@ -41,8 +44,10 @@ def pick_hits(activations: Activations,
     thresholds : mapping of stem to float, optional
         As in `adt.peaks.pick_peaks`; with demixing by default `adt.peaks.STEM_THRESHOLDS`.
     """
-    hits = pick_peaks(activations.judged, activations.velocity, activations.offset,
-                      all_thresholds(thresholds, activations.demixed))
+    least = all_thresholds(thresholds, activations.demixed)
+    hits = pick_peaks(activations.judged, activations.velocity, activations.offset, least)
+    if activations.chance is not None:
+        hits = discount(hits, least)
     low = NONE_LOW
     if activations.demixed:  # the odds of hats in a mixture say less
         hits = hats.by_song(activations.onset, hits)

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from adt.errors import ConfigError
-from adt.frames import HOP, N_FFT, SAMPLE_RATE
+from adt.frames import FRAME_RATE, HOP, N_FFT, SAMPLE_RATE
 
 from . import report, tables
 from .memory import peak_memory, peak_of_imports
@@ -202,7 +202,7 @@ def stage_times(path: Path | str, transcriber, runs: int = 5) -> dict[str, float
         times["bank"], found = median_time(
             lambda: list(in_parallel(separate, batches, pool)), runs)
     times["detectors"], _ = median_time(detect, runs)
-    activations = transcriber.bands_to_activations(Bands(bands, 0.0))
+    activations = transcriber.bands_to_activations(Bands(bands, len(bands) / FRAME_RATE))
     times["decoder"], _ = median_time(lambda: decode(
         transcriber.decoder, activations.onset, activations.levels), runs)
     times["peaks"], _ = median_time(lambda: transcriber.hits(activations), runs)

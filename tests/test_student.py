@@ -35,7 +35,7 @@ def _recording(frames=400, every=20, name="band/song"):
     at = np.arange(10, frames - 10, every)
     for frame in at:
         power[frame:frame + 6] += np.exp(-np.arange(6, dtype=np.float32))[:, None] / N_BANDS
-    strokes = np.column_stack([at + 0.25, np.full(len(at), SNARE), np.full(len(at), 80)])
+    strokes = np.column_stack([at + 0.25, *np.broadcast_arrays(SNARE, 80, -1, 0.0 * at)])
     doubts = np.column_stack([at + every / 2, np.full(len(at), STEMS.index("hihat"))])
     return Recording(np.sqrt(power).astype(np.float16),
                      np.full((frames, N_BANDS), 255, np.uint8), strokes.astype(np.float32),
@@ -50,6 +50,7 @@ class _Listener:
 
     def __init__(self, sure, maybe):
         self.heard, self.seconds = {False: sure, True: maybe}, None
+        self.chance = np.zeros((300, len(PIECES)), np.float32)
 
     def bands(self, audio, sr):
         self.seconds, self.loudest = audio.shape[1] / sr, np.abs(audio[0]).argmax() / sr
@@ -60,7 +61,7 @@ class _Listener:
         return np.stack([decibel - 10 * np.log10(10.0)] * 5)
 
     def bands_to_activations(self, bands, progress):
-        return None
+        return SimpleNamespace(judged=self.chance)
 
     def hits(self, activations, thresholds=None):
         return Transcription(self.heard[thresholds is not None], 3.0)
@@ -79,7 +80,8 @@ def test_sure_strokes_are_labels_and_others_are_doubts(wav):
     listener = _Listener(sure, maybe)
     found = pseudo_label(listener, wav, seconds=3.0, licence="CC BY 4.0")
     assert listener.seconds == pytest.approx(3.0)
-    np.testing.assert_allclose(found.strokes, [[100, SNARE, 90], [200, PIECES.index("kick"), 70]])
+    np.testing.assert_allclose(found.strokes, [
+        [100, SNARE, 90, -1, 0], [200, PIECES.index("kick"), 70, -1, 0]])
     np.testing.assert_allclose(found.doubts, [
         [100, STEMS.index("cymbals")], [150, STEMS.index("snare")], [250, STEMS.index("kick")]])
     assert found.drums.shape == found.bands.shape == (300, N_BANDS)
@@ -87,6 +89,22 @@ def test_sure_strokes_are_labels_and_others_are_doubts(wav):
     loudest = np.sort((found.bands.astype(float) ** 2).sum(axis=1))[-15:]
     assert 0.5 < loudest.mean() < 2.0
     assert (found.source, found.licence) == ("a song.wav", "CC BY 4.0")
+
+
+def test_metal_that_is_sure_may_be_of_either_kind(wav):
+    sure = [Hit(1.0, "hihat_closed", 90, 0.7), Hit(1.5, "crash", 40, 0.8),
+            Hit(2.0, "hihat_open", 70, 0.6), Hit(2.01, "ride", 70, 0.8), Hit(2.5, "ride", 70, 0.8)]
+    maybe = [*sure, Hit(1.01, "ride", 9, 0.2), Hit(1.2, "ride", 9, 0.3)]
+    listener = _Listener(sure, maybe)
+    for frame, piece, chance in ((100, "hihat_closed", 0.4), (101, "hihat_open", 0.2),
+                                 (101, "ride", 0.2), (99, "crash", 0.1), (150, "crash", 0.8),
+                                 (150, "hihat_open", 0.01), (200, "hihat_open", 0.6),
+                                 (201, "ride", 0.8)):
+        listener.chance[frame, PIECES.index(piece)] = chance
+    found = pseudo_label(listener, wav)
+    assert found.strokes[0, 3:] == pytest.approx([PIECES.index("ride"), 0.2 / 0.6])
+    assert found.strokes[1:, 3:].tolist() == [[-1, 0]] * 4  # sure of both, or there is no other
+    assert found.doubts.tolist() == [[120, STEMS.index("cymbals")]]
 
 
 @pytest.mark.parametrize("rate", [22_050, SAMPLE_RATE, 48_000])
@@ -102,7 +120,7 @@ def test_files_of_any_rate_are_heard_in_time(tmp_path, rate):
 
 @pytest.mark.parametrize("change, usable", [
     ({}, True),
-    ({"strokes": np.zeros((0, 3), np.float32)}, False),
+    ({"strokes": np.zeros((0, 5), np.float32)}, False),
     ({"doubts": np.zeros((60, 2), np.float32)}, False)])
 def test_drums_that_are_hardly_heard_teach_nothing(change, usable):
     assert _recording()._replace(**change).usable is usable
@@ -222,6 +240,40 @@ def test_doubts_teach_nothing_and_neither_does_what_comes_after_the_end(maker):
     assert ended or any(not maker(np.random.default_rng(s)).weight[-1].any() for s in range(40))
 
 
+def test_strokes_that_may_be_another_piece_s_are_in_part(maker):
+    ride = PIECES.index("ride")
+    maker.recordings[0].strokes[:, [1, 3, 4]] = HAT, ride, 0.25
+    for odds, part in ((1.0, 0.25), (2.0, 0.1)):
+        maker.student = {**maker.student, "odds": odds}
+        clip = next(c for c in (maker(np.random.default_rng(s)) for s in range(9))
+                    if (c.onset[:, HAT] > 0.5).any())
+        at = clip.onset[:, HAT] > 0.9 * clip.onset[:, HAT].max()
+        np.testing.assert_allclose(clip.onset[at, ride] / clip.onset[at, HAT], part / (1 - part),
+                                   rtol=1e-5)
+        np.testing.assert_allclose(clip.onset[at].max(), 1 - part, atol=0.06)
+        assert (clip.velocity[at, ride] == clip.velocity[at, HAT]).all()
+        assert (clip.offset[at, ride] == clip.offset[at, HAT]).all()
+
+
+def test_odds_are_raised_to_a_power():
+    chances = np.array([0, 0.2, 0.5, 0.9, 1], np.float32)
+    np.testing.assert_allclose(student.sharper(chances, 1.0), chances, atol=1e-6)
+    np.testing.assert_allclose(student.sharper(chances, 2.0), [0, 1 / 17, 0.5, 81 / 82, 1],
+                               atol=1e-6)
+    np.testing.assert_allclose(student.sharper(chances, 1e4), [0, 0, 0.5, 1, 1])  # yes or no
+
+
+def test_windows_around_cymbals(maker, data, settings_of_detectors):
+    one = _recording(2000)
+    one.strokes[40, 1] = PIECES.index("crash")
+    again = student.StudentMaker([one], {**maker.student, "cymbals": 1.0}, maker.performances,
+                                 maker.kits, maker.shots, [], maker.settings)
+    frame = one.strokes[40, 0]
+    for seed in range(20):
+        start = again._window(np.random.default_rng(seed))[1]
+        assert start <= frame < start + again.frames
+
+
 def test_student_clips_depend_on_the_seed_alone(maker):
     first, again, other = (maker(np.random.default_rng(n)) for n in (3, 3, 4))
     for name, value in vars(first).items():
@@ -247,7 +299,8 @@ def test_detectors_that_learned_from_recordings_name_them(data, labelled, tmp_pa
 
 
 @pytest.mark.parametrize("change, words", [
-    ("student.share=1.5", "student.share"), ("student.band_db=[3,1]", "student.band_db")])
+    ("student.share=1.5", "student.share"), ("student.cymbals=-0.1", "student.cymbals"),
+    ("student.odds=0", "student.odds"), ("student.band_db=[3,1]", "student.band_db")])
 def test_settings_of_students_are_checked(data, tmp_path, capsys, change, words):
     assert run_training("detectors", data, tmp_path / "out", (*DETECTORS, change)) == 1
     assert words in capsys.readouterr().err

@@ -1,7 +1,8 @@
 """Recordings that nobody annotated, with what adt hears in them for labels.
 
-Strokes of which it is sure are labels; where it is in doubt nothing is said. What a student
-learns from its teacher's labels, see `adt.training.student`.
+Strokes of which it is sure are labels; where it is in doubt nothing is said. That metal was
+struck may be sure when it is not whether it was a hat or a cymbal: then it is in part either. What
+a student learns from its teacher's labels, see `adt.training.student`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..inference import Bands, Transcriber
 from ..output import atomic_path
 from ..progress import Progress
 from ..transcription import Transcription
-from ..vocabulary import PIECES, STEM_OF_PIECE, STEMS
+from ..vocabulary import PIECES, STEM_COLUMNS, STEM_OF_PIECE, STEMS
 from .material import unit_loudness
 
 SURE = 0.6  #: confidence from which a stroke is a label
@@ -28,7 +29,9 @@ _NEAR = 2.0  #: frames from a sure stroke within which a doubtful one of its ste
 #: Fewer sure strokes a minute, of all pieces and of kick and snare, or a smaller share of sure
 #: ones among all, are no drums that are heard well.
 _LEAST, _LEAST_BEATS, _LEAST_SURE = 60.0, 20.0, 0.35
-_FORMAT = 1
+_METAL = STEMS.index("hihat"), STEMS.index("cymbals")
+_LITTLE = 0.02  #: chance of the other kind of metal below which there is none
+_FORMAT = 2
 
 
 class Recording(NamedTuple):
@@ -40,8 +43,9 @@ class Recording(NamedTuple):
         Magnitudes; loud frames have a power of about 1 (0 dB).
     drums : ndarray of uint8, shape (frames, N_BANDS)
         Share of the drums in the power, 255 being all of it.
-    strokes : ndarray of float32, shape (n, 3)
-        Frame, piece and velocity of the sure strokes, in order of time.
+    strokes : ndarray of float32, shape (n, 5)
+        Frame, piece and velocity of the sure strokes, in order of time. A hat may be a cymbal and
+        the reverse: which piece it would be then (-1: none) and the chance of that, 0..1.
     doubts : ndarray of float32, shape (n, 2)
         Frame and stem of those that there may be.
     source, licence : str
@@ -76,16 +80,40 @@ def _table(hits: Transcription) -> np.ndarray:
 
 
 def _apart(doubts: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """Doubtful strokes (frame and stem) that are not sure ones of the same stem."""
+    """Doubtful strokes (frame and stem) that are not sure ones of the same stem, or both metal."""
     stems, kept = _stems(sure), []
     for stem in range(len(STEMS)):
         mine = doubts[doubts[:, 1] == stem]
-        frames = np.concatenate([[-np.inf], sure[stems == stem, 0], [np.inf]])
+        alike = np.isin(stems, _METAL) if stem in _METAL else stems == stem
+        frames = np.concatenate([[-np.inf], sure[alike, 0], [np.inf]])
         after = np.searchsorted(frames[1:-1], mine[:, 0]) + 1
         distance = np.minimum(mine[:, 0] - frames[after - 1], frames[after] - mine[:, 0])
         kept.append(mine[distance > _NEAR])
     kept = np.concatenate(kept)
     return kept[np.argsort(kept[:, 0], kind="stable")]
+
+
+def _others(sure: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """For each sure stroke the piece of the other kind of metal, or -1, and the chance of that.
+
+    There is none where that was surely struck too.
+    """
+    stems, result = _stems(sure), np.zeros((len(sure), 2), np.float32)
+    result[:, 0] = -1
+    for k, (frame, stem) in enumerate(zip(sure[:, 0], stems)):
+        if stem not in _METAL:
+            continue
+        other = sum(_METAL) - stem
+        if (np.abs(sure[stems == other, 0] - frame) <= _NEAR).any():
+            continue
+        first = max(0, round(float(frame) - _NEAR))
+        near = chance[first:first + round(2 * _NEAR) + 1]
+        own = near[:, STEM_COLUMNS[stem]].sum(axis=1).max()
+        pieces = list(STEM_COLUMNS[other])
+        its = near[:, pieces].sum(axis=1).max()
+        if its >= _LITTLE:
+            result[k] = pieces[near[:, pieces].max(axis=0).argmax()], its / (own + its)
+    return result
 
 
 def _bands(transcriber: Transcriber, path: Path, seconds: float) -> Bands:
@@ -135,9 +163,10 @@ def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 24
     activations = transcriber.bands_to_activations(heard, progress)
     sure = _table(transcriber.hits(activations))
     sure = sure[sure[:, 3] >= SURE][:, :3]
+    strokes = np.column_stack([sure, _others(sure, activations.judged)])
     maybe = _table(transcriber.hits(activations, dict.fromkeys(STEMS, DOUBT)))
     doubts = np.column_stack([maybe[:, 0], _stems(maybe)]).astype(np.float32)
-    return Recording(unit_loudness(heard.power), drums, sure, _apart(doubts, sure),
+    return Recording(unit_loudness(heard.power), drums, strokes, _apart(doubts, sure),
                      source or Path(path).name, licence)
 
 

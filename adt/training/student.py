@@ -4,9 +4,10 @@ The labels are what the teacher, adt as it was, heard in the recording as it is
 (`adt.training.pseudo_labels`). The student hears it through equalisers, a compressor and noise,
 under another band, its drums alone, or its drums in another recording's band, and has to find the
 same strokes. So it learns from real music what renders do not have; the teacher's doubts are not
-taught. Wu & Lerch, "Automatic drum transcription using the student-teacher learning paradigm with
-unlabeled music data" (ISMIR 2017); Xie et al., "Self-training with noisy student improves ImageNet
-classification" (CVPR 2020).
+taught, and a student that hears a hat where it may be a cymbal is to be no surer of it. Wu & Lerch,
+"Automatic drum transcription using the student-teacher learning paradigm with unlabeled music data"
+(ISMIR 2017); Xie et al., "Self-training with noisy student improves ImageNet classification" (CVPR
+2020).
 """
 
 from __future__ import annotations
@@ -31,6 +32,39 @@ _LEAK = 1e-3  #: of what is not drums, at least so much is heard with them
 _OWN_BANDS = 0.6  #: of other bands that drums are put into, the share that are of these recordings
 
 
+def sharper(chances: np.ndarray, power: float) -> np.ndarray:
+    """Chances whose odds are raised to a power."""
+    with np.errstate(divide="ignore", over="ignore"):
+        return 1 / (1 + (1 / chances - 1) ** power)
+
+
+def either(onset, velocity, offset, frames, pieces, others, chances) -> None:
+    """Give strokes that may be another piece's that part of the target, in place.
+
+    Parameters
+    ----------
+    onset, velocity, offset : ndarray, shape (frames, 9)
+        From `adt.training.targets.labels`.
+    frames : ndarray, shape (n,)
+        Of the strokes, fractional.
+    pieces, others : ndarray of int, shape (n,)
+        What each stroke is, and what it may be else (-1: nothing).
+    chances : ndarray, shape (n,)
+        Of that, 0..1.
+    """
+    for frame, piece, other, chance in zip(frames, pieces, others, chances):
+        if other < 0:
+            continue
+        nearest = int(round(float(frame)))
+        near = slice(max(0, nearest - 2), nearest + 3)
+        part = chance * onset[near, piece]
+        more = part > onset[near, other]
+        for values in (velocity, offset):
+            values[near, other] = np.where(more, values[near, piece], values[near, other])
+        onset[near, other] = np.where(more, part, onset[near, other])
+        onset[near, piece] *= 1 - chance
+
+
 class StudentMaker(ClipMaker):
     """A `ClipMaker` some of whose clips are of recordings.
 
@@ -48,6 +82,8 @@ class StudentMaker(ClipMaker):
         self.recordings, self.student = list(recordings), student
         lengths = np.array([len(r.bands) for r in self.recordings], float)
         self._lengths = lengths / lengths.sum()
+        self._cymbals = [(r, int(frame)) for r in self.recordings for frame, piece in
+                         r.strokes[:, :2] if piece in STEM_COLUMNS[STEMS.index("cymbals")]]
 
     def __call__(self, rng: np.random.Generator) -> Clip:
         if rng.random() < self.student["share"]:
@@ -56,8 +92,12 @@ class StudentMaker(ClipMaker):
 
     def _window(self, rng) -> tuple[Recording, int, np.ndarray, np.ndarray]:
         """A recording, a frame of it, and from there band powers and the drums' share in them."""
-        recording = self.recordings[rng.choice(len(self.recordings), p=self._lengths)]
-        start = int(rng.integers(max(1, len(recording.bands) - self.frames // 2)))
+        if self._cymbals and rng.random() < self.student["cymbals"]:
+            recording, frame = self._cymbals[rng.integers(len(self._cymbals))]
+            start = max(0, frame - int(rng.integers(self.frames)))
+        else:
+            recording = self.recordings[rng.choice(len(self.recordings), p=self._lengths)]
+            start = int(rng.integers(max(1, len(recording.bands) - self.frames // 2)))
         power, share = np.zeros((2, self.frames, N_BANDS), np.float32)
         part = slice(start, start + self.frames)
         there = len(recording.bands[part])
@@ -101,7 +141,7 @@ class StudentMaker(ClipMaker):
             power *= np.maximum(share, _LEAK)
         if rng.random() < 0.4:
             power = power @ warp_matrix(rng.normal(0, 1.0))
-        frames, pieces, velocities = recording.strokes[
+        frames, pieces, velocities, others, chances = recording.strokes[
             (recording.strokes[:, 0] >= start)
             & (recording.strokes[:, 0] < start + self.frames - 1)].T
         frames, pieces = frames - start, pieces.astype(int)
@@ -122,6 +162,8 @@ class StudentMaker(ClipMaker):
         audible = [stands_out(rise(source, frame), total, frame, level)
                    for frame in frames.astype(int)]
         onset, velocity, offset, weight = labels(frames, pieces, velocities, audible, self.frames)
+        either(onset, velocity, offset, frames, pieces, others.astype(int),
+               sharper(chances, self.student["odds"]))
         doubts = recording.doubts - (start, 0)
         near = (doubts[:, 0] > -_DOUBT - 1) & (doubts[:, 0] < self.frames + _DOUBT + 1)
         for frame, stem in doubts[near]:

@@ -452,6 +452,10 @@ def test_find_audio_behind_links(tmp_path):
     (tmp_path / "album/back").symlink_to(tmp_path / "in")
     assert audio.find_audio(tmp_path / "in") == [
         tmp_path / "in/a.wav", tmp_path / "in/more/b.wav"]
+    (tmp_path / "in/z").mkdir()
+    (tmp_path / "in/z/c.wav").touch()
+    (tmp_path / "in/b").symlink_to(tmp_path / "in/z")
+    assert tmp_path / "in/z/c.wav" in audio.find_audio(tmp_path / "in")  # not by the link
 
 
 def test_find_audio_fails(tmp_path):

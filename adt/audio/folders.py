@@ -20,11 +20,12 @@ def _audio_below(folder: Path) -> list[Path]:
     found, seen = [], set()
     for name, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(name)
-        if real in seen:  # a link to where it lies, or to what was searched
+        if real in seen:  # a link to where it lies, or to what was searched; links come last
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
+        folders[:] = sorted((inner for inner in folders if not inner.startswith(".")),
+                            key=lambda inner: os.path.islink(os.path.join(name, inner)))
         found += [file for file in (Path(name) / file for file in files)
                   if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
                   and not file.name.startswith(".")]

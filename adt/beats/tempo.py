@@ -303,9 +303,9 @@ def tempo_map(beats: Beats, tolerance: float = TOLERANCE) -> TempoMap:
             if number == 0 and not before and count < max(counts[:2]):
                 signatures.append((place, *signature))  # said twice, it is no pickup
         place += count * unit
-    if pickup and (not signatures or signatures[-1][1:] != beats.signature(regular.metre)):
-        if len(counts) == 1:  # there is no whole bar that could tell
-            signatures.append((place, *beats.signature(regular.metre)))
+    whole = beats.signature(regular.metre)
+    if pickup and len(counts) == 1 and signatures[-1][1:] != whole:  # no bar that could tell
+        signatures.append((place, *whole))
     return TempoMap(tempi, signatures)
 
 

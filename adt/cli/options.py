@@ -7,6 +7,7 @@ import re
 import click
 
 from ..errors import ConfigError
+from ..formats import MIDI, suffix_of
 from ..vocabulary import CLASS_COUNTS
 
 #: Settings of every command: defaults are shown, ``-h`` helps.
@@ -20,6 +21,11 @@ class Path(click.Path):
         if str(value) == "":
             self.fail("an empty name; give a file or a folder (is a variable not set?)", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def reading(path, note_map: str | None) -> dict[str, str]:
+    """What `Transcription.load` is told of a file: a note map is for MIDI alone."""
+    return {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
 
 
 inputs = click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=Path())

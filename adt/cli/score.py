@@ -7,7 +7,6 @@ import json
 import click
 
 from ..errors import ConfigError
-from ..formats import MIDI, suffix_of
 from . import options
 
 
@@ -30,8 +29,8 @@ def command(reference, estimate, classes, window, worst, note_map, reference_not
     from ..transcription import Transcription
     loaded = []
     for path, name in ((reference, reference_note_map or note_map), (estimate, note_map)):
-        given = {"note_map": name} if name and suffix_of(path) in MIDI else {}
-        loaded.append(Transcription.load(path, ignore_unknown=True, **given))
+        loaded.append(Transcription.load(path, ignore_unknown=True,
+                                         **options.reading(path, name)))
     try:
         result = compare(*loaded, classes, window, worst)
     except ValueError as error:

@@ -9,7 +9,6 @@ import click
 from separation import WIENER
 
 from ..errors import ConfigError
-from ..formats import MIDI, suffix_of
 from ..progress import share
 from . import console, options, outputs
 from .batch import Batch, Job
@@ -107,8 +106,7 @@ def _given(path: str | None, note_map: str | None, n_inputs: int):
         raise ConfigError(f"--hits is for one song, not for {n_inputs} inputs; --informed "
                           "transcribes each")
     from ..transcription import Transcription
-    named = {"note_map": note_map} if note_map and suffix_of(path) in MIDI else {}
-    given = Transcription.load(path, **named)
+    given = Transcription.load(path, **options.reading(path, note_map))
     if not len(given):
         raise ConfigError(f"--hits {path}: holds no hits; leave it out")
     return given

@@ -243,9 +243,9 @@ def _corrected(path: str | None, text: str | None, note_map: str | None, n_input
         raise ConfigError(f"--calibrate is for one song, not for {n_inputs} inputs")
     from ..formats.midi import told
     from ..transcription import Transcription
-    mapped = {}
-    if note_map and suffix_of(path) in MIDI and not (to_midi and told(Path(path))):
-        mapped["note_map"] = note_map  # else it is that of the output alone
+    mapped = options.reading(path, note_map)
+    if mapped and to_midi and told(Path(path)):
+        mapped = {}  # the map is that of the output alone
     corrected = Transcription.load(path, **mapped)
     corrected.require_pieces(f"--calibrate {path}")
     if text is None:

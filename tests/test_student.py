@@ -107,6 +107,24 @@ def test_metal_that_is_sure_may_be_of_either_kind(wav):
     assert found.doubts.tolist() == [[120, STEMS.index("cymbals")]]
 
 
+@pytest.mark.parametrize("chances, sure_too, other", [
+    ({"ride": 0.7, "crash": 0.2, "hihat_closed": 0.1}, None, ("crash", 0.2 / 0.9)),
+    ({"ride": 0.6, "crash": 0.1, "hihat_closed": 0.2, "hihat_open": 0.1}, None,
+     ("hihat_closed", 0.3 / 1.0)),
+    ({"ride": 0.7, "crash": 0.6}, "crash", None),
+    ({"ride": 0.7, "crash": 0.1, "hihat_closed": 0.6}, "hihat_closed", ("crash", 0.1 / 0.8)),
+    ({"ride": 0.7, "crash": 0.01}, None, None)])
+def test_a_cymbal_may_be_the_other_one(wav, chances, sure_too, other):
+    sure = [Hit(1.0, "ride", 90, 0.7)] + ([Hit(1.0, sure_too, 90, 0.6)] if sure_too else [])
+    listener = _Listener(sure, sure)
+    for piece, chance in chances.items():
+        listener.chance[100, PIECES.index(piece)] = chance
+    (found,) = [row for row in pseudo_label(listener, wav).strokes
+                if row[1] == PIECES.index("ride")]
+    expected = (PIECES.index(other[0]), other[1]) if other else (-1, 0)
+    assert found[3:] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("rate", [22_050, SAMPLE_RATE, 48_000])
 def test_files_of_any_rate_are_heard_in_time(tmp_path, rate):
     click = np.zeros(4 * rate)

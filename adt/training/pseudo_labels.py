@@ -1,8 +1,8 @@
 """Recordings that nobody annotated, with what adt hears in them for labels.
 
 Strokes of which it is sure are labels; where it is in doubt nothing is said. That metal was
-struck may be sure when it is not whether it was a hat or a cymbal: then it is in part either. What
-a student learns from its teacher's labels, see `adt.training.student`.
+struck may be sure when it is not whether it was a hat, a ride or a crash: then it is in part either
+of the likelier two. What a student learns from its teacher's labels, see `adt.training.student`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ _NEAR = 2.0  #: frames from a sure stroke within which a doubtful one of its ste
 #: Fewer sure strokes a minute, of all pieces and of kick and snare, or a smaller share of sure
 #: ones among all, are no drums that are heard well.
 _LEAST, _LEAST_BEATS, _LEAST_SURE = 60.0, 20.0, 0.35
-_METAL = STEMS.index("hihat"), STEMS.index("cymbals")
-_LITTLE = 0.02  #: chance of the other kind of metal below which there is none
+_CYMBALS = STEMS.index("cymbals")
+_METAL = STEMS.index("hihat"), _CYMBALS
+_LITTLE = 0.02  #: chance of another piece of metal below which there is none
 _FORMAT = 2
 
 
@@ -44,8 +45,9 @@ class Recording(NamedTuple):
     drums : ndarray of uint8, shape (frames, N_BANDS)
         Share of the drums in the power, 255 being all of it.
     strokes : ndarray of float32, shape (n, 5)
-        Frame, piece and velocity of the sure strokes, in order of time. A hat may be a cymbal and
-        the reverse: which piece it would be then (-1: none) and the chance of that, 0..1.
+        Frame, piece and velocity of the sure strokes, in order of time. A hat may be a cymbal, a
+        cymbal a hat or the other cymbal: which piece it would be then (-1: none) and the chance
+        of that, 0..1.
     doubts : ndarray of float32, shape (n, 2)
         Frame and stem of those that there may be.
     source, licence : str
@@ -94,25 +96,29 @@ def _apart(doubts: np.ndarray, sure: np.ndarray) -> np.ndarray:
 
 
 def _others(sure: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """For each sure stroke the piece of the other kind of metal, or -1, and the chance of that.
+    """For each sure stroke of metal the piece that it may be else, or -1, and the chance of that.
 
-    There is none where that was surely struck too.
+    That is a piece of the other kind, or of a cymbal the other one: what was surely struck there
+    too is none.
     """
-    stems, result = _stems(sure), np.zeros((len(sure), 2), np.float32)
+    result = np.zeros((len(sure), 2), np.float32)
     result[:, 0] = -1
-    for k, (frame, stem) in enumerate(zip(sure[:, 0], stems)):
+    for k, (frame, stem) in enumerate(zip(sure[:, 0], _stems(sure))):
         if stem not in _METAL:
             continue
-        other = sum(_METAL) - stem
-        if (np.abs(sure[stems == other, 0] - frame) <= _NEAR).any():
-            continue
+        piece, own = int(sure[k, 1]), STEM_COLUMNS[stem]
+        rivals = [(STEM_COLUMNS[sum(_METAL) - stem], own)]
+        if stem == _CYMBALS:
+            rivals.append(([cymbal for cymbal in own if cymbal != piece], [piece]))
         first = max(0, round(float(frame) - _NEAR))
         near = chance[first:first + round(2 * _NEAR) + 1]
-        own = near[:, STEM_COLUMNS[stem]].sum(axis=1).max()
-        pieces = list(STEM_COLUMNS[other])
-        its = near[:, pieces].sum(axis=1).max()
-        if its >= _LITTLE:
-            result[k] = pieces[near[:, pieces].max(axis=0).argmax()], its / (own + its)
+        struck = sure[np.abs(sure[:, 0] - frame) <= _NEAR, 1].astype(int)
+        best = _LITTLE
+        for pieces, against in rivals:
+            its = near[:, pieces].sum(axis=1).max()
+            if its >= best and not np.isin(pieces, struck).any():
+                best, other = its, pieces[near[:, pieces].max(axis=0).argmax()]
+                result[k] = other, its / (its + near[:, against].sum(axis=1).max())
     return result
 
 

@@ -35,7 +35,7 @@ _SONG = 30_000  #: frames that are judged as one song, about
 _QUIET = 200  #: frames either side in which a quiet place to cut is looked for
 #: Share of the transformers in the logits, for each stem. Strokes on toms are too rare for them.
 _SHARES = {"kick": 0.5, "snare": 0.5, "toms": 0.25, "hihat": 0.5, "cymbals": 0.5}
-#: Where a stem has several strokes, none of which the detectors think as probable as this in the
+#: Where a stem has several strokes, of which the detectors think no two as probable as this in the
 #: whole song, they are those of something else, however well they keep time (tambourines, beeps).
 _CONVINCING, _SEVERAL = 0.5, 4
 _REACH = 2  #: frames either side of a peak that belong to it
@@ -102,13 +102,14 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
     -------
     ndarray of float32, shape (frames, 9)
         Peaks are as high as they are probably strokes; between them there is nothing. The
-        pieces of a stem keep their shares, but for ride and crash. A stem of several
-        strokes that nowhere convinced the detectors stays below what its highest peak is to them.
+        pieces of a stem keep their shares, but for ride and crash. Where of several strokes of a
+        stem one at most convinced the detectors, the others stay below what the second-highest
+        peak is to them.
     """
     from scipy.special import expit
 
     kind, out = KINDS[level.shape[1] == 1], np.zeros(onset.shape, np.float32)
-    strokes = np.zeros(len(STEMS), int)
+    strokes, tops = np.zeros(len(STEMS), int), [[] for _ in STEMS]
     for part in songs(onset):
         described = describe(onset[part], level[part])
         logits = _judged(network, kind, described)
@@ -117,13 +118,16 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
             if stem == CYMBALS:
                 heights = _divided(network.cymbals[kind], heights, peaks)
             strokes[stem] += (logits[stem] > 0).sum()
+            tops[stem].append(onset[part][peaks.frames][:, columns].sum(axis=1))
             told = expit(logits[stem]) / peaks.chances
             out[part, columns] = heights * _spread(peaks.frames, told, len(heights))[:, None]
     out = np.minimum(out, 1.0)
-    for columns, found in zip(STEM_COLUMNS, strokes):
-        best = onset[:, columns].sum(axis=1).max(initial=0.0)
-        if best < _CONVINCING and found >= _SEVERAL:
-            out[:, columns] *= best
+    for columns, found, heights in zip(STEM_COLUMNS, strokes, tops):
+        if found >= _SEVERAL:
+            second = np.partition(np.concatenate(heights), -2)[-2]
+            if second < _CONVINCING:  # the best may be right all the same
+                alone = onset[:, columns].sum(axis=1, keepdims=True) >= _CONVINCING
+                out[:, columns] *= np.where(alone, 1.0, second)
     return out
 
 

@@ -118,7 +118,7 @@ def decode(network: Decoder, onset: np.ndarray, level: np.ndarray) -> np.ndarray
             if stem == CYMBALS:
                 heights = _divided(network.cymbals[kind], heights, peaks)
             strokes[stem] += (logits[stem] > 0).sum()
-            tops[stem].append(onset[part][peaks.frames][:, columns].sum(axis=1))
+            tops[stem].append(peaks.chances)
             told = expit(logits[stem]) / peaks.chances
             out[part, columns] = heights * _spread(peaks.frames, told, len(heights))[:, None]
     out = np.minimum(out, 1.0)

@@ -13,6 +13,7 @@ from .errors import DataError
 from .frames import FRAME_RATE
 from .levels import GROUPS
 from .output import atomic_path
+from .overview import Overview
 from .toms.pitch import BANDS as TOM_BANDS
 from .vocabulary import PIECES, STEMS
 
@@ -49,6 +50,8 @@ class Activations:
         that are heard as kicks stay kicks.
     chance : ndarray of float32, shape (frames, 9), optional
         `onset` judged again in the light of the whole song (`adt.decoder`): peaks only.
+    overview : adt.overview.Overview, optional
+        Of the audio, for its stems. Files have none.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class Activations:
     toms: np.ndarray | None = None
     chance: np.ndarray | None = None
     low: np.ndarray | None = None
+    overview: Overview | None = None
 
     def __post_init__(self):
         arrays = (self.onset, self.velocity, self.offset)

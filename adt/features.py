@@ -11,11 +11,14 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import chain
-from typing import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator
 
 import numpy as np
 
 from .frames import HOP, N_FFT, SAMPLE_RATE, n_frames
+
+if TYPE_CHECKING:
+    from .overview import Survey
 
 N_BANDS = 96  #: bands between F_MIN and F_MAX
 F_MIN, F_MAX = 30.0, 19_000.0  #: centre of first and last band, Hz
@@ -82,10 +85,29 @@ def spectrum(padded: np.ndarray) -> np.ndarray:
     -------
     ndarray of complex64, shape (..., frames, N_BINS)
     """
+    n = (padded.shape[-1] - N_FFT) // HOP + 1
+    out = np.empty((*padded.shape[:-1], n, N_BINS),
+                   np.result_type(padded.dtype, np.complex64))
+    for part, block in spectrum_blocks(padded):
+        out[..., part, :] = block
+    return out
+
+
+def spectrum_blocks(padded: np.ndarray, hop: int = HOP) -> Iterator[tuple[slice, np.ndarray]]:
+    """The same in blocks that stay in the processor's cache, and of any hop.
+
+    Yields
+    ------
+    slice
+        Of the frames.
+    ndarray of complex64, shape (..., frames, N_BINS)
+    """
     from scipy.fft import rfft
 
-    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., ::HOP, :]
-    return rfft(frames * window(), axis=-1)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[..., ::hop, :]
+    for start in range(0, frames.shape[-2], _BLOCK):
+        part = slice(start, min(frames.shape[-2], start + _BLOCK))
+        yield part, rfft(frames[..., part, :] * window(), axis=-1)
 
 
 def band_power(spectra: np.ndarray) -> np.ndarray:
@@ -182,18 +204,29 @@ def windows(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.pad(held, ((0, 0), (0, max(0, need - held.shape[1]))))[:, :need]
 
 
-def _mean_power(padded: np.ndarray) -> np.ndarray:
-    """Band powers of what `windows` yields, mean over its channels, shape (frames, N_BANDS)."""
-    frames = (padded.shape[1] - N_FFT) // HOP + 1
-    parts = []
-    for start in range(0, frames, _BLOCK):  # blocks that stay in the processor's cache
-        stop = min(frames, start + _BLOCK)
-        part = padded[:, start * HOP: N_FFT + (stop - 1) * HOP]
-        parts.append(band_power(spectrum(part)).mean(axis=0))
-    return np.concatenate(parts)
+def mean_power(padded: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Band powers of what `windows` yields, and what `adt.overview.Survey` asks of them.
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, N_BANDS)
+        Mean over the channels.
+    float
+        Sum over frames, bands and channels of how far they are from it.
+    float
+        Sum of the powers.
+    """
+    means, aside, everywhere = [], 0.0, 0.0
+    for _, spectra in spectrum_blocks(padded):
+        power = band_power(spectra)
+        means.append(power.mean(axis=0))
+        aside += float(np.abs(power - means[-1]).sum(dtype=np.float64))
+        everywhere += float(power.sum(dtype=np.float64))
+    return np.concatenate(means), aside, everywhere
 
 
-def audio_to_bands(blocks: Iterable[np.ndarray], mapped: Callable = map) -> np.ndarray:
+def audio_to_bands(blocks: Iterable[np.ndarray], mapped: Callable = map,
+                   survey: Survey | None = None) -> np.ndarray:
     """Band powers of a signal, mean over its channels.
 
     The mean of powers, not the power of the mean: instruments out of phase between
@@ -204,13 +237,17 @@ def audio_to_bands(blocks: Iterable[np.ndarray], mapped: Callable = map) -> np.n
     blocks : iterable of ndarray of float32, shape (channels, n)
     mapped : callable
         In place of ``map``, such as one of several threads.
+    survey : adt.overview.Survey, optional
+        Gets what it asks of powers.
 
     Returns
     -------
     ndarray of float32, shape (frames, N_BANDS)
     """
     bands, frames = np.zeros((0, N_BANDS), np.float32), 0
-    for part in mapped(_mean_power, windows(without_offset(blocks))):
+    for part, *apart in mapped(mean_power, windows(without_offset(blocks))):
+        if survey is not None:
+            survey.add_powers(*apart)
         if frames + len(part) > len(bands):  # grows in place: no second copy of a long song
             bands.resize((frames + max(len(part), _GROWTH), N_BANDS), refcheck=False)
         bands[frames:frames + len(part)] = part

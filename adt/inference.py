@@ -33,6 +33,7 @@ from .frames import SAMPLE_RATE
 from .hits import pick_hits
 from .listening import Ear, Heard
 from .network import aligned, in_parallel, load_network, pick_device, workers
+from .overview import Overview, Survey
 from .peaks import check_thresholds
 from .progress import Progress, share
 from .toms.low_end import LowEnd
@@ -63,12 +64,15 @@ class Bands(NamedTuple):
         Where the audio came from.
     low : ndarray of float16, shape (samples,), or None
         The audio below 300 Hz, see `adt.toms.low_end`; none without demixing.
+    overview : adt.overview.Overview, or None
+        For stems of the same audio; none without demixing.
     """
 
     power: np.ndarray
     duration: float
     source: str = ""
     low: np.ndarray | None = None
+    overview: Overview | None = None
 
 
 def _check_bands(values: np.ndarray, least: float, most: float, what: str) -> None:
@@ -153,12 +157,11 @@ class Transcriber:
         if sr < _LEAST_RATE:
             warnings.warn(f"{source or 'audio'}: at {sr} Hz there are no hats or cymbals to be "
                           f"heard; give a recording of {_LEAST_RATE} Hz or more", stacklevel=2)
-        low, n_samples = LowEnd() if self.demix else None, 0
+        low, survey = LowEnd() if self.demix else None, Survey()
 
         def counted():
-            nonlocal n_samples
             for block in blocks:
-                n_samples += block.shape[1]
+                survey.add_samples(block)
                 peak = np.abs(block).max(initial=0.0)
                 if peak > _LOUDEST:
                     raise AudioError(f"{source or 'audio'}: its samples reach {peak:.0f}, where 1 "
@@ -167,11 +170,12 @@ class Transcriber:
                     low.add(block)
                 yield block
                 if progress and expected:
-                    progress(min(1.0, n_samples / expected))
+                    progress(min(1.0, survey.n_samples / expected))
 
         with workers(torch.device("cpu")) as pool:
-            power = audio_to_bands(counted(), partial(in_parallel, pool=pool))
-        return Bands(power, n_samples / SAMPLE_RATE, source, low and low.finish())
+            power = audio_to_bands(counted(), partial(in_parallel, pool=pool), survey)
+        overview = survey.overview(reference_level(power)) if self.demix else None
+        return Bands(power, survey.n_samples / SAMPLE_RATE, source, low and low.finish(), overview)
 
     @torch.inference_mode()
     def stems(self, decibel: np.ndarray) -> np.ndarray:
@@ -211,13 +215,13 @@ class Transcriber:
         heard = self.ear(pack(bands.power, LEAD), reference_level(bands.power), progress)
         return self._judge(heard, *bands[1:])
 
-    def _judge(self, heard: Heard, duration: float, source: str,
-               low: np.ndarray | None) -> Activations:
+    def _judge(self, heard: Heard, duration: float, source: str, low: np.ndarray | None,
+               overview: Overview | None) -> Activations:
         """Activations from what was heard of bands after `LEAD`."""
         out, levels = heard.out[:, LEAD:], heard.levels[LEAD:]
         chance = decode(self.decoder, out[0], levels)
         return Activations(out[0], out[1], out[2], duration, source, levels, heard.toms[LEAD:],
-                           chance, low)
+                           chance, low, overview)
 
     def activations(self, path_or_array: audio_io.AudioLike, sr: int | None = None,
                     progress: Progress | None = None) -> Activations:

@@ -37,7 +37,6 @@ _BEFORE = 2  #: frames by which a template begins before the onset: half a windo
 _LENGTHS = {"kick": 60, "snare": 60, "toms": 150, "hihat": 60, "cymbals": 150}
 _EXPONENT = 0.6  #: of power, in which strokes are taken to add up (magnitudes are 0.5)
 _EACH, _ALL = 3, 6  #: iterations on the bank's stems, and on the mixture
-_SHARE = 0.5  #: of the templates in the geometric mean with the bank's masks
 _FLOOR = 1e-2  #: least share of power by the templates
 _TINY = 1e-7
 _LATEST = 1e9  #: s, later than any audio ends
@@ -151,18 +150,21 @@ class _Piece:
 
     def __init__(self, stem: str, frames: np.ndarray, velocities: np.ndarray, level: float):
         self.stem, self.length = STEMS.index(stem), _LENGTHS[stem]
+        self.starts = frames.tolist()
         self.rows = torch.from_numpy((frames[:, None] + np.arange(self.length)).reshape(-1))
         hard = torch.from_numpy(velocities)
         self.gains = torch.stack([hard, 1.05 - hard], dim=1)
         self.templates = torch.from_numpy(
             np.full((2, self.length * N_GROUPS), level, np.float32))
 
-    def add(self, model: torch.Tensor) -> None:
+    def add(self, model: np.ndarray) -> None:
         """Add the strokes to a model, shape (frames, N_GROUPS)."""
-        model.index_add_(0, self.rows, (self.gains @ self.templates).view(-1, N_GROUPS))
+        strokes = (self.gains @ self.templates).view(-1, self.length, N_GROUPS).numpy()
+        for start, stroke in zip(self.starts, strokes):
+            model[start: start + self.length] += stroke
 
     def _around(self, ratio: torch.Tensor) -> torch.Tensor:
-        return ratio[self.rows].view(len(self.gains), -1)
+        return ratio.index_select(0, self.rows).view(len(self.gains), -1)
 
     def fit_templates(self, ratio: torch.Tensor) -> None:
         """Multiplicative update by what there is over what the model has."""
@@ -178,18 +180,22 @@ class _Piece:
 def _fit(pieces: list[_Piece], magnitude: torch.Tensor, rest: torch.Tensor | float,
          iterations: int) -> None:
     """Fit templates and gains to a magnitude, by Kullback–Leibler divergence."""
+    ratio = torch.empty_like(magnitude)
     for _ in range(iterations):
         for update in (_Piece.fit_templates, _Piece.fit_gains):
-            ratio = magnitude / (_model(pieces, magnitude.shape) + rest + _TINY)
+            ratio[:] = rest
+            _add(pieces, ratio)
+            torch.div(magnitude, ratio.add_(_TINY), out=ratio)
             for piece in pieces:
                 update(piece, ratio)
 
 
-def _model(pieces: Iterable[_Piece], shape: tuple[int, ...]) -> torch.Tensor:
-    model = torch.from_numpy(np.zeros(shape, np.float32))
+def _add(pieces: Iterable[_Piece], model: torch.Tensor) -> torch.Tensor:
+    """Add the strokes of pieces to a model, shape (frames, N_GROUPS), and return it."""
+    model = model.numpy()
     for piece in pieces:
         piece.add(model)
-    return model
+    return torch.from_numpy(model)
 
 
 def _rises(level: np.ndarray) -> np.ndarray:
@@ -279,16 +285,18 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     mixture = padded(magnitude)
     _fit(pieces, mixture, padded(magnitude * shares[-1] ** _EXPONENT), _ALL)
     heard = np.stack([
-        _model([piece for piece in pieces if piece.stem == stem], mixture.shape)[:n_frames].numpy()
+        _add([p for p in pieces if p.stem == stem], torch.zeros_like(mixture))[:n_frames]
         for stem in range(len(STEMS))]) ** (1 / _EXPONENT)
     return _joined(shares, heard)
 
 
 def _joined(shares: np.ndarray, heard: np.ndarray) -> np.ndarray:
-    """Geometric mean of the bank's shares of the drums and the templates'."""
+    """Geometric mean of the bank's shares of the drums and the templates' (changed in place)."""
     drums = shares[:-1].sum(axis=0)
-    bank = np.maximum(shares[:-1] / np.maximum(drums, 1e-9), 1e-6)
-    heard = np.maximum(heard / (heard.sum(axis=0) + 1e-12), _FLOOR)
-    joined = np.exp((1 - _SHARE) * np.log(bank) + _SHARE * np.log(heard))
+    joined = shares[:-1] / np.maximum(drums, 1e-9)
+    np.maximum(joined, 1e-6, out=joined)
+    heard /= heard.sum(axis=0) + 1e-12
+    joined *= np.maximum(heard, _FLOOR, out=heard)
+    np.sqrt(joined, out=joined)
     joined *= drums / joined.sum(axis=0)
     return np.concatenate([joined, shares[-1:]])

@@ -266,29 +266,32 @@ def _sounds(sample: _Sample, left: np.ndarray, beside: _Beside) -> np.ndarray:
     """
     from scipy.ndimage import uniform_filter1d
 
-    shape = len(left), _LENGTHS[STEMS[sample.stem]], N_BINS
-    weight, energy, own = (np.zeros(shape, np.float32) for _ in range(3))
-    total = np.zeros(shape, np.complex64)
-    count, gains = (np.zeros((shape[1], 1), np.float32) for _ in range(2))
-    least = sample.power[np.minimum(np.arange(shape[1]), _FIRST - 1)]
+    frames = _LENGTHS[STEMS[sample.stem]]
+    weight, own = (np.zeros((frames, N_BINS), np.float32) for _ in range(2))
+    energy = np.zeros((len(left), frames, N_BINS), np.float32)
+    total = np.zeros(energy.shape, np.complex64)
+    count, gains = (np.zeros((frames, 1), np.float32) for _ in range(2))
+    least = sample.power[np.minimum(np.arange(frames), _FIRST - 1)]
     for start, gain, end in zip(sample.starts.tolist(), sample.gains, sample.ends.tolist()):
-        end = min(shape[1], end)
+        end = min(frames, end)
         part, spectra = np.s_[:, :end], _frames(left, start, end)
         power, others = _power(spectra), beside(sample.stem, start, end)
         # of a stroke's own bins, those where it happens to be weak are not surer than others
-        expected = np.maximum(uniform_filter1d(power, _SMOOTHED, axis=-1),
-                              np.float32(_LOW) * gain ** 2 * least[:end])
+        expected = uniform_filter1d(power.mean(axis=0), _SMOOTHED, axis=-1)
+        np.maximum(expected, np.float32(_LOW) * gain ** 2 * least[:end], out=expected)
         trust = 1 / (expected * (others ** 2 + np.float32(_BESIDE)) + np.float32(_TINY))
-        weight[part] += trust * gain ** 2
-        total[part] += trust * gain * spectra
-        energy[part] += trust * power
-        own[part] += gain * (1 - others)
+        weight[:end] += trust * gain ** 2
+        power *= trust
+        energy[part] += power
+        spectra *= gain * trust
+        total[part] += spectra
+        own[:end] += gain * (1 - others)
         count[:end] += 1
         gains[:end] += gain
     mean = total / np.maximum(weight, _TINY)
     common, own = weight * _power(mean), own / np.maximum(gains, _TINY)
-    judged = own[:, :_BEGIN] > _SURE
-    same = (common / np.maximum(energy, _TINY))[:, :_BEGIN][judged]
+    judged = own[:_BEGIN] > _SURE
+    same = (common[:, :_BEGIN] / np.maximum(energy[:, :_BEGIN], _TINY))[:, judged]
     low, high = _SAME
     taken = 0.0
     if same.size:  # strokes that have nothing in common seem to have one part in n
@@ -352,5 +355,6 @@ def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
             sample.move(spectra, left, target)
     if not taken:
         return {}, signal
-    level = np.float32(level)
-    return {stem: level * part for stem, part in taken.items()}, level * left
+    for part in (left, *taken.values()):
+        part *= np.float32(level)
+    return taken, left

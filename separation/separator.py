@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Collection, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -25,8 +25,9 @@ from adt.features import (
     band_filters,
     band_power,
     lead_in,
+    mean_power,
     reference_level,
-    spectrum,
+    spectrum_blocks,
     to_decibel,
     window,
     windows,
@@ -35,8 +36,9 @@ from adt.features import (
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
 from adt.network import aligned, in_parallel, load_network, pick_device, workers
 from adt.output import same_file
-from adt.progress import Progress
-from adt.transcription import Hit
+from adt.overview import Overview, Survey
+from adt.progress import Progress, share
+from adt.transcription import Hit, Transcription
 from adt.vocabulary import STEMS
 
 from . import RESIDUAL, WIENER
@@ -44,14 +46,18 @@ from .bank import UNetBank, masks
 from .informed import BANDS_TO_GROUPS, GROUP_OF_BIN, N_GROUPS, Strokes, group_power, inform
 from .repeats import take_samples
 
+if TYPE_CHECKING:
+    from adt.inference import Transcriber
+
 _PASS = 1440  #: frames that are separated at once
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
 _INFORMED_PASS = 1920  #: the same when informed by hits; the last has up to half more
 _INFORMED_MARGIN = 192  #: more than strokes are known to ring, and than `_FADE` and the bank's
 _FADE = 100  #: frames in which what one pass knows of the strokes gives way to what the next does
-_BLOCK = 64  #: frames that are transformed back at once
+#: Of the frames every second is transformed back, which is as good (by .03 dB of nSDR).
+_STEP = 2
 _HOPS = -(-N_FFT // HOP)  #: hops that a window spans
-_APART = 0.5  #: share of the power that is on one side: channels with little in common have more
+_HEARING = 0.3  #: share of the work that a transcription is, for progress
 _LOUDEST = 1e12  #: sample, as times full scale; powers of more are no floats
 #: Floats in wav: a stem may swing further than the mixture, and nothing may be clipped.
 _SUBTYPE = {".wav": "FLOAT"}
@@ -96,38 +102,42 @@ def _spread(shares: np.ndarray, out: np.ndarray) -> np.ndarray:
     return np.take(shares, GROUP_OF_BIN, axis=1, out=out, mode="clip")
 
 
-def overlap_add(shares: np.ndarray, spectra: np.ndarray) -> np.ndarray:
-    """Masked spectra of channels, transformed back and summed, not yet normalised.
+def overlap_add(shares: np.ndarray, padded: np.ndarray) -> np.ndarray:
+    """Audio masked: transformed, transformed back and summed, not yet normalised.
 
     Parameters
     ----------
-    shares : ndarray of float32, shape (frames, N_BANDS) or (frames, N_GROUPS)
-        Mask on bands, or on groups of bins (`separation.informed`).
-    spectra : ndarray of complex64, shape (channels, frames, N_BINS)
+    shares : ndarray of float32, shape (stems, frames, N_BANDS) or (stems, frames, N_GROUPS)
+        Masks on bands, or on groups of bins (`separation.informed`); those of even frames count.
+    padded : ndarray of float32, shape (channels, N_FFT + HOP * (frames - 1))
+        As `adt.features.spectrum` takes it.
 
     Returns
     -------
-    ndarray of float32, shape (channels, N_FFT + HOP * (frames - 1))
+    ndarray of float32, shape (stems, channels, N_FFT + HOP * (frames - 1))
     """
     from scipy.fft import irfft
 
-    n = len(shares)
-    rows = np.zeros((len(spectra), n + _HOPS - 1, HOP), np.float32)
-    widen = _spread if shares.shape[1] == N_GROUPS else _widen
-    gains = np.empty((_BLOCK, N_BINS), np.float32)
-    masked = np.empty((_BLOCK, N_BINS), np.complex64)
-    for start in range(0, n, _BLOCK):  # blocks that stay in the processor's cache
-        part = slice(start, min(n, start + _BLOCK))
-        size = part.stop - start
-        widen(shares[part], gains[:size])
-        for channel, own in zip(spectra, rows):
-            np.multiply(channel[part], gains[:size], out=masked[:size])
-            pieces = irfft(masked[:size], n=N_FFT, axis=-1)
-            pieces *= window()
-            for k in range(_HOPS):
-                piece = pieces[:, k * HOP: (k + 1) * HOP]
-                own[start + k: part.stop + k, : piece.shape[1]] += piece
-    return rows.reshape(len(spectra), -1)[:, : N_FFT + HOP * (n - 1)]
+    masks, step = shares[:, ::_STEP], _STEP * HOP
+    n_samples = N_FFT + HOP * (shares.shape[1] - 1)
+    spans = -(-N_FFT // step)
+    rows = np.zeros((len(shares), len(padded), masks.shape[1] + spans, step), np.float32)
+    widen = _spread if shares.shape[2] == N_GROUPS else _widen
+    gains = masked = None
+    for part, spectra in spectrum_blocks(padded[:, :n_samples], step):
+        if gains is None:
+            gains, masked = np.empty(spectra.shape[1:], np.float32), np.empty_like(spectra[0])
+        size = part.stop - part.start
+        for mask, stem in zip(masks, rows):
+            widen(mask[part], gains[:size])
+            for channel, own in zip(spectra, stem):
+                np.multiply(channel, gains[:size], out=masked[:size])
+                pieces = irfft(masked[:size], n=N_FFT, axis=-1)
+                pieces *= window()
+                for k in range(spans):
+                    piece = pieces[:, k * step: (k + 1) * step]
+                    own[part.start + k: part.stop + k, : piece.shape[1]] += piece
+    return rows.reshape(*rows.shape[:2], -1)[..., :n_samples]
 
 
 class Separator:
@@ -240,8 +250,7 @@ class Separator:
 
         def work(job):
             padded, keep, first = job
-            channels = spectrum(padded)
-            power = band_power(channels).mean(axis=0)
+            power, groups = _powers(padded, strokes is not None)
             begins = first == keep.start  # it is what the signal begins with
             decibel = to_decibel(
                 np.concatenate([lead_in(power[0]), power]) if begins else power, level)
@@ -250,15 +259,13 @@ class Separator:
                 shares = self.shares(decibel)[:, -len(power):]
             else:
                 origin = first - keep.start
-                known, groups = strokes.within(origin, origin + len(power)), group_power(channels)
+                known = strokes.within(origin, origin + len(power))
                 shares = self.informed_shares(decibel, groups, known)
                 samples = {}
                 if self.samples:
                     samples, padded = take_samples(padded, shares, groups, known)
-                return first, frames, _informed_stems(
-                    spectrum(padded) if samples else channels, shares, samples, keep)
-            return first, frames, np.array([overlap_add(share, channels[:, keep])
-                                            for share in shares[:-1, keep]])
+                return first, frames, _informed_stems(padded, shares, samples, keep)
+            return first, frames, overlap_add(shares[:-1, keep], _audio_of(padded, keep))
 
         sizes = (_PASS, _MARGIN) if strokes is None else (
             _INFORMED_PASS, _INFORMED_MARGIN, max(_INFORMED_PASS // 2, _INFORMED_MARGIN))
@@ -268,7 +275,8 @@ class Separator:
         with workers(self.device) as pool:
             for (first, frames), parts in groupby(in_parallel(work, jobs, pool),
                                                   key=lambda done: done[:2]):
-                added = np.concatenate([stems for *_, stems in parts], axis=1)
+                added = [stems for *_, stems in parts]
+                added = added[0] if len(added) == 1 else np.concatenate(added, axis=1)
                 if tail is not None:
                     added[..., : tail.shape[-1]] += tail
                 ready, tail = added[..., :frames * HOP], added[..., frames * HOP:]
@@ -290,16 +298,18 @@ class Separator:
 
     def __call__(self, path_or_array: audio_io.AudioLike, sr: int | None = None, *,
                  residual: bool = False, hits: Iterable[Hit] | None = None,
+                 overview: Overview | None = None,
                  progress: Progress | None = None) -> dict[str, np.ndarray]:
         """Separate a file or an array into stems, in memory.
 
-        Parameters, result and errors as of `separate`.
+        Parameters, result and errors as of `separate`, but that it is the bank alone that tells
+        stems apart where no hits are given. `overview` is that of the input, where there is one.
         """
         audio, sr = audio_io.as_audio(path_or_array, sr)
         inner = audio_io.resample(audio, sr, SAMPLE_RATE)
         if not inner.shape[1]:  # less than a sample at the models' rate
             inner = np.zeros((len(audio), 1), np.float32)
-        level, _, offset, joint = _level([inner])
+        level, _, offset, joint = overview or _overview([inner])
         inner = inner - offset  # which is no drum
         parts, done = [], 0
         for part in self.stream([inner], level, joint, hits):
@@ -315,13 +325,28 @@ class Separator:
         return stems
 
 
-def _informed_stems(channels: np.ndarray, shares: np.ndarray, samples: dict[int, np.ndarray],
+def _powers(padded: np.ndarray, grouped: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Powers of the frames of a pass on bands, and if wanted on groups, mean over channels."""
+    bands, groups = [], []
+    for _, spectra in spectrum_blocks(padded):
+        bands.append(band_power(spectra).mean(axis=0))
+        if grouped:
+            groups.append(group_power(spectra))
+    return np.concatenate(bands), np.concatenate(groups) if grouped else None
+
+
+def _audio_of(padded: np.ndarray, frames: slice) -> np.ndarray:
+    """The audio of some frames."""
+    return padded[:, frames.start * HOP: (frames.stop - 1) * HOP + N_FFT]
+
+
+def _informed_stems(padded: np.ndarray, shares: np.ndarray, samples: dict[int, np.ndarray],
                     keep: slice) -> np.ndarray:
     """Stems of the frames of a pass, not yet normalised, and of those behind in which they fade.
 
     Parameters
     ----------
-    channels : ndarray of complex64, shape (channels, frames, N_BINS)
+    padded : ndarray of float32, shape (channels, N_FFT + HOP * (frames - 1))
         What the samples leave.
     shares : ndarray of float32, shape (6, frames, N_GROUPS)
     samples : dict of int to ndarray
@@ -329,9 +354,9 @@ def _informed_stems(channels: np.ndarray, shares: np.ndarray, samples: dict[int,
     keep : slice
         Frames of the pass itself.
     """
-    keep, fade = _fade(channels.shape[1], keep)
-    stems = np.array([overlap_add(share, channels[:, keep])
-                      for share in shares[:-1, keep] * fade[:, None]])
+    keep, fade = _fade(shares.shape[1], keep)
+    stems = overlap_add(shares[:-1, keep] * fade[:, None], _audio_of(padded, keep))
+    fade[1::_STEP] = 0
     fade = _squares(fade)[: stems.shape[-1]]
     for stem, sample in samples.items():
         stems[stem] += sample[:, keep.start * HOP:][:, : stems.shape[-1]] * fade
@@ -371,10 +396,12 @@ def _squares(factors: np.ndarray) -> np.ndarray:
 def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
     """Sum of squared windows at hops `first` to `stop` of the padded signal.
 
-    Frames begin at hop 0 and, if `frames` is given, end.
+    Even frames count, from hop 0 on and, if `frames` is given, before that.
     """
     at = np.arange(first - _HOPS + 1, stop)
-    live = at >= 0 if frames is None else (at >= 0) & (at < frames)
+    live = (at >= 0) & (at % _STEP == 0)
+    if frames is not None:
+        live &= at < frames
     squares = _squares(live.astype(np.float32))[(_HOPS - 1) * HOP: (_HOPS - 1 + stop - first) * HOP]
     return np.maximum(squares, 1e-4)
 
@@ -390,7 +417,7 @@ def _passes(blocks: Iterable[np.ndarray], size: int = _PASS, margin: int = _MARG
         Frames.
     least : int
         Fewest frames of the last pass, where there is another before it: it has `size` and so
-        many at most.
+        many at most. All of these are even.
 
     Yields
     ------
@@ -422,6 +449,8 @@ def _passes(blocks: Iterable[np.ndarray], size: int = _PASS, margin: int = _MARG
         there += frames
         while there >= kept + size + max(margin, least):
             yield emit(kept + size)
+    if there and there % _STEP == 0:  # the last frame counts
+        rest, there = np.pad(rest, ((0, 0), (0, HOP))), there + 1
     while kept < there:
         yield emit(min(kept + size + least, there))
 
@@ -433,8 +462,8 @@ def _fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
 
 
 def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residual: bool = False,
-             wiener: float = WIENER, hits: Iterable[Hit] | None = None, device: str = "cpu",
-             progress: Progress | None = None) -> dict[str, np.ndarray]:
+             wiener: float = WIENER, informed: bool = True, hits: Iterable[Hit] | None = None,
+             device: str = "cpu", progress: Progress | None = None) -> dict[str, np.ndarray]:
     """Separate a file or an array into stems, in memory.
 
     Parameters
@@ -446,9 +475,13 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
         Add ``residual``: what is not drums.
     wiener : float
         Exponent of the α-Wiener step; 2 leaves the masks as they are.
+    informed : bool
+        Transcribe first: strokes that fall together are told apart by what their pieces sound
+        like elsewhere (`separation.informed`), and samples that repeat are taken out whole
+        (`separation.repeats`). Otherwise the bank alone tells stems apart, in a third of the time.
     hits : Transcription or iterable of Hit, optional
-        All that is played, heard or corrected, of nine, seven or five classes: strokes that fall
-        together are told apart by what their pieces sound like elsewhere (`separation.informed`).
+        All that is played, heard or corrected, of nine, seven or five classes, to be informed by
+        in place of what is heard.
     device : str
     progress : callable, optional
         Gets the share done, 0..1.
@@ -465,14 +498,30 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
     adt.errors.ConfigError
         If `wiener` or `device` cannot be, or `hits` are no hits of these classes.
     """
-    separator = Separator(device=device, wiener=wiener)
-    return separator(path_or_array, sr, residual=residual, hits=hits, progress=progress)
+    separator, overview = Separator(device=device, wiener=wiener), None
+    if hits is None and informed:
+        hits, overview = _hear(path_or_array, sr, device, None, share(progress, 0.0, _HEARING))
+        progress = share(progress, _HEARING, 1.0)
+    return separator(path_or_array, sr, residual=residual, hits=hits, overview=overview,
+                     progress=progress)
+
+
+def _hear(path_or_array: audio_io.AudioLike, sr: int | None, device: str,
+          transcriber: Transcriber | None, progress: Progress | None
+          ) -> tuple[Transcription, Overview | None]:
+    """Hits to be informed by, and what else is known then."""
+    if transcriber is None:
+        from adt.inference import Transcriber
+        transcriber = Transcriber(device=device, beats=False)
+    activations = transcriber.activations(path_or_array, sr, progress=progress)
+    return transcriber.hits(activations), activations.overview
 
 
 def separate_file(path: Path | str, folder: Path | str, *, residual: bool = False,
-                  wiener: float = WIENER, hits: Iterable[Hit] | None = None,
-                  device: str = "cpu", suffix: str = ".wav", progress: Progress | None = None,
-                  separator: Separator | None = None,
+                  wiener: float = WIENER, informed: bool = True,
+                  hits: Iterable[Hit] | None = None, device: str = "cpu", suffix: str = ".wav",
+                  progress: Progress | None = None, separator: Separator | None = None,
+                  transcriber: Transcriber | None = None, overview: Overview | None = None,
                   only: Collection[str] | None = None) -> dict[str, Path]:
     """Separate a file into files of the same rate, length and channels, in constant memory.
 
@@ -482,11 +531,16 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     folder : path
         Gets ``kick``, ``snare``, ``toms``, ``hihat``, ``cymbals`` and, if wanted,
         ``residual``, with `suffix`.
-    hits : Transcription or iterable of Hit, optional
+    informed, hits
         See `separate`.
     suffix : {'.wav', '.flac'}
     separator : Separator, optional
         A loaded one, for many files; `wiener` and `device` are then its own.
+    transcriber : adt.Transcriber, optional
+        A loaded one that hears the hits.
+    overview : adt.overview.Overview, optional
+        Of this file, where it was transcribed before (`adt.Activations.overview`): it need not be
+        read once more.
     only : collection of str, optional
         Names to write, of those above; all by default.
 
@@ -509,7 +563,6 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     path, folder = Path(path), Path(folder)
     separator = separator or Separator(device=device, wiener=wiener)
     info = audio_io.probe(path)
-    level, n_inner, offset, joint = _level(audio_io.stream(path), path)
     names = [*STEMS, RESIDUAL] if residual else list(STEMS)
     wanted = set(names if only is None else [only] if isinstance(only, str) else only)
     if wanted - set(names):
@@ -519,6 +572,10 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     for file in files.values():
         if same_file(file, path):
             raise OutputError(f"{file}: is the input itself; choose another folder")
+    if hits is None and informed:
+        hits, overview = _hear(path, None, device, transcriber, share(progress, 0.0, _HEARING))
+        progress = share(progress, _HEARING, 1.0)
+    level, n_inner, offset, joint = overview or _overview(audio_io.stream(path), path)
     with ExitStack() as stack:
         writers = {name: stack.enter_context(
             audio_io.AudioWriter(file, info.sample_rate, info.channels, _SUBTYPE.get(suffix),
@@ -553,53 +610,34 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     return files
 
 
-def _level(blocks: Iterable[np.ndarray],
-           source: Path | str = "audio") -> tuple[float, int, np.ndarray, bool]:
+def _overview(blocks: Iterable[np.ndarray], source: Path | str = "audio") -> Overview:
     """What there is to know of streamed audio beforehand.
-
-    Returns
-    -------
-    level : float
-        From `adt.features.reference_level`.
-    n_samples : int
-    offset : ndarray, shape (channels, 1)
-        Constant offset.
-    joint : bool
-        Whether the channels have so much in common that one mask is for all.
 
     Raises
     ------
     adt.errors.AudioError
         If samples are far beyond full scale.
     """
-    loudness, n_samples, total = [], 0, 0.0
-    aside = everywhere = 0.0
+    survey, loudness = Survey(), []
 
     def counted():
-        nonlocal n_samples, total
         for block in blocks:
-            n_samples += block.shape[1]
+            survey.add_samples(block)
             peak = np.abs(block).max(initial=0.0)
             if peak > _LOUDEST:
                 raise AudioError(f"{source}: its samples reach {peak:.3g}, where 1 is "
                                  "full scale; divide them")
-            total = total + block.sum(axis=1, keepdims=True, dtype=np.float64)
             yield block
 
     def listen(padded):
-        power = band_power(spectrum(padded))
-        mean = power.mean(axis=0)
-        return (mean.sum(axis=-1, keepdims=True), np.abs(power - mean).sum(dtype=np.float64),
-                power.sum(dtype=np.float64))
+        power, *apart = mean_power(padded)
+        return power.sum(axis=-1, keepdims=True), apart
 
     with workers(torch.device("cpu")) as pool:
-        for loud, beside, every in in_parallel(listen, windows(without_offset(counted())), pool):
+        for loud, apart in in_parallel(listen, windows(without_offset(counted())), pool):
             loudness.append(loud)
-            aside, everywhere = aside + beside, everywhere + every
-    known = n_samples >= SAMPLE_RATE  # the mean of less may be that of a stroke
-    offset = np.float32(total / n_samples if known else 0 * total)
-    return (reference_level(np.concatenate(loudness)), n_samples, offset,
-            aside <= _APART * everywhere)
+            survey.add_powers(*apart)
+    return survey.overview(reference_level(np.concatenate(loudness)))
 
 
 class _Outwards:

@@ -20,6 +20,7 @@ fixed period; here of spectra with their phases, at the strokes of a transcripti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -257,16 +258,32 @@ def _aligned(sample: _Sample, mono: np.ndarray, beside: _Beside) -> _Sample:
                    np.abs(mean[0]) ** 2)
 
 
-def _sounds(sample: _Sample, left: np.ndarray, beside: _Beside) -> np.ndarray:
-    """What a sample sounds like, as far as its strokes have it in common.
+class _Heard(NamedTuple):
+    """What the strokes of a sample say of its frames.
 
-    Returns
-    -------
-    ndarray of complex64, shape (channels, frames, N_BINS)
+    Attributes
+    ----------
+    mean : ndarray of complex64, shape (channels, frames, N_BINS)
+        Spectra of the sample, from all strokes.
+    common, energy : ndarray of float32, of that shape
+        Weighted energy that they have in common, and all of it.
+    own : ndarray of float32, shape (frames, N_BINS)
+        Share of the bin that the masks give to the stem.
+    count : ndarray of float32, shape (frames, 1)
+        Strokes that last so long.
     """
+
+    mean: np.ndarray
+    common: np.ndarray
+    energy: np.ndarray
+    own: np.ndarray
+    count: np.ndarray
+
+
+def _hear(sample: _Sample, left: np.ndarray, beside: _Beside, frames: int) -> _Heard:
+    """Listen to so many frames of all strokes of a sample."""
     from scipy.ndimage import uniform_filter1d
 
-    frames = _LENGTHS[STEMS[sample.stem]]
     weight, own = (np.zeros((frames, N_BINS), np.float32) for _ in range(2))
     energy = np.zeros((len(left), frames, N_BINS), np.float32)
     total = np.zeros(energy.shape, np.complex64)
@@ -289,17 +306,37 @@ def _sounds(sample: _Sample, left: np.ndarray, beside: _Beside) -> np.ndarray:
         count[:end] += 1
         gains[:end] += gain
     mean = total / np.maximum(weight, _TINY)
-    common, own = weight * _power(mean), own / np.maximum(gains, _TINY)
-    judged = own[:_BEGIN] > _SURE
-    same = (common[:, :_BEGIN] / np.maximum(energy[:, :_BEGIN], _TINY))[:, judged]
+    return _Heard(mean, weight * _power(mean), energy, own / np.maximum(gains, _TINY), count)
+
+
+def _repeats(heard: _Heard, n: int) -> float:
+    """Whether `n` strokes are the same by how they begin: nothing is to be taken, or all (0..1)."""
+    judged = heard.own[:_BEGIN] > _SURE
+    if not judged.any():
+        return 0.0
+    same = heard.common[:, :_BEGIN] / np.maximum(heard.energy[:, :_BEGIN], _TINY)
+    # strokes that have nothing in common seem to have one part in n
+    same = (n * np.median(same[:, judged]) - 1) / (n - 1)
     low, high = _SAME
-    taken = 0.0
-    if same.size:  # strokes that have nothing in common seem to have one part in n
-        n = len(sample.starts)
-        taken = np.clip(((n * np.median(same) - 1) / (n - 1) - low) / (high - low), 0, 1)
-    chance = np.maximum(energy - common, 0) / np.maximum(count - 1, 1)
-    return mean * (np.float32(taken) * np.maximum(0, 1 - chance / np.maximum(common, _TINY))
-                   * np.minimum(1, own / np.float32(_OWN)) * (count >= _LEAST))
+    return float(np.clip((same - low) / (high - low), 0, 1))
+
+
+def _sounds(sample: _Sample, left: np.ndarray, beside: _Beside) -> np.ndarray | None:
+    """What a sample sounds like, as far as its strokes have it in common; None if they have not.
+
+    Returns
+    -------
+    ndarray of complex64, shape (channels, frames, N_BINS), or None
+    """
+    n = len(sample.starts)
+    taken = _repeats(_hear(sample, left, beside, _BEGIN), n)
+    if not taken:
+        return None
+    heard = _hear(sample, left, beside, _LENGTHS[STEMS[sample.stem]])
+    chance = np.maximum(heard.energy - heard.common, 0) / np.maximum(heard.count - 1, 1)
+    return heard.mean * (
+        np.float32(taken) * np.maximum(0, 1 - chance / np.maximum(heard.common, _TINY))
+        * np.minimum(1, heard.own / np.float32(_OWN)) * (heard.count >= _LEAST))
 
 
 def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
@@ -350,7 +387,7 @@ def take_samples(signal: np.ndarray, shares: np.ndarray, power: np.ndarray,
     # the surest first, that is those of most strokes
     for sample in sorted(samples, key=lambda sample: -(sample.gains ** 2).sum()):
         spectra = _sounds(sample, left, beside)
-        if spectra.any():
+        if spectra is not None:
             target = taken.setdefault(sample.stem, np.zeros_like(signal))
             sample.move(spectra, left, target)
     if not taken:

@@ -9,6 +9,7 @@ what the stems leave of the input, so that stems and residual sum to the input e
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -581,20 +582,24 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
             audio_io.AudioWriter(file, info.sample_rate, info.channels, _SUBTYPE.get(suffix),
                                  None if info.estimated else info.n_samples))
             for name, file in files.items()}
-        original = _Taker(audio_io.stream(path, sample_rate=None))
+        pool = stack.enter_context(ThreadPoolExecutor(torch.get_num_threads()))
+        # as long as the stems, unless these are resampled
+        original = _Taker(audio_io.stream(path, sample_rate=None)) \
+            if RESIDUAL in writers or info.sample_rate != SAMPLE_RATE else None
         outwards = [_Outwards(info.sample_rate, info.channels) for _ in STEMS]
         done = 0
 
         def write(parts: list[np.ndarray]) -> None:
-            mixture = original.take(parts[0].shape[1])
-            n = mixture.shape[1]
-            for name, part in zip(STEMS, parts):
-                if name in writers:
-                    writers[name].write(part[:, :n])
+            mixture = None if original is None else original.take(parts[0].shape[1])
+            n = parts[0].shape[1] if original is None else mixture.shape[1]
+            files = {name: part[:, :n] for name, part in zip(STEMS, parts) if name in writers}
             if RESIDUAL in writers:
                 if _SUBTYPE.get(suffix) != "FLOAT":  # beyond ±1 the files lack it
                     parts = [np.clip(part, -1.0, 1.0) for part in parts]
-                writers[RESIDUAL].write(mixture - sum(part[:, :n] for part in parts))
+                files[RESIDUAL] = mixture - sum(part[:, :n] for part in parts)
+            for written in [pool.submit(writers[name].write, part)
+                            for name, part in files.items()]:
+                written.result()
 
         for stems in separator.stream((b - offset for b in audio_io.stream(path)), level, joint,
                                       hits):
@@ -603,7 +608,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
             if progress is not None:
                 progress(done / max(1, n_inner))
         write([out(None) for out in outwards])
-        left = original.rest()
+        left = np.zeros((info.channels, 0)) if original is None else original.rest()
         if left.shape[1]:  # resampling ended a few samples early
             for name, writer in writers.items():
                 writer.write(left if name == RESIDUAL else np.zeros_like(left))

@@ -33,7 +33,7 @@ SETTINGS = ["transcribe", "separate", "render", "train", "train bank", "train de
 
 class StubActivations:
     def __init__(self, duration):
-        self.duration = duration
+        self.duration, self.overview = duration, "all of it"
 
     def save(self, path):
         np.savez(path, onset=np.zeros((10, len(PIECES)), np.float32))
@@ -44,7 +44,7 @@ class StubTranscriber:
 
     made = []
 
-    def __init__(self, demix=True, device="cpu"):
+    def __init__(self, demix=True, device="cpu", *, beats=True):
         self.made.append((demix, device))
 
     def activations(self, path_or_array, sr=None, progress=None):
@@ -69,12 +69,17 @@ class StubTranscriber:
             * np.arange(2 * metre), np.arange(2 * metre) % metre + 1))
 
 
-informed = []  # by which hits each call of `stub_separate_file` was
+told = []  # by which hits each call of `stub_separate_file` was informed
+overviews = []  # what it was told of the song
 
 
 def stub_separate_file(path, folder, *, residual=False, wiener=None, device="cpu",
-                       suffix=".wav", progress=None, separator=None, only=None, hits=None):
-    informed.append(hits)
+                       suffix=".wav", progress=None, separator=None, only=None, informed=True,
+                       hits=None, transcriber=None, overview=None):
+    if hits is None and informed:
+        hits = transcriber.hits(transcriber.activations(path, progress=progress))
+    told.append(hits)
+    overviews.append(overview)
     info = audio.probe(path)
     names = (*STEMS, "residual") if residual else STEMS
     files = {name: Path(folder) / (name + suffix) for name in names
@@ -95,7 +100,7 @@ def stub(monkeypatch):
     monkeypatch.setattr(separation, "separate_file", stub_separate_file, raising=False)
     monkeypatch.setattr(separation, "Separator", lambda **options: None, raising=False)
     monkeypatch.setattr(StubTranscriber, "made", [])
-    informed.clear()
+    told.clear(), overviews.clear()
     return StubTranscriber
 
 
@@ -290,7 +295,8 @@ def test_activations_and_stems(stub):
     assert files("out") == ["song.mid", "song.npz"]
     assert files("st") == sorted(f"song/{s}.wav" for s in STEMS)
     assert stub.made == [(False, "cpu")]
-    assert [len(hits) for hits in informed] == [len(PIECES)]  # those heard, not reduced ones
+    assert [len(hits) for hits in told] == [len(PIECES)]  # those heard, not reduced ones
+    assert overviews == ["all of it"]  # of the transcription, so that it is not read again
 
 
 # ---- existing and unwritable outputs -----------------------------------------------------
@@ -628,7 +634,7 @@ def separate_file(path, folder, **options):
         time.sleep(60)
 separation.separate_file = separate_file
 separation.Separator = lambda **options: None
-sys.exit(cli.main(["separate", "a.wav", "-o", "out"]))
+sys.exit(cli.main(["separate", "a.wav", "-o", "out", "--no-informed"]))
 """
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -674,27 +680,30 @@ def test_separate(stub, capsys):
 
 def test_separate_informed(stub, capsys):
     song("a.wav"), song("b.wav")
-    assert main(["separate", "a.wav", "b.wav", "-o", "plain"]) == 0
-    assert informed == [None, None] and not stub.made
-    assert main(["separate", "a.wav", "b.wav", "-o", "out", "--informed"]) == 0
-    assert [len(hits) for hits in informed[2:]] == [len(PIECES)] * 2
+    assert main(["separate", "a.wav", "b.wav", "-o", "plain", "--no-informed"]) == 0
+    assert told == [None, None] and not stub.made
+    assert main(["separate", "a.wav", "b.wav", "-o", "out"]) == 0
+    assert [len(hits) for hits in told[2:]] == [len(PIECES)] * 2
     assert stub.made == [(True, "cpu")]
     Transcription([Hit(0.2, "ride", 77)], 0.5).save("a.mid")
-    for flags in ([], ["--informed"]):  # what is given needs no transcriber
+    for flags in ([], ["--informed"], ["--no-informed"]):  # given ones need no transcriber
         assert main(["separate", "a.wav", "-o", "out", "--hits", "a.mid", "--force", *flags]) == 0
-        assert [(h.piece, h.velocity) for h in informed[-1]] == [("ride", 77)]
+        assert [(h.piece, h.velocity) for h in told[-1]] == [("ride", 77)]
     assert len(stub.made) == 1 and capsys.readouterr().out == ""
-    Path("out/a/kick.wav").unlink()
-    assert main(["separate", "a.wav", "-o", "out", "--hits", "a.mid", "--residual",
-                 "--skip-existing"]) == 0
-    assert "made alike (--wiener 3, --hits a.mid)" in capsys.readouterr().err
+    for how, flags in (("--wiener 3, --hits a.mid", ["--hits", "a.mid"]), ("--wiener 3", []),
+                       ("--wiener 3, --no-informed", ["--no-informed"])):
+        Path("out/a/kick.wav").unlink()
+        assert main(["separate", "a.wav", "-o", "out", "--residual", "--skip-existing",
+                     *flags]) == 0
+        assert f"made alike ({how})" in capsys.readouterr().err
+        Path("out/a/residual.wav").unlink()
 
 
 def test_hits_to_separate_by(stub, capsys):
     song("a.wav"), song("b.wav")
     Path("bad.mid").write_text("no midi")
     Transcription([], 0.5).save("empty.csv")
-    for arguments, words in ((["a.wav", "b.wav", "--hits", "a.mid"], ["one song", "--informed"]),
+    for arguments, words in ((["a.wav", "b.wav", "--hits", "a.mid"], ["one song", "each is"]),
                              (["a.wav", "--hits", "none.mid"], ["none.mid", "no such file"]),
                              (["a.wav", "--note-map", "gm"], ["--note-map goes with --hits"]),
                              (["a.wav", "--hits", "empty.csv"], ["empty.csv", "no hits"]),
@@ -713,7 +722,7 @@ def test_hits_of_a_plug_in_and_of_another_song(stub, capsys):
     midi.write("daw.mid")
     separate = ["separate", "a.wav", "-o", "out", "--force", "--hits"]
     assert main([*separate, "daw.mid", "--note-map", "addictive_drums_2"]) == 0
-    assert [h.piece for h in informed[-1]] == ["hihat_closed"] and capsys.readouterr().err == ""
+    assert [h.piece for h in told[-1]] == ["hihat_closed"] and capsys.readouterr().err == ""
     Transcription([Hit(0.2, "kick"), Hit(7, "kick")], 7).save("other.csv")
     assert main([*separate, "other.csv"]) == 0
     (line,) = capsys.readouterr().err.splitlines()
@@ -1020,7 +1029,7 @@ def test_unusual_audio(models, capsys, seconds, rate, channels, value):
     printed = capsys.readouterr()
     said = [line for line in printed.err.splitlines() if "no drums are heard" not in line]
     assert printed.out == ""
-    assert len(said) == (2 if rate == 8000 else 0)
+    assert len(said) == (3 if rate == 8000 else 0)
     assert all("at 8000 Hz there are no hats" in line for line in said)
     total = 0
     for stem in (*STEMS, "residual"):

@@ -6,6 +6,7 @@ import torch
 
 from adt.errors import ConfigError
 from adt.frames import SAMPLE_RATE
+from adt.inference import Transcriber
 from adt.peaks import apart
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import STEMS, stem_of
@@ -289,6 +290,45 @@ def test_file_and_array_agree(small_bank, tmp_path, monkeypatch):
         np.testing.assert_allclose(written, stem, atol=1e-5)
         total = total + written
     np.testing.assert_allclose(total, audio, atol=1e-5)
+
+
+def test_informed_by_what_is_heard_unless_told_otherwise(tmp_path, monkeypatch):
+    import soundfile
+    audio, _ = drums(4.0)
+    transcriber = Transcriber(beats=False)
+    activations = transcriber.activations(audio, SAMPLE_RATE)
+    hits = transcriber.hits(activations)
+    assert len(hits) > 4
+    heard = separate(audio, SAMPLE_RATE, residual=True)
+    for name, stem in separate(audio, SAMPLE_RATE, hits=hits, residual=True).items():
+        np.testing.assert_allclose(heard[name], stem, atol=1e-6)
+    plain = separate(audio, SAMPLE_RATE, informed=False)
+    assert any(np.abs(heard[name] - plain[name]).max() > 1e-3 for name in STEMS)
+    soundfile.write(tmp_path / "in.wav", audio.T, SAMPLE_RATE, subtype="FLOAT")
+    progress, read = [], []
+    monkeypatch.setattr(separator.audio_io, "stream",
+                        lambda *args, stream=separator.audio_io.stream, **kwargs:
+                        read.append(args) or stream(*args, **kwargs))
+    for given in ({}, {"transcriber": transcriber},
+                  {"hits": hits, "overview": activations.overview}):
+        read.clear()
+        files = separate_file(tmp_path / "in.wav", tmp_path, progress=progress.append, **given)
+        assert len(read) == 2 - ("hits" in given)  # to hear it and to separate it
+        for name in STEMS:
+            written = soundfile.read(files[name], dtype="float32")[0].T
+            np.testing.assert_allclose(written, heard[name], atol=1e-5)
+    assert max(progress) == progress[-1] == pytest.approx(1)
+
+
+def test_what_a_transcription_knows_of_a_song_is_what_separation_asks():
+    audio, _ = drums(3.0)
+    for moved in (audio + np.float32(0.01), audio * np.float32([[1], [0]]), audio[:, :20_000]):
+        known = Transcriber(beats=False).activations(moved, SAMPLE_RATE).overview
+        level, n_samples, offset, joint = separator._overview([moved])
+        assert known.level == pytest.approx(level, abs=1e-4)
+        assert (known.n_samples, known.joint) == (n_samples, joint)
+        np.testing.assert_array_equal(known.offset, offset)
+    assert Transcriber(demix=False).activations(audio, SAMPLE_RATE).overview is None
 
 
 def test_a_generator_of_hits_serves_once(small):

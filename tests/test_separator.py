@@ -2,6 +2,7 @@
 
 import tracemalloc
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,11 @@ from adt.errors import AudioError, ConfigError, OutputError
 from adt.features import N_BANDS, band_filters
 from adt.frames import HOP, SAMPLE_RATE
 from adt.vocabulary import STEMS
-from separation import WIENER, Separator, separate, separate_file, separator
+from separation import WIENER, Separator, separator
+
+#: The bank alone; what is informed by hits, see test_informed.py.
+separate = partial(separator.separate, informed=False)
+separate_file = partial(separator.separate_file, informed=False)
 
 PCM_24 = 2.0 ** -23
 
@@ -163,7 +168,7 @@ def test_channels_with_little_in_common_get_masks_of_their_own(soft, joint):
     one, two = beat(2 * SAMPLE_RATE, channels=1), beat(2 * SAMPLE_RATE, channels=1, seed=1)
     one[:, SAMPLE_RATE // 2:] *= soft  # two sounds at first, one after the other then
     two[:, :SAMPLE_RATE // 2] *= soft
-    assert separator._level([np.concatenate([one, two])])[-1] == joint
+    assert separator._overview([np.concatenate([one, two])]).joint == joint
 
 
 @pytest.mark.parametrize("joint", [True, False])
@@ -304,7 +309,7 @@ def test_first_frames_are_those_after_silence(small, monkeypatch):
     """A file may begin on a stroke."""
     audio = beat(40_000)
     lead = np.zeros((2, 48 * HOP), np.float32)
-    level = separator._level([audio])[0]
+    level = separator._overview([audio]).level
     cut, padded = (np.concatenate(list(small.stream([a], level)), axis=-1)
                    for a in (audio, np.concatenate([lead, audio], axis=1)))
     monkeypatch.setattr(separator, "lead_in", lambda first: np.zeros((0, N_BANDS), np.float32))

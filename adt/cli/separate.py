@@ -9,7 +9,6 @@ import click
 from separation import WIENER
 
 from ..errors import ConfigError
-from ..progress import share
 from . import console, options, outputs
 from .batch import Batch, Job
 
@@ -24,12 +23,12 @@ from .batch import Batch, Job
 @click.option("--wiener", metavar="ALPHA", type=click.FloatRange(0.1, 10), default=WIENER,
               show_default=True, help="Exponent of an alpha-Wiener step across the stems: higher "
               "is cleaner, 2 leaves the bank's masks as they are.")
-@click.option("--informed", is_flag=True,
+@click.option("--informed/--no-informed", default=True, show_default=True,
               help="Transcribe each song first: strokes that fall together are told apart by what"
                    " their pieces sound like elsewhere in it, and samples that repeat are taken out"
-                   " whole. Cleaner stems, in two to three times the time.")
+                   " whole. Without it the bank alone tells stems apart, in half the time.")
 @click.option("--hits", "transcription", metavar="FILE", type=options.Path(),
-              help="The same by this transcription of the song, as played (mid, csv, jams, txt),"
+              help="Be informed by this transcription of the song, as played (mid, csv, jams, txt),"
                    " such as a corrected one.")
 @click.option("--note-map", metavar="MAP", default=None,
               help="Notes of that FILE: a preset or a .yaml file.  [default: what it tells, or"
@@ -50,7 +49,7 @@ def command(inputs, out, residual, wiener, informed, transcription, note_map, fo
     batch = Batch(inputs, outputs.is_stem)
     given = _given(transcription, note_map, len(batch))
     alike = f"--wiener {wiener:g}" + (
-        f", --hits {transcription}" if transcription else ", --informed" if informed else "")
+        f", --hits {transcription}" if transcription else "" if informed else ", --no-informed")
 
     def targets(job: Job) -> list[Path]:
         return [top / job.name / f"{stem}.{format}" for stem in outputs.stem_names(residual)]
@@ -68,7 +67,7 @@ def command(inputs, out, residual, wiener, informed, transcription, note_map, fo
         separator, transcriber = Separator(device=device, wiener=wiener), None
         if informed and given is None:
             from ..inference import Transcriber
-            transcriber = Transcriber(device=device)
+            transcriber = Transcriber(device=device, beats=False)
     there = outputs.existing(top)
 
     def work(job: Job, progress) -> str:
@@ -78,15 +77,11 @@ def command(inputs, out, residual, wiener, informed, transcription, note_map, fo
             if residual and len(todo) < len(targets(job)):
                 console.say(f"{folder}: stems that are there are kept; they and what is written "
                             f"now sum to the input if made alike ({alike})")
-            hits, separating = given, progress
-            if transcriber is not None:
-                hits = transcriber.hits(transcriber.activations(
-                    job.source, progress=share(progress, 0.0, 0.3)))
-                separating = share(progress, 0.3, 1.0)
-            elif given is not None:
+            if given is not None:
                 _check_end(given, transcription, job.source)
             files = separate_file(job.source, folder, residual=residual, suffix=f".{format}",
-                                  hits=hits, progress=separating, separator=separator,
+                                  informed=informed, hits=given, progress=progress,
+                                  separator=separator, transcriber=transcriber,
                                   only={path.stem for path in todo})
         except BaseException:
             outputs.remove_empty(folder, there)
@@ -103,8 +98,8 @@ def _given(path: str | None, note_map: str | None, n_inputs: int):
             raise ConfigError("--note-map goes with --hits FILE")
         return None
     if n_inputs != 1:
-        raise ConfigError(f"--hits is for one song, not for {n_inputs} inputs; --informed "
-                          "transcribes each")
+        raise ConfigError(f"--hits is for one song, not for {n_inputs} inputs; without it "
+                          "each is transcribed")
     from ..transcription import Transcription
     given = Transcription.load(path, **options.reading(path, note_map))
     if not len(given):

@@ -97,6 +97,7 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         listening = share(progress, 0.0, 0.4 if stems_todo else 1.0)
         result = transcriber.activations(job.source, progress=listening)
         heard = _heard(job, transcriber, result, corrected, part)
+        overview = result.overview
         if not {npz, plan.picture} & set(todo):
             result = None  # of a long song they are large
         hits = with_beats(heard, transcriber)
@@ -125,7 +126,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
             folder = plan.stem_folder(job)
             try:
                 separate_file(job.source, folder, separator=separator, only=stems_todo,
-                              hits=heard, progress=share(progress, 0.4, 1.0))
+                              hits=heard, overview=overview,
+                              progress=share(progress, 0.4, 1.0))
             except BaseException:
                 outputs.remove_empty(folder, there)
                 raise

@@ -46,7 +46,7 @@ from .fidelity import Estimates, attacks, energy, image_error, score_band, score
 
 METRICS = ("sdr", "si_sdr", "nsdr")
 TITLES = OrderedDict(mixture="mixture", hpss="HPSS, percussive part",
-                     nmf="NMF, trained templates", adt="adt",
+                     nmf="NMF, trained templates", adt="adt, the bank alone",
                      adt_masks="adt, informed, masks alone",
                      adt_informed="adt, informed by the hits it hears",
                      adt_true_hits="adt, informed by the true hits",

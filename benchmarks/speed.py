@@ -37,9 +37,9 @@ STAGES = OrderedDict(
     transcribe="**transcribe**, demixing", transcribe_mixture="**transcribe**, no demixing",
     separate="**separate** into five wav files",
     separate_flac="**separate** into five flac files",
-    separate_informed="**separate --informed** into five flac files")
+    separate_alone="**separate --no-informed** into five flac files")
 #: Those that are the whole way, from a file on.
-WHOLE = ("transcribe", "transcribe_mixture", "separate", "separate_flac", "separate_informed")
+WHOLE = ("transcribe", "transcribe_mixture", "separate", "separate_flac", "separate_alone")
 
 #: Of the cold start: titles, and what the interpreter is given.
 STARTS = OrderedDict(
@@ -107,17 +107,14 @@ def median_time(function: Callable[[], object], runs: int) -> tuple[float, objec
 
 def _whole_way(stage: str, folder: Path, device: str) -> Callable[[Path | str], object]:
     """Load what one of `WHOLE` needs; what it writes goes into `folder`."""
+    from adt.inference import Transcriber
     if stage.startswith("separate"):
         from separation import Separator, separate_file
-        separator = Separator(device=device)
-        separated = partial(separate_file, folder=folder, separator=separator,
-                            suffix=".wav" if stage == "separate" else ".flac")
-        if stage != "separate_informed":
-            return separated
-        from adt.inference import Transcriber
-        transcriber = Transcriber(device=device, beats=False)
-        return lambda path: separated(path, hits=transcriber(path))
-    from adt.inference import Transcriber
+        informed = stage != "separate_alone"
+        return partial(
+            separate_file, folder=folder, separator=Separator(device=device), informed=informed,
+            transcriber=Transcriber(device=device, beats=False) if informed else None,
+            suffix=".wav" if stage == "separate" else ".flac")
     return Transcriber(demix=stage == "transcribe", device=device)
 
 

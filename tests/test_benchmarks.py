@@ -908,9 +908,9 @@ def test_beats_of_what_is_there(untrained, mdb, monkeypatch, capsys):
     with pytest.warns(UserWarning, match="empty"):
         assert report.run(beats.main, ["--data", str(mdb), "--out", str(mdb / "out.json")]) == 0
     figures = json.loads((mdb / "out.json").read_text(encoding="utf-8"))["figures"]
-    assert list(figures) == ["songs, adt, the bank alone", "songs, adt, no demixing", "songs, librosa",
+    assert list(figures) == ["songs, adt", "songs, adt, no demixing", "songs, librosa",
                              "annotated strokes, adt"]
-    assert list(figures["songs, adt, the bank alone"]["tracks"]) == ["First", "Second"]
+    assert list(figures["songs, adt"]["tracks"]) == ["First", "Second"]
     assert "| songs | librosa | 1.000 | 1.000 | 1.000 | – |" in capsys.readouterr().out
     assert beats.score(Beats(pulse, 1 + np.arange(40) % 4), Beats(pulse, 1 + np.arange(40) % 4)) \
         == [1, 1, 1, 1]

@@ -3,8 +3,9 @@
 All channels get the same masks, made of the mean of their powers and widened from bands to
 bins, so that the stereo image is kept; where they have little in common, each gets masks of
 its own. Where hits are given, masks are informed by them and what repeats to the sample is taken
-out before. Audio passes through in chunks: memory does not grow with its length. The residual is
-what the stems leave of the input, so that stems and residual sum to the input exactly.
+out before. Audio passes through in chunks: memory does not grow with its length, but by what a
+transcription before keeps of it. The residual is what the stems leave of the input, so that stems
+and residual sum to the input exactly.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from adt.features import (
     without_offset,
 )
 from adt.frames import HOP, N_FFT, SAMPLE_RATE
+from adt.memory import give_back
 from adt.network import aligned, in_parallel, load_network, pick_device, workers
 from adt.output import same_file
 from adt.overview import Overview, Survey
@@ -479,7 +481,8 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
     informed : bool
         Transcribe first: strokes that fall together are told apart by what their pieces sound
         like elsewhere (`separation.informed`), and samples that repeat are taken out whole
-        (`separation.repeats`). Otherwise the bank alone tells stems apart, in a third of the time.
+        (`separation.repeats`). Audio beyond 100 times full scale is refused then. Otherwise the
+        bank alone tells stems apart, in half the time.
     hits : Transcription or iterable of Hit, optional
         All that is played, heard or corrected, of nine, seven or five classes, to be informed by
         in place of what is heard.
@@ -501,13 +504,14 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
     """
     separator, overview = Separator(device=device, wiener=wiener), None
     if hits is None and informed:
-        hits, overview = _hear(path_or_array, sr, device, None, share(progress, 0.0, _HEARING))
+        hits, overview = _hear(path_or_array, sr, separator.device, None,
+                               share(progress, 0.0, _HEARING))
         progress = share(progress, _HEARING, 1.0)
     return separator(path_or_array, sr, residual=residual, hits=hits, overview=overview,
                      progress=progress)
 
 
-def _hear(path_or_array: audio_io.AudioLike, sr: int | None, device: str,
+def _hear(path_or_array: audio_io.AudioLike, sr: int | None, device: torch.device,
           transcriber: Transcriber | None, progress: Progress | None
           ) -> tuple[Transcription, Overview | None]:
     """Hits to be informed by, and what else is known then."""
@@ -524,7 +528,10 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
                   progress: Progress | None = None, separator: Separator | None = None,
                   transcriber: Transcriber | None = None, overview: Overview | None = None,
                   only: Collection[str] | None = None) -> dict[str, Path]:
-    """Separate a file into files of the same rate, length and channels, in constant memory.
+    """Separate a file into files of the same rate, length and channels.
+
+    Memory does not grow with its length but for what the transcription keeps of it, some 4 MB a
+    minute.
 
     Parameters
     ----------
@@ -538,7 +545,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     separator : Separator, optional
         A loaded one, for many files; `wiener` and `device` are then its own.
     transcriber : adt.Transcriber, optional
-        A loaded one that hears the hits.
+        A loaded one that hears the hits, for many files.
     overview : adt.overview.Overview, optional
         Of this file, where it was transcribed before (`adt.Activations.overview`): it need not be
         read once more.
@@ -573,15 +580,17 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
     for file in files.values():
         if same_file(file, path):
             raise OutputError(f"{file}: is the input itself; choose another folder")
+    made = {name: audio_io.AudioWriter(
+        file, info.sample_rate, info.channels, _SUBTYPE.get(suffix),
+        None if info.estimated else info.n_samples) for name, file in files.items()}
     if hits is None and informed:
-        hits, overview = _hear(path, None, device, transcriber, share(progress, 0.0, _HEARING))
+        hits, overview = _hear(path, None, separator.device, transcriber,
+                               share(progress, 0.0, _HEARING))
         progress = share(progress, _HEARING, 1.0)
     level, n_inner, offset, joint = overview or _overview(audio_io.stream(path), path)
+    give_back()
     with ExitStack() as stack:
-        writers = {name: stack.enter_context(
-            audio_io.AudioWriter(file, info.sample_rate, info.channels, _SUBTYPE.get(suffix),
-                                 None if info.estimated else info.n_samples))
-            for name, file in files.items()}
+        writers = {name: stack.enter_context(writer) for name, writer in made.items()}
         pool = stack.enter_context(ThreadPoolExecutor(torch.get_num_threads()))
         # as long as the stems, unless these are resampled
         original = _Taker(audio_io.stream(path, sample_rate=None)) \

@@ -567,7 +567,8 @@ def test_attribution_command(untrained, mdb, tmp_path, capsys):
                                          "--out", str(out)]) == 0
     lines = readme.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + 2 + 4 + 1
-    assert lines[3].startswith("| drums alone | adt, the bank alone |") and lines[3].endswith("| – |")
+    assert lines[3].startswith("| drums alone | adt, the bank alone |")
+    assert lines[3].endswith("| – |")
     assert lines[6].startswith("| songs | adt, informed by the hits it hears | ")
     figures = json.loads(out.read_text(encoding="utf-8"))["systems"]
     assert list(figures["songs, adt, the bank alone"]["tracks"]) == ["First", "Second"]

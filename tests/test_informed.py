@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adt.errors import ConfigError
+from adt.errors import AudioError, ConfigError, OutputError
 from adt.frames import SAMPLE_RATE
 from adt.inference import Transcriber
 from adt.peaks import apart
@@ -318,6 +318,23 @@ def test_informed_by_what_is_heard_unless_told_otherwise(tmp_path, monkeypatch):
             written = soundfile.read(files[name], dtype="float32")[0].T
             np.testing.assert_allclose(written, heard[name], atol=1e-5)
     assert max(progress) == progress[-1] == pytest.approx(1)
+
+
+def test_nothing_is_heard_before_it_is_clear_that_it_can_be_written(tmp_path, monkeypatch):
+    import soundfile
+    monkeypatch.setattr(separator, "_hear", lambda *_: pytest.fail("heard"))
+    for channels, suffix in ((9, ".flac"), (2, ".mp3")):
+        soundfile.write(tmp_path / "in.wav", np.zeros((5000, channels), np.float32), 44_100)
+        with pytest.raises(OutputError, match="flac holds at most|cannot write"):
+            separate_file(tmp_path / "in.wav", tmp_path / "out", suffix=suffix)
+    assert not (tmp_path / "out").exists()
+
+
+def test_loud_samples_are_for_the_bank_alone():
+    audio = 1000 * drums(1.0)[0]
+    with pytest.raises(AudioError, match="full scale"):
+        separate(audio, SAMPLE_RATE)
+    assert np.isfinite(separate(audio, SAMPLE_RATE, informed=False)["kick"]).all()
 
 
 def test_what_a_transcription_knows_of_a_song_is_what_separation_asks():

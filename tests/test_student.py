@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+import torch
 from conftest import SMALL, run_training
 
 from adt import config, weights
@@ -13,6 +14,7 @@ from adt.cli import main
 from adt.errors import DataError
 from adt.features import DB_RANGE, N_BANDS
 from adt.frames import SAMPLE_RATE
+from adt.inference import Transcriber
 from adt.training import dataset, student
 from adt.training.pseudo_labels import (
     Recording,
@@ -20,6 +22,7 @@ from adt.training.pseudo_labels import (
     read_recordings,
     save_recording,
 )
+from adt.training.teachers import Teachers
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import PIECES, STEM_COLUMNS, STEMS
 
@@ -179,11 +182,12 @@ def test_the_command_labels_drums_and_leaves_others_out(tmp_path, wav, capsys):
     from adt.data.render import render
     from adt.demo import groove
     from adt.synth import write_kit
+    from adt.weights import find
     audio, played = render(groove(), read_kit(write_kit(tmp_path / "kit")))
     soundfile.write(tmp_path / "demo.wav", 0.1 * audio.T, SAMPLE_RATE)
     out, arguments = tmp_path / "out", ["--licence", "CC0", "--seconds", "60"]
     assert main(["pseudo-label", str(wav), str(tmp_path / "demo.wav"), "-o", str(out),
-                 *arguments]) == 0
+                 *arguments, "--detectors", str(find("detectors"))]) == 0
     assert f"{wav}: left out" in capsys.readouterr().err
     (found,) = read_recordings(out)  # nothing is heard in the silent one
     assert (found.source, found.licence) == ("demo", "CC0")
@@ -199,6 +203,33 @@ def test_the_command_labels_drums_and_leaves_others_out(tmp_path, wav, capsys):
     assert (out / "demo.npz").stat().st_mtime_ns == written
     assert main(["pseudo-label", str(tmp_path / "none.wav"), "-o", str(out)]) == 1
     assert "none.wav" in capsys.readouterr().err
+
+
+def test_teachers_are_asked_together(tmp_path):
+    from adt.weights import find, load_weights, save_weights
+    tensors, description = load_weights("detectors")
+    rng = np.random.default_rng(0)
+    other = tmp_path / "other.safetensors"
+    save_weights(other, {name: t * (1 + 0.15 * torch.from_numpy(
+        rng.standard_normal(t.shape).astype(np.float32))) if t.is_floating_point() else t
+        for name, t in tensors.items()}, description)
+    audio = (0.1 * rng.standard_normal((1, 2 * SAMPLE_RATE))).astype(np.float32)
+    audio *= np.exp(-(np.arange(audio.size) % 11_025) / 1000)
+    alone = [Transcriber(beats=False, detectors=d) for d in ("detectors", other)]
+    bands = alone[0].bands(audio, SAMPLE_RATE)
+    first, second = (one.bands_to_activations(bands) for one in alone)
+    assert np.abs(first.onset - second.onset).max() > 0.05
+    twice = Teachers([find("detectors")] * 2).bands_to_activations(bands)
+    np.testing.assert_allclose(twice.onset, first.onset, atol=1e-5 + 1e-6)
+    done = []
+    both = Teachers(["detectors", other]).bands_to_activations(bands, done.append)
+    assert done == sorted(done) and done[-1] == pytest.approx(1)
+    inner = (np.minimum(first.onset, second.onset) > 1e-3) \
+        & (np.maximum(first.onset, second.onset) < 0.999)
+    odds = np.sqrt(np.prod([one.onset / (1 - one.onset) for one in (first, second)], axis=0))
+    np.testing.assert_allclose(both.onset[inner], (odds / (1 + odds))[inner], rtol=1e-3)
+    np.testing.assert_allclose(both.velocity, (first.velocity + second.velocity) / 2, atol=1e-6)
+    assert both.chance is not None and both.levels is not None
 
 
 # -- clips ----------------------------------------------------------------------------

@@ -18,9 +18,12 @@ from .batch import Batch
               help="How much of each recording.")
 @click.option("--licence", metavar="TEXT", default="",
               help="Of the recordings; weights that learn from them tell it.")
+@click.option("--detectors", metavar="FILE", multiple=True, type=options.Path(),
+              help="Weights that tell the strokes, in place of the packaged ones; given several"
+                   " times, the mean of what they hear.")
 @options.device("cpu")
 @options.force
-def command(inputs, out, seconds, licence, device, force):
+def command(inputs, out, seconds, licence, detectors, device, force):
     """Label recordings by what adt hears in them, to train detectors on.
 
     IN are songs or drum tracks that nobody annotated, or folders of them. Training (adt train
@@ -35,9 +38,9 @@ def command(inputs, out, seconds, licence, device, force):
     batch.check(lambda job: force or not (out / f"{job.name}.npz").exists())
     if not batch.jobs:
         return batch.finish()
-    from ..inference import Transcriber
     from ..training.pseudo_labels import pseudo_label, save_recording
-    transcriber = Transcriber(device=device, beats=False)
+    from ..training.teachers import Teachers
+    transcriber = Teachers(detectors or ["detectors"], device)
 
     def work(job, progress):
         found = pseudo_label(transcriber, job.source, seconds, job.name, licence, progress)

@@ -121,17 +121,17 @@ def overlap_add(shares: np.ndarray, padded: np.ndarray) -> np.ndarray:
     """
     from scipy.fft import irfft
 
-    masks, step = shares[:, ::_STEP], _STEP * HOP
+    every, step = shares[:, ::_STEP], _STEP * HOP
     n_samples = N_FFT + HOP * (shares.shape[1] - 1)
     spans = -(-N_FFT // step)
-    rows = np.zeros((len(shares), len(padded), masks.shape[1] + spans, step), np.float32)
+    rows = np.zeros((len(shares), len(padded), every.shape[1] + spans, step), np.float32)
     widen = _spread if shares.shape[2] == N_GROUPS else _widen
     gains = masked = None
     for part, spectra in spectrum_blocks(padded[:, :n_samples], step):
         if gains is None:
             gains, masked = np.empty(spectra.shape[1:], np.float32), np.empty_like(spectra[0])
         size = part.stop - part.start
-        for mask, stem in zip(masks, rows):
+        for mask, stem in zip(every, rows):
             widen(mask[part], gains[:size])
             for channel, own in zip(spectra, stem):
                 np.multiply(channel, gains[:size], out=masked[:size])

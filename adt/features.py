@@ -94,7 +94,14 @@ def spectrum(padded: np.ndarray) -> np.ndarray:
 
 
 def spectrum_blocks(padded: np.ndarray, hop: int = HOP) -> Iterator[tuple[slice, np.ndarray]]:
-    """The same in blocks that stay in the processor's cache, and of any hop.
+    """The same in blocks that stay in the processor's cache.
+
+    Parameters
+    ----------
+    padded : ndarray of float32
+        As `spectrum` takes it.
+    hop : int
+        Samples between the frames.
 
     Yields
     ------

@@ -482,7 +482,7 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
         Transcribe first: strokes that fall together are told apart by what their pieces sound
         like elsewhere (`separation.informed`), and samples that repeat are taken out whole
         (`separation.repeats`). Audio beyond 100 times full scale is refused then. Otherwise the
-        bank alone tells stems apart, in half the time.
+        bank alone tells stems apart, in less than half the time.
     hits : Transcription or iterable of Hit, optional
         All that is played, heard or corrected, of nine, seven or five classes, to be informed by
         in place of what is heard.
@@ -530,7 +530,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
                   only: Collection[str] | None = None) -> dict[str, Path]:
     """Separate a file into files of the same rate, length and channels.
 
-    Memory does not grow with its length but for what the transcription keeps of it, some 4 MB a
+    Memory does not grow with its length but for what the transcription keeps of it, some 3 MB a
     minute.
 
     Parameters
@@ -599,8 +599,10 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
         done = 0
 
         def write(parts: list[np.ndarray]) -> None:
-            mixture = None if original is None else original.take(parts[0].shape[1])
-            n = parts[0].shape[1] if original is None else mixture.shape[1]
+            n = parts[0].shape[1]
+            if original is not None:
+                mixture = original.take(n)
+                n = mixture.shape[1]
             files = {name: part[:, :n] for name, part in zip(STEMS, parts) if name in writers}
             if RESIDUAL in writers:
                 if _SUBTYPE.get(suffix) != "FLOAT":  # beyond ±1 the files lack it
@@ -617,8 +619,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
             if progress is not None:
                 progress(done / max(1, n_inner))
         write([out(None) for out in outwards])
-        left = np.zeros((info.channels, 0)) if original is None else original.rest()
-        if left.shape[1]:  # resampling ended a few samples early
+        if original is not None and (left := original.rest()).shape[1]:  # resampling ended early
             for name, writer in writers.items():
                 writer.write(left if name == RESIDUAL else np.zeros_like(left))
     return files

@@ -15,7 +15,7 @@ from typing import Iterable, Sequence
 import numpy as np
 
 from ..data.kits import Kit, Sample
-from ..features import N_BANDS, band_power, spectrum
+from ..features import N_BANDS, mean_power
 from ..frames import HOP, N_FFT
 
 POSITIONS = 4  #: onset positions between two frames
@@ -42,7 +42,7 @@ def one_shot(audio: np.ndarray, onset: int, position: int) -> np.ndarray:
     start = max(0, margin)
     stop = min(padded.shape[1], start + audio.shape[1])
     padded[:, start:stop] = audio[:, : stop - start]
-    power = band_power(spectrum(padded)).mean(axis=0)
+    power = mean_power(padded)[0]
     if len(audio) == 1:  # panned at constant power, see `adt.data.render`
         power /= 2
     loud = power.sum(axis=1)

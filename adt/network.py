@@ -202,6 +202,12 @@ if hasattr(os, "register_at_fork"):  # the other threads of a process are not in
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
+def _alone() -> None:
+    """Let the calling thread compute without the help of others."""
+    torch.get_num_threads()  # a thread's first question sets its number to that of the process
+    torch.set_num_threads(1)
+
+
 class Pool(ThreadPoolExecutor):
     """Threads, each with one thread of torch's own.
 
@@ -211,7 +217,7 @@ class Pool(ThreadPoolExecutor):
     """
 
     def __init__(self, threads: int):
-        super().__init__(threads, "adt", torch.set_num_threads, (1,))
+        super().__init__(threads, "adt", _alone)
         self.threads = threads
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import threading
 import time
 import warnings
 import zipfile
@@ -163,6 +164,23 @@ def test_a_stage_takes_its_items_in_order():
         assert list(network.in_turn(slow, [], pool)) == []
         with pytest.raises(ZeroDivisionError):
             list(network.in_turn(lambda n: 1 // n, [1, 0, 2], pool))
+
+
+def test_threads_of_a_pool_compute_alone():
+    """Otherwise they get in each other's way, and wait for each other after every layer."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with network.workers(torch.device("cpu")) as pool:
+            together = threading.Barrier(3)
+            numbers = list(pool.map(
+                lambda _: (together.wait(30), torch.ones(9, 9).mm(torch.ones(9, 9)),
+                           torch.get_num_threads())[-1], range(3)))
+            assert numbers == [1, 1, 1]
+            assert torch.get_num_threads() == 3
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("short", [torch.float32, torch.bfloat16])

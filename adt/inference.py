@@ -41,6 +41,7 @@ from .toms.low_toms import lend_levels
 from .transcription import Hit, Transcription
 from .velocity import VelocityNet, refine
 from .vocabulary import PIECES, STEMS
+from .weights import fingerprint
 
 if TYPE_CHECKING:
     from .beats.tracking import BeatTracker
@@ -122,8 +123,10 @@ class Transcriber:
         if self.network.demix != demix:
             raise WeightsError(f"{name}: weights of detectors for demix={self.network.demix}, "
                                f"not for demix={demix}; choose others with detectors=")
-        self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0] \
-            if demix else None
+        self.bank, self._bank_is = None, ""
+        if demix:
+            self.bank = load_network(UNetBank, "bank", bank or "bank", self.device)[0]
+            self._bank_is = fingerprint(bank or "bank")
         self.decoder = load_network(Decoder, "decoder", decoder or "decoder",
                                     torch.device("cpu"))[0]
         self.dynamics = load_network(VelocityNet, "velocity", velocity or "velocity",
@@ -224,7 +227,7 @@ class Transcriber:
                            chance, low, overview)
 
     def activations(self, path_or_array: audio_io.AudioLike, sr: int | None = None,
-                    progress: Progress | None = None) -> Activations:
+                    progress: Progress | None = None, *, for_stems: bool = False) -> Activations:
         """Audio → activations.
 
         Parameters
@@ -234,17 +237,22 @@ class Transcriber:
             Sample rate of an array, Hz.
         progress : callable, optional
             Gets the share done, 0..1.
+        for_stems : bool
+            Keep in the overview what the bank says, some 6 MB a minute of songs of up to 20
+            minutes: with it `separation.separate_file` need not ask the bank again.
 
         Raises
         ------
         adt.errors.AudioError
             If the input cannot be used as audio.
         """
-        power, *rest = self.bands(path_or_array, sr, share(progress, 0.0, _LISTENING))
+        power, *rest, overview = self.bands(path_or_array, sr, share(progress, 0.0, _LISTENING))
         level, power = reference_level(power), pack(power, LEAD)  # the largest of all
-        heard = self.ear(power, level, share(progress, _LISTENING, 1.0))
+        heard = self.ear(power, level, share(progress, _LISTENING, 1.0), for_stems)
         del power
-        return self._judge(heard, *rest)
+        if heard.logits is not None:
+            overview = overview._replace(logits=heard.logits[:, LEAD:], bank=self._bank_is)
+        return self._judge(heard, *rest, overview)
 
     def hits(self, activations: Activations,
              thresholds: Mapping[str, float] | None = None) -> Transcription:

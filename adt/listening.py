@@ -17,7 +17,7 @@ import torch
 from separation.bank import UNetBank
 
 from .detectors import OnsetDetectors, stem_decibel
-from .features import to_decibel, unpack
+from .features import N_BANDS, to_decibel, unpack
 from .levels import GROUPS
 from .levels import levels as group_levels
 from .network import (
@@ -36,6 +36,7 @@ from .toms.pitch import BANDS as TOM_BANDS
 from .toms.pitch import tom_bands
 from .vocabulary import PIECES, STEMS
 
+MOST_LOGITS = 120_000  #: frames of the longest song (20 minutes) whose mask logits are kept
 _WHOLE = 2304  #: frames of a block in integers, which take a quarter of the memory of floats
 _HANDS = 3  #: groups of the layers that listen; each may be at work on a part of its own
 
@@ -51,11 +52,14 @@ class Heard(NamedTuple):
         See `adt.levels`.
     toms : ndarray of float16, shape (frames, bands)
         See `adt.toms.pitch`.
+    logits : ndarray of float16, shape (5, frames, N_BANDS), or None
+        Mask logits, where they are wanted and there is a bank.
     """
 
     out: np.ndarray
     levels: np.ndarray
     toms: np.ndarray
+    logits: np.ndarray | None = None
 
 
 def decibel(bands: np.ndarray, level: float, batch: list[tuple[slice, slice]]) -> np.ndarray:
@@ -82,7 +86,7 @@ class Ear:
         self.bank, self.network, self.device = bank, network, device
 
     def __call__(self, bands: np.ndarray, level: float,
-                 progress: Progress | None = None) -> Heard:
+                 progress: Progress | None = None, keep_logits: bool = False) -> Heard:
         """Bands → what the networks say.
 
         Parameters
@@ -93,12 +97,16 @@ class Ear:
             From `adt.features.reference_level`.
         progress : callable, optional
             Gets the share done, 0..1.
+        keep_logits : bool
+            Keep the mask logits of all but very long songs (`MOST_LOGITS`).
         """
         n = rounded(len(bands))
+        keep_logits = keep_logits and self.bank is not None and n <= MOST_LOGITS
         sources = 1 if self.bank is None else len(STEMS) + 1
         kept = Heard(np.zeros((3, n, len(PIECES)), np.float32),
                      np.zeros((n, sources, GROUPS), np.float16),
-                     np.zeros((n, TOM_BANDS), np.float16))
+                     np.zeros((n, TOM_BANDS), np.float16),
+                     np.zeros((len(STEMS), n, N_BANDS), np.float16) if keep_logits else None)
         with workers(self.device) as pool:
             done = 0
             for heard in self.listen(self._seen(bands, level, kept, pool), n, pool):
@@ -107,7 +115,8 @@ class Ear:
                 if progress:
                     progress(done / n)
         return Heard(kept.out[:, : len(bands)], kept.levels[: len(bands)],
-                     kept.toms[: len(bands)])
+                     kept.toms[: len(bands)],
+                     kept.logits[:, : len(bands)] if keep_logits else None)
 
     def blocks(self, n: int) -> Iterator[list[tuple[slice, slice]]]:
         """Batches of blocks of so many frames, see `adt.network.chunks`."""
@@ -118,8 +127,17 @@ class Ear:
     @torch.inference_mode()
     def stems(self, decibel: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Blocks in dB → the same on the device, and their stems if there is a bank."""
+        mixture, _, stems = self._masked(decibel)
+        return mixture, stems
+
+    def _masked(self, decibel: np.ndarray
+                ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """The same, with the mask logits between."""
         mixture = torch.from_numpy(decibel).to(self.device)
-        return mixture, None if self.bank is None else stem_decibel(mixture, self.bank(mixture))
+        if self.bank is None:
+            return mixture, None, None
+        logits = self.bank(mixture)
+        return mixture, logits, stem_decibel(mixture, logits)
 
     @torch.inference_mode()
     def look(self, mixture: torch.Tensor, stems: torch.Tensor | None) -> torch.Tensor:
@@ -161,18 +179,22 @@ class Ear:
 
     def _seen(self, bands: np.ndarray, level: float, kept: Heard,
               pool: Pool) -> Iterator[torch.Tensor]:
-        """What was seen, part after part; keeps levels and toms."""
+        """What was seen, part after part; keeps all else that is wanted."""
+        @torch.inference_mode()
         def look(batch):
-            mixture, stems = self.stems(decibel(bands, level, batch))
-            loud = group_levels(mixture, stems).cpu().numpy()
-            return batch, self.look(mixture, stems), loud, tom_bands(mixture, stems).cpu().numpy()
+            mixture, logits, stems = self._masked(decibel(bands, level, batch))
+            loud, pitched = group_levels(mixture, stems), tom_bands(mixture, stems)
+            said = None if kept.logits is None else logits.half().cpu().numpy()
+            return batch, self.look(mixture, stems), loud.cpu().numpy(), pitched.cpu().numpy(), said
 
-        for batch, seen, loud, pitched in in_parallel(
+        for batch, seen, loud, pitched, said in in_parallel(
                 look, self.blocks(rounded(len(bands))), pool):
             for i, (read, keep) in enumerate(batch):
                 place = _place(read, keep)
                 kept.levels[place] = loud[i, keep]
                 kept.toms[place] = pitched[i, keep]
+                if said is not None:
+                    kept.logits[:, place] = said[i, :, keep]
             yield joined(seen, batch)
 
 

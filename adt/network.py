@@ -237,16 +237,17 @@ def workers(device: torch.device) -> Iterator[Pool]:
 
 
 def in_parallel(function: Callable[[_Item], _Result], items: Iterable[_Item],
-                pool: Pool) -> Iterator[_Result]:
+                pool: Pool, ahead: int = 2) -> Iterator[_Result]:
     """Results of a function in the order of the items, several at work at a time (`workers`).
 
-    Items are taken only a few ahead of the results, so that memory does not grow with their
-    number; they may be results of another function in the same pool.
+    Items are taken only a few ahead of the results (`ahead` more than there are threads), so that
+    memory does not grow with their number; they may be results of another function in the same
+    pool.
     """
     waiting = deque()
     for item in items:
         waiting.append(pool.submit(function, item))
-        if len(waiting) > pool.threads + 1:
+        if len(waiting) >= pool.threads + ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

@@ -24,12 +24,19 @@ class Overview(NamedTuple):
         Constant offset.
     joint : bool
         Whether the channels have so much in common that one mask is for all.
+    logits : ndarray of float16, shape (5, frames, N_BANDS), or None
+        What the bank of a transcription said of the mean of the channels, so that it need not be
+        asked again: mask logits (`separation.bank.UNetBank`).
+    bank : str
+        Fingerprint (`adt.weights.fingerprint`) of the weights of that bank.
     """
 
     level: float
     n_samples: int
     offset: np.ndarray
     joint: bool
+    logits: np.ndarray | None = None
+    bank: str = ""
 
 
 class Survey:

@@ -262,8 +262,8 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     if not len(strokes) or not power.any():
         return shares
     power = power / power.mean()
-    by_stem = power * shares[:-1]
-    extra = _overlooked(np.sqrt(by_stem.sum(axis=2)), strokes)
+    levels = np.stack([(power * share).sum(axis=1) for share in shares[:-1]])
+    extra = _overlooked(np.sqrt(levels, out=levels), strokes)
     frames = np.clip(np.concatenate([strokes.frames, extra.frames]) - _BEFORE, 0, n_frames - 1)
     names = np.concatenate([strokes.pieces, extra.pieces]).astype(str)
     velocities = np.concatenate([strokes.velocities, extra.velocities])
@@ -278,25 +278,28 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     def padded(x):
         return torch.from_numpy(np.pad(x, ((0, max(_LENGTHS.values())), (0, 0))))
 
-    for stem, part in enumerate(by_stem):
+    for stem, share in enumerate(shares[:-1]):
         own = [piece for piece in pieces if piece.stem == stem]
         if own:
-            _fit(own, padded(part ** _EXPONENT), 0.0, _EACH)
+            _fit(own, padded((power * share) ** _EXPONENT), 0.0, _EACH)
     mixture = padded(magnitude)
     _fit(pieces, mixture, padded(magnitude * shares[-1] ** _EXPONENT), _ALL)
-    heard = np.stack([
-        _add([p for p in pieces if p.stem == stem], torch.zeros_like(mixture))[:n_frames]
-        for stem in range(len(STEMS))]) ** (1 / _EXPONENT)
-    return _joined(shares, heard)
+    heard = torch.zeros(len(STEMS), *mixture.shape, dtype=mixture.dtype)
+    for stem, model in enumerate(heard):
+        _add([piece for piece in pieces if piece.stem == stem], model)
+    heard = heard.numpy()[:, :n_frames]
+    return _joined(shares, np.power(heard, 1 / _EXPONENT, out=heard))
 
 
 def _joined(shares: np.ndarray, heard: np.ndarray) -> np.ndarray:
     """Geometric mean of the bank's shares of the drums and the templates' (changed in place)."""
     drums = shares[:-1].sum(axis=0)
-    joined = shares[:-1] / np.maximum(drums, 1e-9)
+    every = shares.copy()
+    joined = every[:-1]
+    joined /= np.maximum(drums, 1e-9)
     np.maximum(joined, 1e-6, out=joined)
     heard /= heard.sum(axis=0) + 1e-12
     joined *= np.maximum(heard, _FLOOR, out=heard)
     np.sqrt(joined, out=joined)
     joined *= drums / joined.sum(axis=0)
-    return np.concatenate([joined, shares[-1:]])
+    return every

@@ -238,24 +238,26 @@ def _aligned(sample: _Sample, mono: np.ndarray, beside: _Beside) -> _Sample:
 
     reach = _FINE * _REACH
     for _ in range(2):
-        heard, trust = [], []
-        for start in sample.starts.tolist():
-            spectra = _frames(mono, start, _FIRST)
-            power = _power(spectra)
-            heard.append(spectra)
-            trust.append(1 / (power * (beside(sample.stem, start, _FIRST) ** 2 + _BESIDE)
-                              + 1e-5 * power.mean() + _TINY))
-        mean = (sum(w * g * x for w, g, x in zip(trust, sample.gains, heard))
-                / sum(w * g * g for w, g in zip(trust, sample.gains)))
-        size = _power(mean)
-        for i, (w, x) in enumerate(zip(trust, heard)):
-            cross = (w * x * np.conj(mean)).sum(axis=(0, 1))
-            sample.gains[i] = cross.real.sum() / max((w * size).sum(), _TINY)
-            product = np.roll(irfft(cross, n=_FINE * N_FFT), reach)[: 2 * reach + 1]
-            sample.starts[i] += product.argmax() - reach
+        heard = np.stack([_frames(mono, start, _FIRST)[0] for start in sample.starts.tolist()])
+        trust = np.stack([beside(sample.stem, start, _FIRST) for start in sample.starts.tolist()])
+        power = _power(heard)
+        np.square(trust, out=trust)
+        trust += np.float32(_BESIDE)
+        trust *= power
+        trust += 1e-5 * power.mean(axis=(1, 2), keepdims=True) + np.float32(_TINY)
+        np.reciprocal(trust, out=trust)
+        heard *= trust
+        gains = sample.gains[:, None, None]
+        mean = (gains * heard).sum(axis=0) / (gains ** 2 * trust).sum(axis=0)
+        heard *= np.conj(mean)
+        cross = heard.sum(axis=1)
+        trust *= _power(mean)
+        sample.gains[:] = cross.real.sum(axis=1) / np.maximum(trust.sum(axis=(1, 2)), _TINY)
+        for i, product in enumerate(irfft(cross, n=_FINE * N_FFT, axis=1)):
+            sample.starts[i] += np.roll(product, reach)[: 2 * reach + 1].argmax() - reach
     there = sample.gains > _FAINT * sample.gains.max()
     return _Sample(sample.stem, sample.starts[there], sample.gains[there], sample.ends[there],
-                   np.abs(mean[0]) ** 2)
+                   _power(mean))
 
 
 class _Heard(NamedTuple):

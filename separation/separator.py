@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Collection, Iterable, Iterator
 
@@ -35,7 +34,7 @@ from adt.features import (
     windows,
     without_offset,
 )
-from adt.frames import HOP, N_FFT, SAMPLE_RATE
+from adt.frames import HOP, N_FFT, SAMPLE_RATE, n_frames
 from adt.memory import give_back
 from adt.network import aligned, in_parallel, load_network, pick_device, workers
 from adt.output import same_file
@@ -43,6 +42,7 @@ from adt.overview import Overview, Survey
 from adt.progress import Progress, share
 from adt.transcription import Hit, Transcription
 from adt.vocabulary import STEMS
+from adt.weights import fingerprint
 
 from . import RESIDUAL, WIENER
 from .bank import UNetBank, masks
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 _PASS = 1440  #: frames that are separated at once
 _MARGIN = 96  #: frames of context around them, more than the bank sees (86)
-_INFORMED_PASS = 1920  #: the same when informed by hits; the last has up to half more
+_INFORMED_PASS = 2400  #: the same when informed by hits; one may have up to half more
 _INFORMED_MARGIN = 192  #: more than strokes are known to ring, and than `_FADE` and the bank's
 _FADE = 100  #: frames in which what one pass knows of the strokes gives way to what the next does
 #: Of the frames every second is transformed back, which is as good (by .03 dB of nSDR).
@@ -81,8 +81,10 @@ def wiener(shares: np.ndarray, alpha: float) -> np.ndarray:
     Liutkus & Badeau, "Generalized Wiener filtering with fractional power
     spectrograms", ICASSP 2015; used on drum stems by Mezza et al., 2024.
     """
-    powered = np.maximum(shares, 1e-8) ** (alpha / 2.0)
-    return powered / powered.sum(axis=0, keepdims=True)
+    powered = np.maximum(shares, 1e-8)
+    np.power(powered, alpha / 2.0, out=powered)
+    powered /= powered.sum(axis=0, keepdims=True)
+    return powered
 
 
 @lru_cache(maxsize=None)
@@ -178,6 +180,7 @@ class Separator:
                               "(2 changes nothing)")
         self.device = pick_device(device)
         self.network, self.description = load_network(UNetBank, "bank", bank, self.device)
+        self._bank_is = fingerprint(bank)
         self.wiener, self.samples = wiener, samples
 
     @torch.inference_mode()
@@ -189,16 +192,16 @@ class Separator:
     @torch.inference_mode()
     def shares(self, decibel: np.ndarray) -> np.ndarray:
         """Power shares of stems and residual, shape (6, frames, bands)."""
-        return self._sharpened(self._masks(decibel))
+        return self._sharpened(_masks(self.logits(decibel)).numpy())
 
-    def informed_shares(self, decibel: np.ndarray, power: np.ndarray,
+    def informed_shares(self, logits: np.ndarray, power: np.ndarray,
                         strokes: Strokes) -> np.ndarray:
         """The same told by strokes (`separation.informed.inform`).
 
         Parameters
         ----------
-        decibel : ndarray, shape (lead + frames, bands)
-            Of the same frames as `power`, and any number before them.
+        logits : ndarray of float32, shape (5, frames, bands)
+            See `logits`.
         power : ndarray, shape (frames, N_GROUPS)
             From `separation.informed.group_power`.
         strokes : Strokes
@@ -207,19 +210,15 @@ class Separator:
         -------
         ndarray of float32, shape (6, frames, N_GROUPS)
         """
-        shares = torch.from_numpy(self._masks(decibel)[:, -len(power):])
-        shares = (shares @ torch.from_numpy(BANDS_TO_GROUPS)).numpy()
+        shares = (_masks(logits) @ torch.from_numpy(BANDS_TO_GROUPS)).numpy()
         return self._sharpened(inform(shares, power, strokes))
-
-    def _masks(self, decibel: np.ndarray) -> np.ndarray:
-        """Shares as the bank gives them."""
-        return masks(torch.from_numpy(self.logits(decibel))[None])[0].numpy()
 
     def _sharpened(self, shares: np.ndarray) -> np.ndarray:
         return shares if self.wiener == 2.0 else wiener(shares, self.wiener)
 
     def stream(self, blocks: Iterable[np.ndarray], level: float, joint: bool = True,
-               hits: Iterable[Hit] | None = None) -> Iterator[np.ndarray]:
+               hits: Iterable[Hit] | None = None, *, n_samples: int | None = None,
+               logits: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Separate audio that arrives in blocks, in constant memory.
 
         Parameters
@@ -235,6 +234,12 @@ class Separator:
             All that is played, of nine, seven or five classes: strokes that fall together are
             told apart by what their pieces sound like elsewhere (`separation.informed`), and
             samples that repeat are taken out whole (`separation.repeats`).
+        n_samples : int, optional
+            Of all blocks, where that is known: passes informed by hits are as long as each other
+            then.
+        logits : ndarray, shape (5, frames, bands), optional
+            What the bank says of the mean of the channels, where it was asked before; of use with
+            `hits` and if `joint`.
 
         Yields
         ------
@@ -253,36 +258,42 @@ class Separator:
 
         def work(job):
             padded, keep, first = job
-            power, groups = _powers(padded, strokes is not None)
-            begins = first == keep.start  # it is what the signal begins with
-            decibel = to_decibel(
-                np.concatenate([lead_in(power[0]), power]) if begins else power, level)
-            frames = keep.stop - keep.start
+            origin = first - keep.start
+            n = (padded.shape[1] - N_FFT) // HOP + 1
+            said = _part_of(logits, origin, n) if joint and strokes is not None else None
+            power, groups = _powers(padded, said is None, strokes is not None)
+            if said is None:
+                if not origin:  # it is what the signal begins with
+                    power = np.concatenate([lead_in(power[0]), power])
+                power = to_decibel(power, level)
             if strokes is None:
-                shares = self.shares(decibel)[:, -len(power):]
-            else:
-                origin = first - keep.start
-                known = strokes.within(origin, origin + len(power))
-                shares = self.informed_shares(decibel, groups, known)
-                samples = {}
-                if self.samples:
-                    samples, padded = take_samples(padded, shares, groups, known)
-                return first, frames, _informed_stems(padded, shares, samples, keep)
-            return first, frames, overlap_add(shares[:-1, keep], _audio_of(padded, keep))
+                shares = self.shares(power)[:, -n:]
+                return overlap_add(shares[:-1, keep], _audio_of(padded, keep))
+            if said is None:
+                said = self.logits(power)[:, -n:]
+            within = strokes.within(origin, origin + n)
+            shares, samples = self.informed_shares(said, groups, within), {}
+            if self.samples:
+                samples, padded = take_samples(padded, shares, groups, within)
+            return _informed_stems(padded, shares, samples, keep)
 
-        sizes = (_PASS, _MARGIN) if strokes is None else (
-            _INFORMED_PASS, _INFORMED_MARGIN, max(_INFORMED_PASS // 2, _INFORMED_MARGIN))
-        jobs = ((part, keep, first) for padded, keep, first in _passes(counted(), *sizes)
-                for part in ([padded] if joint else padded[:, None]))
+        def of_each_channel(job):
+            padded, *rest = job
+            return np.concatenate([work((own, *rest)) for own in padded[:, None]], axis=1)
+
+        def of_pass(job):
+            _, keep, first = job
+            return first, keep.stop - keep.start, (work if joint else of_each_channel)(job)
+
+        sizes = (_PASS, _MARGIN) if strokes is None else _informed_sizes(n_samples)
         tail, given = None, 0
         with workers(self.device) as pool:
-            for (first, frames), parts in groupby(in_parallel(work, jobs, pool),
-                                                  key=lambda done: done[:2]):
-                added = [stems for *_, stems in parts]
-                added = added[0] if len(added) == 1 else np.concatenate(added, axis=1)
+            # passes are large: none waits for a thread
+            for first, frames, added in in_parallel(
+                    of_pass, _passes(counted(), *sizes), pool, ahead=0):
                 if tail is not None:
                     added[..., : tail.shape[-1]] += tail
-                ready, tail = added[..., :frames * HOP], added[..., frames * HOP:]
+                ready, tail = added[..., :frames * HOP], added[..., frames * HOP:].copy()
                 ready /= _normaliser(first, first + frames)
                 yield from self._trim(ready, first * HOP, total)
                 given = (first + frames) * HOP
@@ -290,6 +301,10 @@ class Separator:
             frames = given // HOP
             tail /= _normaliser(frames, frames + _HOPS, frames)[: tail.shape[-1]]
             yield from self._trim(tail, given, total)
+
+    def said(self, overview: Overview) -> np.ndarray | None:
+        """What this bank, and no other, said of a signal, if it was asked before."""
+        return overview.logits if overview.bank == self._bank_is else None
 
     @staticmethod
     def _trim(samples: np.ndarray, at: int, total: int) -> Iterator[np.ndarray]:
@@ -312,10 +327,12 @@ class Separator:
         inner = audio_io.resample(audio, sr, SAMPLE_RATE)
         if not inner.shape[1]:  # less than a sample at the models' rate
             inner = np.zeros((len(audio), 1), np.float32)
-        level, _, offset, joint = overview or _overview([inner])
-        inner = inner - offset  # which is no drum
+        overview = overview or _overview([inner])
+        inner = inner - overview.offset  # which is no drum
         parts, done = [], 0
-        for part in self.stream([inner], level, joint, hits):
+        for part in self.stream([inner], overview.level, overview.joint, hits,
+                                n_samples=inner.shape[1],
+                                logits=self.said(overview)):
             parts.append(part)
             done += part.shape[-1]
             if progress is not None:
@@ -328,14 +345,30 @@ class Separator:
         return stems
 
 
-def _powers(padded: np.ndarray, grouped: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """Powers of the frames of a pass on bands, and if wanted on groups, mean over channels."""
+def _masks(logits: np.ndarray) -> torch.Tensor:
+    """Shares as the bank gives them, shape (6, frames, bands), from its logits."""
+    return masks(torch.from_numpy(logits)[None])[0]
+
+
+def _part_of(logits: np.ndarray | None, first: int, frames: int) -> np.ndarray | None:
+    """Logits of some frames, where there are any of this audio."""
+    if logits is None:
+        return None
+    part = logits[:, first: first + frames].astype(np.float32)
+    short = frames - part.shape[1]  # by the frame that `_passes` may add to the last ones
+    return None if short > 1 else np.pad(part, ((0, 0), (0, short), (0, 0)), mode="edge")
+
+
+def _powers(padded: np.ndarray, on_bands: bool,
+            on_groups: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Powers of the frames of a pass on bands and on groups, if wanted, mean over channels."""
     bands, groups = [], []
     for _, spectra in spectrum_blocks(padded):
-        bands.append(band_power(spectra).mean(axis=0))
-        if grouped:
+        if on_bands:
+            bands.append(band_power(spectra).mean(axis=0))
+        if on_groups:
             groups.append(group_power(spectra))
-    return np.concatenate(bands), np.concatenate(groups) if grouped else None
+    return tuple(np.concatenate(found) if found else None for found in (bands, groups))
 
 
 def _audio_of(padded: np.ndarray, frames: slice) -> np.ndarray:
@@ -407,6 +440,16 @@ def _normaliser(first: int, stop: int, frames: int | None = None) -> np.ndarray:
         live &= at < frames
     squares = _squares(live.astype(np.float32))[(_HOPS - 1) * HOP: (_HOPS - 1 + stop - first) * HOP]
     return np.maximum(squares, 1e-4)
+
+
+def _informed_sizes(n_samples: int | None) -> tuple[int, int, int]:
+    """`size`, `margin` and `least` of `_passes` that are informed by hits."""
+    if n_samples is None:
+        return _INFORMED_PASS, _INFORMED_MARGIN, max(_INFORMED_PASS // 2, _INFORMED_MARGIN)
+    frames = n_frames(n_samples) + 1  # `_passes` may add one
+    passes = max(1, round(frames / _INFORMED_PASS))
+    passes += passes > 1 and passes % 2  # so that two threads come to the end together
+    return _STEP * -(-frames // (passes * _STEP)), _INFORMED_MARGIN, 0
 
 
 def _passes(blocks: Iterable[np.ndarray], size: int = _PASS, margin: int = _MARGIN,
@@ -518,7 +561,7 @@ def _hear(path_or_array: audio_io.AudioLike, sr: int | None, device: torch.devic
     if transcriber is None:
         from adt.inference import Transcriber
         transcriber = Transcriber(device=device, beats=False)
-    activations = transcriber.activations(path_or_array, sr, progress=progress)
+    activations = transcriber.activations(path_or_array, sr, progress=progress, for_stems=True)
     return transcriber.hits(activations), activations.overview
 
 
@@ -587,7 +630,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
         hits, overview = _hear(path, None, separator.device, transcriber,
                                share(progress, 0.0, _HEARING))
         progress = share(progress, _HEARING, 1.0)
-    level, n_inner, offset, joint = overview or _overview(audio_io.stream(path), path)
+    overview = overview or _overview(audio_io.stream(path), path)
     give_back()
     with ExitStack() as stack:
         writers = {name: stack.enter_context(writer) for name, writer in made.items()}
@@ -612,12 +655,14 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
                             for name, part in files.items()]:
                 written.result()
 
-        for stems in separator.stream((b - offset for b in audio_io.stream(path)), level, joint,
-                                      hits):
+        for stems in separator.stream(
+                (block - overview.offset for block in audio_io.stream(path)), overview.level,
+                overview.joint, hits, n_samples=overview.n_samples,
+                logits=separator.said(overview)):
             done += stems.shape[-1]
             write([out(stem) for out, stem in zip(outwards, stems)])
             if progress is not None:
-                progress(done / max(1, n_inner))
+                progress(done / max(1, overview.n_samples))
         write([out(None) for out in outwards])
         if original is not None and (left := original.rest()).shape[1]:  # resampling ended early
             for name, writer in writers.items():

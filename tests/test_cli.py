@@ -47,7 +47,7 @@ class StubTranscriber:
     def __init__(self, demix=True, device="cpu", *, beats=True):
         self.made.append((demix, device))
 
-    def activations(self, path_or_array, sr=None, progress=None):
+    def activations(self, path_or_array, sr=None, progress=None, for_stems=False):
         total = sum(block.shape[1] for block in audio.stream(path_or_array))
         if progress is not None:
             progress(0.5)

@@ -15,7 +15,7 @@ from .decoders import system_name
 
 #: Of flac, 0 to 1: files of 24 bits are .2 % larger than with libsndfile's own choice, and written
 #: in seven tenths of the time.
-_COMPRESSION = 0.5
+_COMPRESSION = 0.375
 
 
 def _undated(path: Path) -> None:

@@ -95,7 +95,8 @@ def command(inputs, out, demix, stems, classes, format, note_map, split_tracks, 
         transcription, npz = plan.transcription(job), plan.activations(job)
         stems_todo = {path.stem for path in plan.stems(job) if path in todo}
         listening = share(progress, 0.0, 0.4 if stems_todo else 1.0)
-        result = transcriber.activations(job.source, progress=listening)
+        result = transcriber.activations(job.source, progress=listening,
+                                         for_stems=bool(stems_todo))
         heard = _heard(job, transcriber, result, corrected, part)
         overview = result.overview
         if not {npz, plan.picture} & set(todo):

@@ -120,6 +120,8 @@ def _whole_way(stage: str, folder: Path, device: str) -> Callable[[Path | str], 
 
 def _alone(stage: str, path: str, device: str, threads: int | None) -> dict:
     """Run one stage once in this (fresh) process."""
+    import torch  # noqa: F401, whose import is among the cold starts (`STARTS`)
+
     start = time.perf_counter()
     _set_threads(threads)
     with tempfile.TemporaryDirectory(prefix="adt-speed-") as folder:
@@ -131,7 +133,7 @@ def _alone(stage: str, path: str, device: str, threads: int | None) -> dict:
 
 
 def in_fresh_process(stage: str, path: Path, device: str, threads: int | None) -> dict:
-    """Seconds to import torch and load the models, to run a stage once, and its peak memory."""
+    """Seconds to load the models, torch being there, to run a stage once, and its peak memory."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

@@ -356,7 +356,9 @@ def _part_of(logits: np.ndarray | None, first: int, frames: int) -> np.ndarray |
         return None
     part = logits[:, first: first + frames].astype(np.float32)
     short = frames - part.shape[1]  # by the frame that `_passes` may add to the last ones
-    return None if short > 1 else np.pad(part, ((0, 0), (0, short), (0, 0)), mode="edge")
+    if short > 1 or not part.size:
+        return None
+    return np.pad(part, ((0, 0), (0, short), (0, 0)), mode="edge")
 
 
 def _powers(padded: np.ndarray, on_bands: bool,
@@ -525,7 +527,7 @@ def separate(path_or_array: audio_io.AudioLike, sr: int | None = None, *, residu
         Transcribe first: strokes that fall together are told apart by what their pieces sound
         like elsewhere (`separation.informed`), and samples that repeat are taken out whole
         (`separation.repeats`). Audio beyond 100 times full scale is refused then. Otherwise the
-        bank alone tells stems apart, in less than half the time.
+        bank alone tells stems apart, in half the time.
     hits : Transcription or iterable of Hit, optional
         All that is played, heard or corrected, of nine, seven or five classes, to be informed by
         in place of what is heard.

@@ -396,6 +396,12 @@ def test_passes_of_a_known_length_are_as_long_as_each_other(frames):
     assert len(kept) == 1 or (len(kept) % 2 == 0 and min(kept) > 1700)
 
 
+@pytest.mark.parametrize("n, rate", [(1, 96_000), (1, 44_100), (HOP, 44_100), (100, 22_050)])
+def test_hardly_any_audio(n, rate):
+    for name, stem in separate(np.full((2, n), 0.1, np.float32), rate).items():
+        assert stem.shape == (2, n) and np.isfinite(stem).all(), name
+
+
 def test_a_generator_of_hits_serves_once(small):
     audio, hits = drums(1.0)
     one = small(audio, SAMPLE_RATE, hits=hits)

@@ -13,8 +13,8 @@ from ..errors import OutputError
 from ..output import atomic_path
 from .decoders import system_name
 
-#: Of flac, 0 to 1: files of 24 bits are 1 % larger than with libsndfile's own choice, and written in
-#: five sixths of the time.
+#: Of flac, 0 to 1: files of 24 bits are 1 % larger than with libsndfile's own choice, and written
+#: in five sixths of the time.
 _COMPRESSION = 0.375
 
 

@@ -26,7 +26,7 @@ from .batch import Batch, Job
 @click.option("--informed/--no-informed", default=True, show_default=True,
               help="Transcribe each song first: strokes that fall together are told apart by what"
                    " their pieces sound like elsewhere in it, and samples that repeat are taken out"
-                   " whole. Without it the bank alone tells stems apart, in less than half the"
+                   " whole. Without it the bank alone tells stems apart, in half the"
                    " time.")
 @click.option("--hits", "transcription", metavar="FILE", type=options.Path(),
               help="Be informed by this transcription of the song, as played (mid, csv, jams, txt),"

@@ -260,17 +260,18 @@ class Separator:
             padded, keep, first = job
             origin = first - keep.start
             n = (padded.shape[1] - N_FFT) // HOP + 1
-            said = _part_of(logits, origin, n) if joint and strokes is not None else None
-            power, groups = _powers(padded, said is None, strokes is not None)
+            informed = strokes is not None
+            said = _part_of(logits, origin, n) if informed and joint else None
+            power, groups = _powers(padded, said is None, informed)
             if said is None:
                 if not origin:  # it is what the signal begins with
                     power = np.concatenate([lead_in(power[0]), power])
-                power = to_decibel(power, level)
-            if strokes is None:
-                shares = self.shares(power)[:, -n:]
+                decibel = to_decibel(power, level)
+            if not informed:
+                shares = self.shares(decibel)[:, -n:]
                 return overlap_add(shares[:-1, keep], _audio_of(padded, keep))
             if said is None:
-                said = self.logits(power)[:, -n:]
+                said = self.logits(decibel)[:, -n:]
             within = strokes.within(origin, origin + n)
             shares, samples = self.informed_shares(said, groups, within), {}
             if self.samples:
@@ -593,7 +594,7 @@ def separate_file(path: Path | str, folder: Path | str, *, residual: bool = Fals
         A loaded one that hears the hits, for many files.
     overview : adt.overview.Overview, optional
         Of this file, where it was transcribed before (`adt.Activations.overview`): it need not be
-        read once more.
+        read once more, nor, after ``Transcriber.activations(..., for_stems=True)``, the bank asked.
     only : collection of str, optional
         Names to write, of those above; all by default.
 

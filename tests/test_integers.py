@@ -239,7 +239,8 @@ def measured(small_bank, tmp_path):
     (("avx2",), True, True, True),
     (("avx2", "avx512_vnni", "avx512_bf16"), True, True, True),
     (("avx2", "avx512_vnni", "avx512_bf16"), False, False, False),
-    (("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16"), True, False, False)])
+    (("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16"), True, True, True),
+    (("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16"), False, False, False)])
 def test_integers_are_used_where_they_are_faster(measured, monkeypatch, instructions, usable,
                                                  in_integers, apart):
     monkeypatch.setattr(integers, "capable", lambda name: name in instructions)

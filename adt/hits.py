@@ -54,5 +54,6 @@ def pick_hits(activations: Activations,
     if activations.demixed and activations.low is not None:
         hits, low = find_low_toms(activations.low, activations.levels, activations.onset, hits)
     if activations.toms is not None:
-        hits = naming.by_song(activations.toms, activations.judged, hits, low)
+        hits = naming.by_song(activations.toms, activations.judged, hits, low,
+                              audio=activations.low, level=activations.levels)
     return Picked(hits, low.times)

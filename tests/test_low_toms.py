@@ -9,7 +9,7 @@ from adt.calibration import calibrate
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.levels import GROUPS
 from adt.peaks import STEM_THRESHOLDS, pick_peaks
-from adt.toms.low_end import RATE, LowEnd, added_spectra, pitches
+from adt.toms.low_end import RATE, LowEnd, added_spectra, leak, pitches
 from adt.toms.low_toms import find_low_toms, lend_levels
 from adt.vocabulary import PIECES, STEMS
 
@@ -75,7 +75,7 @@ class Song:
     """Kicks and, in every fourth place, strokes that are taken for kicks."""
 
     def __init__(self, other=74.0, count=40, doubt=0.05, drift=0.0, overtone=False, every=4,
-                 bass=-60.0):
+                 bass=-60.0, of_kick=0.001):
         rng = np.random.default_rng(0)
         self.times = 0.2 + 0.4 * np.arange(count)
         self.truth = np.arange(count) % every == every - 1
@@ -89,7 +89,7 @@ class Song:
             audio[start:start + len(sound)] += rng.uniform(0.2, 1.0) * sound
             frame = round(time * FRAME_RATE)
             self.onset[frame, KICK] = 0.9
-            self.onset[frame, FLOOR] = doubt if is_tom else 0.001
+            self.onset[frame, FLOOR] = doubt if is_tom else of_kick
         self.low = low_of(audio[None].astype(np.float32))
         self.level = np.full((len(self.onset), len(STEMS) + 1, GROUPS), -60, np.float16)
         self.level[:, STEMS.index("kick")] = 0
@@ -114,13 +114,30 @@ class Song:
         return np.array([hit[1] == FLOOR for hit in found])
 
 
-def test_low_toms_of_a_machine_are_found():
-    song = Song()
+@pytest.mark.parametrize("change", [
+    {},
+    {"other": 68.5},  # so near that its tone shows at the kick's pitch, through the window
+    {"other": 145.0},
+    {"doubt": 0.007, "of_kick": 0.001},
+    {"doubt": 0.4, "of_kick": 0.2}  # the detectors think of toms throughout
+], ids=str)
+def test_low_toms_of_a_machine_are_found(change):
+    song = Song(**change)
     assert song.called_toms().tolist() == song.truth.tolist()
+
+
+def test_a_tone_shows_beside_its_own_pitch():
+    hertz, power = added_spectra(low_of(np.concatenate([np.zeros(SAMPLE_RATE), tone(74)])[None]
+                                        .astype(np.float32)), np.array([1.0]))
+    for other in (74, 70, 66, 63):
+        seen = power[0, np.abs(hertz - other).argmin()] / power[0, np.abs(hertz - 74).argmin()]
+        assert 10 * np.log10(seen) == pytest.approx(leak(74 - other), abs=2)
+    assert leak(0) == 0 and leak(11) == leak(-11) == pytest.approx(-13.8, abs=0.1)
 
 
 @pytest.mark.parametrize("change", [
     {"doubt": 0.001},  # the detectors see no difference: another kick
+    {"doubt": 0.4, "of_kick": 0.35},  # hardly any
     {"other": 62.0},  # hardly higher than the kick
     {"other": 170.0},  # too high to be a low tom
     {"drift": 0.05},  # strokes differ, as on a drum: a kick may do so too

@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from adt.features import N_BANDS, band_centres
+from adt.frames import SAMPLE_RATE
+from adt.levels import GROUPS
 from adt.toms.groups import groups
+from adt.toms.low_end import LowEnd
 from adt.toms.low_toms import LowToms
 from adt.toms.naming import by_song, name_toms
 from adt.toms.pitch import BANDS, pitches, tom_bands
-from adt.vocabulary import PIECES
+from adt.vocabulary import PIECES, STEMS
 
 NOTHING_HEARD = 1 / 3
 
@@ -192,6 +195,44 @@ def test_one_unsure_stroke_of_a_clear_pitch_goes_by_that(floor):
     heard = np.repeat([[0.9, 0.07, 0.03], [0.03, 0.07, 0.9]], [31, 30], axis=0)
     heard[30] = 0.7 * (1 - floor), 0.3 * (1 - floor), floor
     assert name_toms(pitch, heard).tolist() == [0] * 31 + [2] * 30
+
+
+def test_a_finer_pitch_tells_toms_that_are_tuned_alike():
+    rng = np.random.default_rng(11)
+    pitch, fine = (np.concatenate([strokes(rng, 128, 30, 0.04), strokes(rng, 116, 30, 0.04),
+                                   strokes(rng, 80, 40, 0.04)]),
+                   np.concatenate([strokes(rng, 126, 30, 0.008), strokes(rng, 117, 30, 0.008),
+                                   strokes(rng, 79, 40, 0.008)]))
+    fine[::7] = np.log2(rng.uniform(45, 170, len(fine[::7])))  # missed
+    fine[3::11] = np.nan  # not known
+    heard = np.repeat([[0.6, 0.3, 0.1], [0.05, 0.15, 0.8]], [60, 40], axis=0)
+    truth = np.repeat([0, 1, 2], [30, 30, 40])
+    assert set(name_toms(pitch, heard)) == {0, 2}
+    assert (name_toms(pitch, heard, fine) == truth).mean() > 0.95
+    nothing = np.full(len(pitch), np.nan)
+    assert np.array_equal(name_toms(pitch, heard, nothing), name_toms(pitch, heard))
+
+
+@pytest.mark.parametrize("bass", [False, True])
+def test_the_finer_pitch_is_that_of_the_low_end_where_drums_are_alone(monkeypatch, bass):
+    given = []
+    monkeypatch.setattr("adt.toms.naming.name_toms",
+                        lambda pitch, heard, fine: given.append(fine) or np.zeros(3, int))
+    t = np.arange(int(0.3 * SAMPLE_RATE)) / SAMPLE_RATE
+    audio = np.zeros((1, 4 * SAMPLE_RATE), np.float32)
+    for start, hertz in ((1, 126), (2, 117), (3, 41)):
+        at = slice(start * SAMPLE_RATE, start * SAMPLE_RATE + len(t))
+        audio[0, at] = np.sin(2 * np.pi * hertz * t) * np.exp(-t / 0.1)
+    low = LowEnd()
+    low.add(audio)
+    level = np.full((400, len(STEMS) + 1, GROUPS), -60, np.float16)
+    level[:, STEMS.index("toms")], level[:, -1] = 0, 10 if bass else 0
+    picked = [(float(k), PIECES.index("tom_high"), 0.5, 0.9) for k in (1, 2, 3)]
+    by_song(np.zeros((400, BANDS)), np.zeros((400, 9)), picked, audio=low.finish(), level=level)
+    if bass:
+        assert given == [None]
+    else:
+        assert 2 ** given[0][:2] == pytest.approx([126, 117], abs=2) and np.isnan(given[0][2])
 
 
 @pytest.mark.parametrize("names", [(1, 0, 0), (0, 0, 1), (0, 0, 0), (0, 1, 0)])

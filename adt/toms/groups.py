@@ -4,6 +4,8 @@ A tom keeps its pitch, but the pitch of a single stroke is unsure: kick or snare
 another tom still rings. Whether the detectors hear a high or a floor tom says little about an
 unknown kit; but what they hear is much the same for all strokes of one tom. So both count at
 once: a group of strokes has a pitch and odds of what was heard, which some of them miss by far.
+Where nothing but drums sounds there is a finer pitch too, of the low end (`adt.toms.low_end`),
+which more of the strokes miss: it tells toms apart that the bands confuse.
 One to three groups are fitted by expectation maximisation (Dempster et al., "Maximum likelihood
 from incomplete data via the EM algorithm", 1977) from several beginnings.
 """
@@ -24,7 +26,10 @@ _MISHEARD, _WIDER = 0.05, 4.0  # strokes with other odds, and how many times the
 _FAINT = 0.003  # activation, of 1, that is nothing
 _APART = 0.06  # octaves between two toms at least
 #: Log likelihood that another group must explain: once, and for every stroke a second and a third.
-_PRICE, _SHARES = 1.0, (0.6, 0.4)
+_PRICE, _SHARES = 1.0, (0.6, 0.5)
+#: Of the finer pitch: deviation in most songs, and at least; strokes that miss it; octaves that
+#: these are spread over; how much it counts beside the first, for they err together.
+_FINE, _FINE_LEAST, _FINE_MISSED, _FINE_OVER, _FINE_COUNTS = 0.04, 0.02, 0.4, 2.25, 0.5
 _AS_MANY = 8.0  # strokes that speak for equal shares of the groups
 _ROUNDS = 12
 #: Shares of strokes, in rising order, at whose borders two or three groups begin; they begin at the
@@ -50,7 +55,7 @@ class Groups(NamedTuple):
     fit: float
 
 
-def groups(pitch: np.ndarray, heard: np.ndarray) -> list[Groups]:
+def groups(pitch: np.ndarray, heard: np.ndarray, fine: np.ndarray | None = None) -> list[Groups]:
     """Strokes in one group, and in two and three where there may be as many.
 
     Parameters
@@ -59,9 +64,12 @@ def groups(pitch: np.ndarray, heard: np.ndarray) -> list[Groups]:
         log2 of Hz; n is at least 1.
     heard : ndarray, shape (n, 3)
         Activations of high, mid and floor tom.
+    fine : ndarray, shape (n,), optional
+        log2 of Hz, of the low end; NaN where it is not known.
     """
     odds = _odds(heard)
-    found = (_fitted(pitch, odds, count) for count in range(1, min(MOST, len(pitch)) + 1))
+    fine = np.full(len(pitch), np.nan) if fine is None else fine
+    found = (_fitted(pitch, odds, fine, count) for count in range(1, min(MOST, len(pitch)) + 1))
     return [each for each in found if each is not None]
 
 
@@ -87,22 +95,54 @@ def _begun(pitch: np.ndarray, odds: np.ndarray, count: int) -> np.ndarray:
     return np.array(begun)
 
 
-def _fitted(pitch: np.ndarray, odds: np.ndarray, count: int) -> Groups | None:
+class _Pitch:
+    """One kind of pitch: where the groups have it, and how far their strokes deviate."""
+
+    def __init__(self, values: np.ndarray, begun: np.ndarray, count: int, usual: float,
+                 least: float):
+        self.known = np.isfinite(values)[None, :, None]
+        self.values = np.where(self.known, values[None, :, None], 0.0)
+        self.usual, self.least = usual, least
+        there = values[self.known[0, :, 0]]
+        middle = np.median(there) if len(there) else 0.0
+
+        def begin(group):
+            of = [values[(group == k) & self.known[0, :, 0]] for k in range(count)]
+            return [np.median(each) if len(each) else middle for each in of]
+
+        self.centres = np.array([begin(group) for group in begun])  # (beginnings, groups)
+        self.spread = np.full((len(begun), 1, 1), usual)
+
+    def squares(self) -> np.ndarray:
+        return (self.values - self.centres[:, None]) ** 2
+
+    def fit(self, chance: np.ndarray, hit: np.ndarray, missed: np.ndarray) -> None:
+        """Centres and deviation by the strokes that are of a group and do not miss its pitch."""
+        sure = self.known * chance / (1 + np.exp(np.clip(missed - hit, -50, 50)))
+        weight = sure.sum(axis=1)
+        self.centres = (((sure * self.values).sum(axis=1) + 1e-3 * self.centres)
+                        / (weight + 1e-3))
+        squares = (sure * self.squares()).sum(axis=(1, 2), keepdims=True)
+        weight = weight.sum(axis=1)[:, None, None]
+        self.spread = np.maximum(np.sqrt((_SURE * self.usual ** 2 + squares)
+                                         / (_SURE + weight)), self.least)
+
+
+def _fitted(values: np.ndarray, odds: np.ndarray, finer: np.ndarray, count: int) -> Groups | None:
     """The likeliest groups; None if they are not as many, or not one below the other."""
-    n, begun = len(pitch), _begun(pitch, odds, count)
+    n, begun = len(values), _begun(values, odds, count)
     chance = np.eye(count)[begun]  # (beginnings, n, groups)
-    centres = np.array([[np.median(pitch[group == k]) if (group == k).any() else np.median(pitch)
-                         for k in range(count)] for group in begun])
-    x, spread = pitch[None, :, None], np.full((len(begun), 1, 1), _SPREAD)
-    hit, missed = _pitched(x, centres, spread)
+    pitch = _Pitch(values, begun, count, _SPREAD, _LEAST)
+    fine = _Pitch(finer, begun, count, _FINE, _FINE_LEAST)
+    of_pitch, of_fine = _pitched(pitch), _finely_pitched(fine)
     for _ in range(_ROUNDS):
-        sure = chance / (1 + np.exp(np.clip(missed - hit, -50, 50)))
-        centres = ((sure * x).sum(axis=1) + 1e-3 * centres) / (sure.sum(axis=1) + 1e-3)
-        spread = _spread(x, centres, sure)
-        hit, missed = _pitched(x, centres, spread)
+        pitch.fit(chance, *of_pitch)
+        fine.fit(chance, *of_fine)
+        of_pitch, of_fine = _pitched(pitch), _finely_pitched(fine)
         size = chance.sum(axis=1)
         means = np.swapaxes(chance, 1, 2) @ odds / (size[:, :, None] + 1e-3)
-        likely = (np.logaddexp(hit, missed) + _heard(odds, means)
+        likely = (np.logaddexp(*of_pitch) + _heard(odds, means)
+                  + _FINE_COUNTS * fine.known * np.logaddexp(*of_fine)
                   + np.log((size + _AS_MANY / count) / (n + _AS_MANY))[:, None])
         top = likely.max(axis=2, keepdims=True)
         chance = np.exp(likely - top)
@@ -111,25 +151,27 @@ def _fitted(pitch: np.ndarray, odds: np.ndarray, count: int) -> Groups | None:
     price = (count - 1) * _PRICE + sum(_SHARES[:count - 1]) * n
     fit = (top + np.log(total)).sum(axis=(1, 2)) - price
     member = chance.argmax(axis=2)
-    fit[(np.diff(centres, axis=1) > -_APART).any(axis=1)] = -np.inf
+    fit[(np.diff(pitch.centres, axis=1) > -_APART).any(axis=1)] = -np.inf
     fit[[len(np.unique(each)) < count for each in member]] = -np.inf
     best = int(fit.argmax())
-    return Groups(member[best], centres[best], float(fit[best])) if np.isfinite(fit[best]) else None
+    if not np.isfinite(fit[best]):
+        return None
+    return Groups(member[best], pitch.centres[best], float(fit[best]))
 
 
-def _spread(pitch: np.ndarray, centres: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """Deviation of the pitches that are of a group, shape (beginnings, 1, 1)."""
-    squares = (sure * (pitch - centres[:, None]) ** 2).sum(axis=(1, 2), keepdims=True)
-    weight = sure.sum(axis=(1, 2), keepdims=True)
-    return np.maximum(np.sqrt((_SURE * _SPREAD ** 2 + squares) / (_SURE + weight)), _LEAST)
-
-
-def _pitched(pitch: np.ndarray, centres: np.ndarray,
-             spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pitched(pitch: _Pitch) -> tuple[np.ndarray, np.ndarray]:
     """Log densities of pitches that are of a group, and of those that are missed."""
-    squares = (pitch - centres[:, None]) ** 2
-    return (np.log((1 - _MISSED) / spread) - squares / (2 * spread ** 2),
+    squares = pitch.squares()
+    return (np.log((1 - _MISSED) / pitch.spread) - squares / (2 * pitch.spread ** 2),
             np.log(_MISSED / _WIDE) - squares / (2 * _WIDE ** 2))
+
+
+def _finely_pitched(pitch: _Pitch) -> tuple[np.ndarray, np.ndarray]:
+    """The same of the finer pitch, which may be anywhere where it is missed."""
+    squares = pitch.squares()
+    missed = np.log(_FINE_MISSED * np.sqrt(2 * np.pi) / _FINE_OVER)
+    return (np.log((1 - _FINE_MISSED) / pitch.spread) - squares / (2 * pitch.spread ** 2),
+            np.full_like(squares, missed))
 
 
 def _heard(odds: np.ndarray, means: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..frames import FRAME_RATE
 from ..vocabulary import PIECES, STEM_COLUMNS, STEMS
-from .low_end import added_spectra, pitches
+from .low_end import added_spectra, leak, pitches
 
 _KICK, _FLOOR = PIECES.index("kick"), PIECES.index("tom_floor")
 _TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
@@ -27,11 +27,16 @@ _SAME = 0.05, 0.04  # octaves between two strokes of the kick, and of the same t
 _KICKS, _STROKES = 5, 3  # that there must be of the kick, and of the tom
 _ALONE = 0.9  # share of the stems in the lowest bands under kicks, or a bass is what is measured
 _LOWEST = 0  # group of bands
-_STEADY = 0.012, 0.014  # octaves: mean deviation of the strokes of kick and tom, at most
-_ABOVE, _HIGHEST = 1.15, 140.0  # the tom's pitch in that of the kick, at least, and Hz, at most
-_SILENT = -14.0  # dB under a stroke's own pitch: what it may add at the kick's
-#: log10 of (toms' activation / kick's): of the tom at least, and by how much over the kick's.
+_STEADY = 0.016, 0.014  # octaves: mean deviation of the strokes of kick and tom, at most
+_ABOVE, _HIGHEST = 1.15, 150.0  # the tom's pitch in that of the kick, at least, and Hz, at most
+_THERE = 0.03  # octaves around the kick's pitch that are its
+#: dB under a stroke's own pitch: what it may add at the kick's, and more by how much if a tone of
+#: the tom's pitch shows there (`adt.toms.low_end.leak`), but no more than.
+_SILENT, _MORE, _LOUD = -14.0, 1.0, -8.0
+#: log10 of (toms' activation / kick's): of the tom at least, and by how much over the kick's; where
+#: the first is above `_UNSURE`, by how little.
 _DOUBT, _EXCESS = -2.3, 0.65
+_UNSURE, _LITTLE = -0.8, 0.2
 _FLOOR_OF_LOG = 1e-5
 _HEARD = (-1, 8)  # frames around a stroke whose levels are its own
 _SOUNDING = (1, 11)  # frames after it in which it is measured
@@ -101,28 +106,37 @@ def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
     if kicks.sum() < _KICKS or np.abs(octave[kicks] - kick).mean() > _STEADY[0]:
         return found
     there = np.abs(np.log2(hertz) - kick)
-    there = (there < 0.03) | (there == there.min())
+    there = (there < _THERE) | (there == there.min())
     rest = 10 * np.log10(power[:, there].max(axis=1) / power.max(axis=1))
     left = octave > kick + np.log2(_ABOVE)
     while left.any():
         centre = _densest(octave[left], _SAME[1])
         group = left & (np.abs(octave - centre) < _SAME[1])
         left &= ~group
-        typical = np.median(doubt[group])
+        typical, of_kick = np.median(doubt[group]), np.median(doubt[kicks])
+        leaks = leak(2 ** centre - 2 ** (kick + _THERE)) + _MORE
         found |= group & bool(
             group.sum() >= _STROKES
             and 2 ** centre <= _HIGHEST
             and np.abs(octave[group] - centre).mean() <= _STEADY[1]
-            and np.median(rest[group]) <= _SILENT
-            and typical >= max(_DOUBT, np.median(doubt[kicks]) + _EXCESS))
+            and np.median(rest[group]) <= np.clip(leaks, _SILENT, _LOUD)
+            and typical >= max(_DOUBT, min(of_kick + _EXCESS, max(_UNSURE, of_kick + _LITTLE))))
     return found
 
 
-def _drums_alone(level: np.ndarray, frames: np.ndarray) -> bool:
-    """Whether hardly anything but drums sounds in the lowest bands after kicks."""
+def drums_alone(level: np.ndarray, times: np.ndarray) -> bool:
+    """Whether hardly anything but drums sounds in the lowest bands after these strokes.
+
+    Parameters
+    ----------
+    level : ndarray, shape (frames, 6 or 1, groups)
+        From `adt.levels.levels`. Without the stems nobody knows.
+    times : ndarray, shape (n,)
+        Seconds; n is at least 1.
+    """
     if level.shape[1] == 1:
-        return False  # nobody knows
-    after = _around(frames, _SOUNDING, len(level))
+        return False
+    after = _around(np.rint(times * FRAME_RATE).astype(int), _SOUNDING, len(level))
     power = 10 ** (level[after, :, _LOWEST].astype(np.float32) / 10)
     stems, mixture = power[..., :-1].sum(axis=(1, 2)), power[..., -1].sum(axis=1)
     return bool(np.median(stems / mixture) >= _ALONE)
@@ -154,7 +168,7 @@ def find_low_toms(low: np.ndarray, level: np.ndarray, onset: np.ndarray,
              and not (len(toms) and np.abs(toms - hit[0]).min() < _NEAR)]
     times = np.array([picked[i][0] for i in where])
     frames = np.rint(times * FRAME_RATE).astype(int)
-    if not where or not len(low) or not _drums_alone(level, frames):
+    if not where or not len(low) or not drums_alone(level, times):
         return picked, NONE_LOW
     hertz, power = added_spectra(low, times)
     doubt = _doubts(onset, frames)

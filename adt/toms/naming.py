@@ -17,7 +17,9 @@ import numpy as np
 from ..peaks import LEAST_APART, highest_near
 from ..vocabulary import STEM_COLUMNS, STEMS
 from .groups import groups
-from .low_toms import NONE_LOW, LowToms
+from .low_end import added_spectra
+from .low_end import pitches as fine_pitches
+from .low_toms import NONE_LOW, LowToms, drums_alone
 from .pitch import pitches
 
 _TOMS = list(STEM_COLUMNS[STEMS.index("toms")])
@@ -30,6 +32,7 @@ _SETS = {(0,): 0.13, (1,): 0.02, (2,): 0.11, (0, 1): 0.07, (0, 2): 0.30, (1, 2):
          (0, 1, 2): 0.33}
 _HEARD = 0.12  # weight of what the detector heard, a stroke
 _MOST_HEARD = 6  # strokes of a group that count for that
+_SURELY = (45.0, 175.0)  # Hz: at the ends of the low end a peak may be that of something else
 
 
 def _likelihood(centres: np.ndarray, names: tuple[int, ...]) -> float:
@@ -40,7 +43,8 @@ def _likelihood(centres: np.ndarray, names: tuple[int, ...]) -> float:
                  - 0.5 * np.linalg.slogdet(covariance)[1])
 
 
-def name_toms(pitch: np.ndarray, heard: np.ndarray) -> np.ndarray:
+def name_toms(pitch: np.ndarray, heard: np.ndarray,
+              fine: np.ndarray | None = None) -> np.ndarray:
     """Which tom each stroke is on.
 
     Parameters
@@ -49,6 +53,8 @@ def name_toms(pitch: np.ndarray, heard: np.ndarray) -> np.ndarray:
         From `adt.toms.pitch.pitches`.
     heard : ndarray, shape (n, 3)
         Activations of high, mid and floor tom.
+    fine : ndarray, shape (n,), optional
+        Pitch of the low end, log2 of Hz; NaN where it is not known.
 
     Returns
     -------
@@ -59,7 +65,7 @@ def name_toms(pitch: np.ndarray, heard: np.ndarray) -> np.ndarray:
         return np.zeros(0, np.int64)
     belief = np.log((heard + 0.02) / (heard + 0.02).sum(axis=1, keepdims=True))
     best, named = -np.inf, np.zeros(len(pitch), np.int64)
-    for member, centres, fit in groups(pitch, heard):
+    for member, centres, fit in groups(pitch, heard, fine):
         count = len(centres)
         believed = np.array([belief[member == k].mean(axis=0)
                              * min(_MOST_HEARD, (member == k).sum()) for k in range(count)])
@@ -71,8 +77,19 @@ def name_toms(pitch: np.ndarray, heard: np.ndarray) -> np.ndarray:
     return named
 
 
+def _fine(audio: np.ndarray | None, level: np.ndarray | None,
+          times: np.ndarray) -> np.ndarray | None:
+    """Pitches of the low end where drums are alone in it, log2 of Hz; NaN beyond `_SURELY`."""
+    if audio is None or level is None or not len(audio) or not drums_alone(level, times):
+        return None
+    hertz = fine_pitches(*added_spectra(audio, times))
+    inside = (hertz > _SURELY[0]) & (hertz < _SURELY[1])
+    return np.where(inside, np.log2(hertz), np.nan)
+
+
 def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple],
-            low: LowToms = NONE_LOW) -> list[tuple]:
+            low: LowToms = NONE_LOW, *, audio: np.ndarray | None = None,
+            level: np.ndarray | None = None) -> list[tuple]:
     """Hits as `adt.peaks.pick_peaks` gives them, those on toms named anew.
 
     Strokes on toms at about one time, which the detector told apart, keep its names if two of
@@ -88,6 +105,10 @@ def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple],
     low : LowToms, optional
         Those of `picked` that were found among the kicks: floor toms, whose pitch counts when the
         others are named.
+    audio : ndarray, shape (samples,), optional
+        The low end, from `adt.toms.low_end.LowEnd`, in which pitches are told more finely.
+    level : ndarray, shape (frames, 6 or 1, groups), optional
+        From `adt.levels.levels`: whether a bass sounds there as well.
     """
     where = [i for i, hit in enumerate(picked) if hit[1] in _TOMS]
     if not where:
@@ -96,7 +117,10 @@ def by_song(bands: np.ndarray, onset: np.ndarray, picked: list[tuple],
     pitch, heard = pitches(bands, times), highest_near(onset, times, _TOMS)
     of_kicks = np.isin(times, low.times)
     pitch[of_kicks], heard[of_kicks] = low.pitch, np.eye(3)[_FLOOR]
-    names = np.where(of_kicks, _FLOOR, name_toms(pitch, heard))
+    fine = _fine(audio, level, times)
+    if fine is not None:
+        fine[of_kicks] = low.pitch
+    names = np.where(of_kicks, _FLOOR, name_toms(pitch, heard, fine))
     result = list(picked)
     for i, name in zip(where, names):
         time, _, velocity, confidence = picked[i]

@@ -1,5 +1,7 @@
 """Velocities told from levels within a song."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,13 +10,14 @@ from scipy.stats import spearmanr
 
 from adt import velocity, weights
 from adt.activations import Activations
+from adt.features import N_BANDS
 from adt.frames import FRAME_RATE, SAMPLE_RATE
 from adt.inference import Transcriber
 from adt.levels import GROUPS
 from adt.network import load_network
 from adt.synth import stroke
 from adt.training import velocity as training
-from adt.vocabulary import PIECES
+from adt.vocabulary import PIECES, STEMS
 
 SNARE, HAT = PIECES.index("snare"), PIECES.index("hihat_closed")
 
@@ -161,6 +164,35 @@ def test_velocities_reach_as_far_as_those_played(rng):
     assert after.mean() == pytest.approx(wanted.mean().item(), abs=1e-3)
     assert after.std() == pytest.approx(wanted.std().item(), rel=1e-3)
     assert spearmanr(before, after)[0] > 0.999
+
+
+def test_hits_to_learn_from_are_picked_as_those_of_songs(monkeypatch):
+    """From what the detectors say and from how the decoder judges it, as in `adt.inference`."""
+    frames, given = 60, []
+    rng = np.random.default_rng(0)
+    said = {demix: np.clip(rng.uniform(size=(3, frames, len(PIECES))), 0.1, 0.4).astype(np.float32)
+            for demix in (True, False)}
+    judged = np.full((frames, len(PIECES)), 0.2, np.float32)
+
+    def listener(mixture):
+        return torch.zeros(1, len(STEMS), frames, N_BANDS), said
+    listener.device = torch.device("cpu")
+
+    def decoded(decoder, onset, level):
+        given.append(onset)
+        return judged
+
+    picked = []
+    monkeypatch.setattr(training, "decode", decoded)
+    monkeypatch.setattr(training, "pick_hits",
+                        lambda song: picked.append(song) or SimpleNamespace(hits=[]))
+    clip = dict.fromkeys(("onset", "velocity", "offset", "weight"),
+                         np.zeros((frames, len(PIECES)), np.float32))
+    training.hear(listener, None, {"mixture": np.zeros((frames, N_BANDS), np.float32), **clip})
+    for song, onset, (logits, *_) in zip(picked, given, said.values(), strict=True):
+        assert song.onset is onset and np.allclose(onset, 1 / (1 + np.exp(-logits)))
+        assert song.chance is judged
+    assert [song.demixed for song in picked] == [True, False]
 
 
 def test_train(data, untrained_models, monkeypatch, tmp_path):

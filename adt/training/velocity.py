@@ -122,10 +122,10 @@ def hear(listener: Listener, decoder: Decoder, clip: dict) -> dict[bool, Matched
     result = {}
     for demix, (logits, velocity, offset) in heard.items():
         level = levels(mixture, stems if demix else None)[0].cpu().numpy()
-        onset = decode(decoder, expit(logits), level)
+        onset = expit(logits)
         toms = tom_bands(mixture, stems if demix else None)[0].cpu().numpy()
         song = Activations(onset, velocity, offset, len(onset) / FRAME_RATE, levels=level,
-                           toms=toms)
+                           toms=toms, chance=decode(decoder, onset, level))
         hits = np.array(pick_hits(song).hits).reshape(-1, 4)
         truth = np.full(len(hits), np.nan)
         for piece in range(len(PIECES)):

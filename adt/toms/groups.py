@@ -18,23 +18,35 @@ import numpy as np
 
 MOST = 3  #: toms
 
-_SPREAD, _LEAST = 0.06, 0.02  # octaves: deviation of one tom's strokes in most songs; at least
 _SURE = 10.0  # strokes that what is known of most songs weighs as much as
-_WIDE, _MISSED = 0.6, 0.15  # deviation of strokes whose pitch is missed, and how many these are
 _WITHIN = np.array([0.8, 1.0])  # deviation of one tom's odds: floor or another, high or mid
 _MISHEARD, _WIDER = 0.05, 4.0  # strokes with other odds, and how many times theirs deviate
 _FAINT = 0.003  # activation, of 1, that is nothing
 _APART = 0.06  # octaves between two toms at least
 #: Log likelihood that another group must explain: once, and for every stroke a second and a third.
 _PRICE, _SHARES = 1.0, (0.6, 0.5)
-#: Of the finer pitch: deviation in most songs, and at least; strokes that miss it; octaves that
-#: these are spread over; how much it counts beside the first, for they err together.
-_FINE, _FINE_LEAST, _FINE_MISSED, _FINE_OVER, _FINE_COUNTS = 0.04, 0.02, 0.4, 2.25, 0.5
+_FINE_COUNTS = 0.5  # of the finer pitch beside the first, for they err together
 _AS_MANY = 8.0  # strokes that speak for equal shares of the groups
 _ROUNDS = 12
 #: Shares of strokes, in rising order, at whose borders two or three groups begin; they begin at the
 #: widest gaps as well, or a tom that is hardly struck would not be found.
 _BEGINNINGS = {2: ((0.2,), (0.5,), (0.8,)), 3: ((0.33, 0.67), (0.2, 0.8), (0.2, 0.5), (0.5, 0.8))}
+
+
+class _Kind(NamedTuple):
+    """What is known of one kind of pitch, octaves: deviation of one tom's strokes in most songs,
+    and at least; the share of strokes that miss it, log density where these are most common, and
+    their deviation."""
+
+    usual: float
+    least: float
+    missed: float
+    density: float
+    wide: float
+
+
+_PITCH = _Kind(0.06, 0.02, 0.15, np.log(0.15 / 0.6), 0.6)
+_FINE = _Kind(0.04, 0.02, 0.4, np.log(0.4 * np.sqrt(2 * np.pi) / 2.25), np.inf)  # of 2.25, anywhere
 
 
 class Groups(NamedTuple):
@@ -98,51 +110,57 @@ def _begun(pitch: np.ndarray, odds: np.ndarray, count: int) -> np.ndarray:
 class _Pitch:
     """One kind of pitch: where the groups have it, and how far their strokes deviate."""
 
-    def __init__(self, values: np.ndarray, begun: np.ndarray, count: int, usual: float,
-                 least: float):
-        self.known = np.isfinite(values)[None, :, None]
-        self.values = np.where(self.known, values[None, :, None], 0.0)
-        self.usual, self.least = usual, least
-        there = values[self.known[0, :, 0]]
-        middle = np.median(there) if len(there) else 0.0
+    def __init__(self, kind: _Kind, values: np.ndarray, begun: np.ndarray, count: int):
+        known = np.isfinite(values)
+        middle = np.median(values[known]) if known.any() else 0.0
 
         def begin(group):
-            of = [values[(group == k) & self.known[0, :, 0]] for k in range(count)]
+            of = [values[(group == k) & known] for k in range(count)]
             return [np.median(each) if len(each) else middle for each in of]
 
+        self.kind, self.known = kind, known[None, :, None]
+        self.values = np.where(known, values, 0.0)[None, :, None]
         self.centres = np.array([begin(group) for group in begun])  # (beginnings, groups)
-        self.spread = np.full((len(begun), 1, 1), usual)
+        self.spread = np.full((len(begun), 1, 1), kind.usual)
+        self._measure()
 
-    def squares(self) -> np.ndarray:
-        return (self.values - self.centres[:, None]) ** 2
+    def _measure(self) -> None:
+        """Log densities of strokes that are of a group, and of those that miss its pitch."""
+        squares = (self.values - self.centres[:, None]) ** 2
+        self._hit = (np.log((1 - self.kind.missed) / self.spread)
+                     - squares / (2 * self.spread ** 2))
+        self._missed = self.kind.density - squares / (2 * self.kind.wide ** 2)
 
-    def fit(self, chance: np.ndarray, hit: np.ndarray, missed: np.ndarray) -> None:
+    def density(self) -> np.ndarray:
+        """Log density of each stroke in each group, shape (beginnings, n, groups)."""
+        return np.logaddexp(self._hit, self._missed)
+
+    def fit(self, chance: np.ndarray) -> None:
         """Centres and deviation by the strokes that are of a group and do not miss its pitch."""
-        sure = self.known * chance / (1 + np.exp(np.clip(missed - hit, -50, 50)))
+        sure = self.known * chance / (1 + np.exp(np.clip(self._missed - self._hit, -50, 50)))
         weight = sure.sum(axis=1)
         self.centres = (((sure * self.values).sum(axis=1) + 1e-3 * self.centres)
                         / (weight + 1e-3))
-        squares = (sure * self.squares()).sum(axis=(1, 2), keepdims=True)
-        weight = weight.sum(axis=1)[:, None, None]
-        self.spread = np.maximum(np.sqrt((_SURE * self.usual ** 2 + squares)
-                                         / (_SURE + weight)), self.least)
+        squares = (sure * (self.values - self.centres[:, None]) ** 2).sum(axis=(1, 2))
+        deviation = np.sqrt((_SURE * self.kind.usual ** 2 + squares)
+                            / (_SURE + weight.sum(axis=1)))
+        self.spread = np.maximum(deviation, self.kind.least)[:, None, None]
+        self._measure()
 
 
 def _fitted(values: np.ndarray, odds: np.ndarray, finer: np.ndarray, count: int) -> Groups | None:
     """The likeliest groups; None if they are not as many, or not one below the other."""
     n, begun = len(values), _begun(values, odds, count)
     chance = np.eye(count)[begun]  # (beginnings, n, groups)
-    pitch = _Pitch(values, begun, count, _SPREAD, _LEAST)
-    fine = _Pitch(finer, begun, count, _FINE, _FINE_LEAST)
-    of_pitch, of_fine = _pitched(pitch), _finely_pitched(fine)
+    pitch = _Pitch(_PITCH, values, begun, count)
+    fine = _Pitch(_FINE, finer, begun, count)
     for _ in range(_ROUNDS):
-        pitch.fit(chance, *of_pitch)
-        fine.fit(chance, *of_fine)
-        of_pitch, of_fine = _pitched(pitch), _finely_pitched(fine)
+        pitch.fit(chance)
+        fine.fit(chance)
         size = chance.sum(axis=1)
         means = np.swapaxes(chance, 1, 2) @ odds / (size[:, :, None] + 1e-3)
-        likely = (np.logaddexp(*of_pitch) + _heard(odds, means)
-                  + _FINE_COUNTS * fine.known * np.logaddexp(*of_fine)
+        likely = (pitch.density() + _heard(odds, means)
+                  + _FINE_COUNTS * fine.known * fine.density()
                   + np.log((size + _AS_MANY / count) / (n + _AS_MANY))[:, None])
         top = likely.max(axis=2, keepdims=True)
         chance = np.exp(likely - top)
@@ -157,21 +175,6 @@ def _fitted(values: np.ndarray, odds: np.ndarray, finer: np.ndarray, count: int)
     if not np.isfinite(fit[best]):
         return None
     return Groups(member[best], pitch.centres[best], float(fit[best]))
-
-
-def _pitched(pitch: _Pitch) -> tuple[np.ndarray, np.ndarray]:
-    """Log densities of pitches that are of a group, and of those that are missed."""
-    squares = pitch.squares()
-    return (np.log((1 - _MISSED) / pitch.spread) - squares / (2 * pitch.spread ** 2),
-            np.log(_MISSED / _WIDE) - squares / (2 * _WIDE ** 2))
-
-
-def _finely_pitched(pitch: _Pitch) -> tuple[np.ndarray, np.ndarray]:
-    """The same of the finer pitch, which may be anywhere where it is missed."""
-    squares = pitch.squares()
-    missed = np.log(_FINE_MISSED * np.sqrt(2 * np.pi) / _FINE_OVER)
-    return (np.log((1 - _FINE_MISSED) / pitch.spread) - squares / (2 * pitch.spread ** 2),
-            np.full_like(squares, missed))
 
 
 def _heard(odds: np.ndarray, means: np.ndarray) -> np.ndarray:

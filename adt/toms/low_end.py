@@ -14,6 +14,7 @@ from ..frames import SAMPLE_RATE
 
 RATE = SAMPLE_RATE / 64  #: samples per second of the low end (689)
 _WINDOW = 0.13  # s, of audio that is looked at: resolves about 15 Hz
+_HANN = np.hanning(int(_WINDOW * RATE) + 2)[1:-1]
 _AFTER, _BEFORE = 0.012, 0.004  # s between a stroke and what is looked at after and before it
 _N_FFT = 1024  # with zeros: bins of .7 Hz
 _CANCELLED = 0.05  # energy of the mean in that of channels turned round: below, it is these
@@ -92,15 +93,14 @@ def added_spectra(low: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.nd
     power : ndarray of float32, shape (n, bins)
         Above 0.
     """
-    length = int(_WINDOW * RATE)
+    length = len(_HANN)
     hertz = np.fft.rfftfreq(_N_FFT, 1 / RATE)
     inside = (hertz >= _RANGE[0]) & (hertz <= _RANGE[1])
-    window = np.hanning(length + 2)[1:-1]
     padded = np.pad(low, (length, length))
 
     def power(starts: np.ndarray) -> np.ndarray:
         starts = np.clip(np.rint(starts).astype(int) + length, 0, len(padded) - length)
-        parts = padded[starts[:, None] + np.arange(length)] * window
+        parts = padded[starts[:, None] + np.arange(length)] * _HANN
         return np.abs(np.fft.rfft(parts, _N_FFT)[:, inside]) ** 2
 
     added = np.empty((len(times), inside.sum()), np.float32)
@@ -117,10 +117,8 @@ def leak(hertz: float) -> float:
 
     The window makes it so: a tone of 74 Hz is at 63 Hz as well, 14 dB lower (one that fades, 12).
     """
-    length = int(_WINDOW * RATE)
-    window = np.hanning(length + 2)[1:-1]
-    there = window @ np.exp(2j * np.pi * hertz / RATE * np.arange(length))
-    return float(20 * np.log10(max(abs(there) / window.sum(), 1e-6)))
+    there = _HANN @ np.exp(2j * np.pi * hertz / RATE * np.arange(len(_HANN)))
+    return float(20 * np.log10(max(abs(there) / _HANN.sum(), 1e-6)))
 
 
 def pitches(hertz: np.ndarray, power: np.ndarray) -> np.ndarray:

@@ -108,19 +108,20 @@ def toms_among_kicks(pitch: np.ndarray, doubt: np.ndarray, hertz: np.ndarray,
     there = np.abs(np.log2(hertz) - kick)
     there = (there < _THERE) | (there == there.min())
     rest = 10 * np.log10(power[:, there].max(axis=1) / power.max(axis=1))
+    of_kick = np.median(doubt[kicks])
+    enough = max(_DOUBT, min(of_kick + _EXCESS, max(_UNSURE, of_kick + _LITTLE)))
     left = octave > kick + np.log2(_ABOVE)
     while left.any():
         centre = _densest(octave[left], _SAME[1])
         group = left & (np.abs(octave - centre) < _SAME[1])
         left &= ~group
-        typical, of_kick = np.median(doubt[group]), np.median(doubt[kicks])
         leaks = leak(2 ** centre - 2 ** (kick + _THERE)) + _MORE
         found |= group & bool(
             group.sum() >= _STROKES
             and 2 ** centre <= _HIGHEST
             and np.abs(octave[group] - centre).mean() <= _STEADY[1]
             and np.median(rest[group]) <= np.clip(leaks, _SILENT, _LOUD)
-            and typical >= max(_DOUBT, min(of_kick + _EXCESS, max(_UNSURE, of_kick + _LITTLE))))
+            and np.median(doubt[group]) >= enough)
     return found
 
 

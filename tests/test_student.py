@@ -139,6 +139,42 @@ def test_files_of_any_rate_are_heard_in_time(tmp_path, rate):
     assert listener.loudest == pytest.approx(2.0, abs=0.001)
 
 
+def _burst(path, at, level, seconds=3.0):
+    audio = np.zeros(int(seconds * SAMPLE_RATE))
+    audio[int(at * SAMPLE_RATE):][:4410] = level * np.random.default_rng(2).standard_normal(4410)
+    soundfile.write(path, audio, SAMPLE_RATE, subtype="FLOAT")
+    return audio
+
+
+@pytest.fixture(scope="module")
+def hearer():
+    return Transcriber(beats=False)
+
+
+def test_a_song_is_learned_with_what_is_heard_in_a_part_of_it(tmp_path, hearer):
+    drums = _burst(tmp_path / "drums.wav", 1.0, 0.02)
+    band = _burst(tmp_path / "band.wav", 2.0, 0.2)
+    soundfile.write(tmp_path / "song.wav", drums + band, SAMPLE_RATE, subtype="FLOAT")
+    alone = pseudo_label(hearer, tmp_path / "drums.wav")
+    found = pseudo_label(hearer, tmp_path / "drums.wav", song=tmp_path / "song.wav")
+    song = pseudo_label(hearer, tmp_path / "song.wav")
+    np.testing.assert_array_equal(found.strokes, alone.strokes)
+    np.testing.assert_array_equal(found.doubts, alone.doubts)
+    np.testing.assert_array_equal(found.bands, song.bands)
+    assert found.drums[202:208].max() == 0  # the band alone
+    np.testing.assert_allclose(found.drums[102:108], alone.drums[102:108], atol=1)  # as loud there
+
+
+def test_a_song_has_the_length_of_its_part(tmp_path, hearer):
+    _burst(tmp_path / "part.wav", 1.0, 0.1)
+    _burst(tmp_path / "song.wav", 1.0, 0.1, seconds=2.5)
+    with pytest.raises(DataError, match=r"song.wav: 2.5 s, and .*part.wav, a part of it, 3.0 s"):
+        pseudo_label(hearer, tmp_path / "part.wav", song=tmp_path / "song.wav")
+    _burst(tmp_path / "song.wav", 1.0, 0.1, seconds=2.96)  # as encoders pad
+    found = pseudo_label(hearer, tmp_path / "part.wav", song=tmp_path / "song.wav")
+    assert len(found.bands) == len(found.drums) == pytest.approx(297, abs=1)
+
+
 @pytest.mark.parametrize("change, usable", [
     ({}, True),
     ({"strokes": np.zeros((0, 5), np.float32)}, False),
@@ -203,6 +239,23 @@ def test_the_command_labels_drums_and_leaves_others_out(tmp_path, wav, capsys):
     assert (out / "demo.npz").stat().st_mtime_ns == written
     assert main(["pseudo-label", str(tmp_path / "none.wav"), "-o", str(out)]) == 1
     assert "none.wav" in capsys.readouterr().err
+
+
+def test_the_command_takes_songs_by_the_names_of_their_parts(tmp_path, capsys):
+    parts, songs = tmp_path / "parts", tmp_path / "songs"
+    for folder in (parts, songs, songs / "b"):
+        folder.mkdir()
+    _burst(parts / "one.wav", 1.0, 0.1)
+    _burst(songs / "two.wav", 1.0, 0.1)
+    call = ["pseudo-label", str(parts), "-o", str(tmp_path / "out"), "--songs", str(songs)]
+    assert main(call) == 1
+    assert f"one.wav: no song of this name is in {songs}" in capsys.readouterr().err
+    soundfile.write(songs / "one.flac", np.zeros(2 * SAMPLE_RATE), SAMPLE_RATE)
+    assert main(call) == 1  # it is that one
+    assert "one.flac: 2.0 s" in capsys.readouterr().err
+    soundfile.write(songs / "b" / "one.wav", np.zeros(99), SAMPLE_RATE)
+    assert main(call) == 1
+    assert "have one name" in capsys.readouterr().err
 
 
 def test_teachers_are_asked_together(tmp_path):

@@ -3,6 +3,9 @@
 Strokes of which it is sure are labels; where it is in doubt nothing is said. That metal was
 struck may be sure when it is not whether it was a hat, a ride or a crash: then it is in part either
 of the likelier two. What a student learns from its teacher's labels, see `adt.training.student`.
+
+Where there are tracks of a song, the teacher may hear less of it than the student: its drum track,
+or the song without guitars.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ _LEAST, _LEAST_BEATS, _LEAST_SURE = 60.0, 20.0, 0.35
 _CYMBALS = STEMS.index("cymbals")
 _METAL = STEMS.index("hihat"), _CYMBALS
 _LITTLE = 0.02  #: chance of another piece of metal below which there is none
+_FAINT = 1e-12  #: power that is none
+_UNEQUAL = 0.1  #: seconds by which a song and a part of it may differ in length
 _FORMAT = 2
 
 
@@ -122,7 +127,7 @@ def _others(sure: np.ndarray, chance: np.ndarray) -> np.ndarray:
     return result
 
 
-def _bands(transcriber: Transcriber, path: Path, seconds: float) -> Bands:
+def _bands(transcriber: Transcriber, path: Path | str, seconds: float) -> Bands:
     """Bands of the beginning of a file."""
     blocks, room, wanted = [], 0, int(seconds * SAMPLE_RATE)
     for block in stream(path):
@@ -135,8 +140,8 @@ def _bands(transcriber: Transcriber, path: Path, seconds: float) -> Bands:
 
 
 def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 240.0,
-                 source: str = "", licence: str = "",
-                 progress: Progress | None = None) -> Recording:
+                 source: str = "", licence: str = "", progress: Progress | None = None, *,
+                 song: Path | str | None = None) -> Recording:
     """What a transcriber hears in the beginning of a recording.
 
     Parameters
@@ -150,6 +155,9 @@ def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 24
         As they are to be told; the name of the file, if there is no `source`.
     progress : callable, optional
         Gets the share done, 0..1.
+    song : path, optional
+        What `path` is a part of, at the same level: the recording that is returned, with the
+        drums that are heard in the part.
 
     Returns
     -------
@@ -158,21 +166,32 @@ def pseudo_label(transcriber: Transcriber, path: Path | str, seconds: float = 24
     Raises
     ------
     adt.errors.AudioError
-        If the file cannot be used as audio.
+        If a file cannot be used as audio.
+    DataError
+        If song and part are not of one length.
     ValueError
         If the transcriber is one without demixing.
     """
-    heard = _bands(transcriber, Path(path), seconds)
+    heard = _bands(transcriber, path, seconds)
+    whole = heard.power if song is None else _bands(transcriber, song, seconds).power
+    if abs(len(whole) - len(heard.power)) > _UNEQUAL * FRAME_RATE:
+        raise DataError(f"{song}: {len(whole) / FRAME_RATE:.1f} s, and {path}, a part of it, "
+                        f"{len(heard.power) / FRAME_RATE:.1f} s; give tracks of one length")
     decibel = to_decibel(heard.power, reference_level(heard.power))
     drums = 10 ** ((transcriber.stems(decibel) - decibel) / 10)
-    drums = np.rint(255 * np.clip(drums.sum(axis=0), 0, 1)).astype(np.uint8)
+    drums = np.clip(drums.sum(axis=0), 0, 1)
+    if song is not None:
+        both = min(len(whole), len(drums))
+        whole = whole[:both]
+        drums = np.minimum(1, drums[:both] * heard.power[:both] / np.maximum(whole, _FAINT))
+    drums = np.rint(255 * drums).astype(np.uint8)
     activations = transcriber.bands_to_activations(heard, progress)
     sure = _table(transcriber.hits(activations))
     sure = sure[sure[:, 3] >= SURE][:, :3]
     strokes = np.column_stack([sure, _others(sure, activations.judged)])
     maybe = _table(transcriber.hits(activations, dict.fromkeys(STEMS, DOUBT)))
     doubts = np.column_stack([maybe[:, 0], _stems(maybe)]).astype(np.float32)
-    return Recording(unit_loudness(heard.power), drums, strokes, _apart(doubts, sure),
+    return Recording(unit_loudness(whole), drums, strokes, _apart(doubts, sure),
                      source or Path(path).name, licence)
 
 

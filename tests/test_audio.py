@@ -425,6 +425,13 @@ def test_an_open_file_is_left_open(wav):
         assert file.read(4) == b"RIFF"
 
 
+@pytest.mark.parametrize("thing, name", [(None, "NoneType"), (123, "int"), ({"a": 1}, "dict")])
+@pytest.mark.parametrize("sr", [None, 44100])
+def test_what_is_no_audio_at_all(thing, name, sr):
+    with pytest.raises(AudioError, match=f"^{name}: neither a path nor an array"):
+        audio.as_audio(thing, sr)
+
+
 def test_as_audio_of_a_file(wav):
     read, rate = audio.as_audio(wav(tone(rate=8000), 8000))
     assert rate == 8000 and read.shape == (2, 4000)

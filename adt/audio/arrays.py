@@ -15,6 +15,9 @@ AudioLike = str | os.PathLike | np.ndarray
 #: More channels than this in an array are taken for samples.
 MAX_CHANNELS = 64
 
+_NO_AUDIO = ("neither a path nor an array of samples; pass an array of shape (channels, samples) "
+             "and its sample rate apart, as sr=")
+
 
 def as_audio(path_or_array: AudioLike, sr: int | None = None) -> tuple[np.ndarray, int]:
     """Audio of a file or of an array, checked.
@@ -51,8 +54,9 @@ def as_audio(path_or_array: AudioLike, sr: int | None = None) -> tuple[np.ndarra
                 path_or_array = path_or_array.float()
         audio = np.asarray(path_or_array)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise AudioError("neither a path nor an array of samples; pass an array of shape "
-                         "(channels, samples) and its sample rate apart, as sr=") from error
+        raise AudioError(_NO_AUDIO) from error
+    if audio.ndim == 0:
+        raise AudioError(f"{type(path_or_array).__name__}: {_NO_AUDIO}")
     if sr is None:
         raise AudioError("an array of samples needs its sample rate; pass sr=, e.g. sr=44100")
     try:

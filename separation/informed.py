@@ -11,7 +11,8 @@ Non-negative matrix factor deconvolution (Smaragdis, "Non-negative matrix factor
 deconvolution", 2004) with known onsets, as in Dittmar & Müller, "Reverse engineering the Amen
 break – score-informed separation and restoration applied to drum recordings", 2016; here with
 the bank's masks, which it starts from and is joined with, and with strokes that the bank hears
-and the hits lack.
+and the hits lack. Before that, what the bank took for a stroke of another stem (a low tom for a
+kick, a tom for a snare, a cymbal for a hat) goes where a sure hit says.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _EXPONENT = 0.6  #: of power, in which strokes are taken to add up (magnitudes a
 _EACH, _ALL = 3, 6  #: iterations on the bank's stems, and on the mixture
 _FLOOR = 1e-2  #: least share of power by the templates
 _TINY = 1e-7
+_NOTHING = 1e-20  #: power of a group in which nothing sounds
 _LATEST = 1e9  #: s, later than any audio ends
 # Strokes that the hits lack: rises of a stem's level, as parts of those at its hits.
 _LEAST = 0.2  #: their usual rise, at least, as a part of the stem's largest
@@ -47,6 +49,13 @@ _BESIDE = 0.4  #: beside one
 _LOUD = 0.6  #: level in that of all drums, beside one
 _APART = 3  #: frames between strokes of a piece, at least
 _NEAR = 4  #: frames within which two strokes are one
+# Strokes that the bank took for another stem's.
+_SURE = 0.9  #: confidence of a hit from which it is believed
+_LEVEL, _ONSET = 3, 6  #: frames before a stroke and of its beginning that tell what rises
+_LITTLE = 0.2  #: of what rises in its own stem
+#: What is struck, and what the bank may take it for.
+_ALIKE = (("kick", "toms"), ("toms", "kick"), ("snare", "toms"), ("toms", "snare"),
+          ("hihat", "cymbals"), ("cymbals", "hihat"))
 
 
 @dataclass(frozen=True)
@@ -60,11 +69,14 @@ class Strokes:
         Names of pieces, or of classes of a reduced set.
     velocities : ndarray of float32, shape (n,)
         0 to 1.
+    sure : ndarray of bool, shape (n,)
+        Which are believed rather than the bank.
     """
 
     frames: np.ndarray
     pieces: np.ndarray
     velocities: np.ndarray
+    sure: np.ndarray
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -101,12 +113,14 @@ class Strokes:
         hits.sort(key=lambda hit: hit.time)
         return cls(np.rint(time_to_frames([hit.time for hit in hits])).astype(np.int64),
                    np.array([hit.piece for hit in hits], dtype=object),
-                   np.array([hit.velocity for hit in hits], np.float32) / 127)
+                   np.array([hit.velocity for hit in hits], np.float32) / 127,
+                   np.array([hit.confidence >= _SURE for hit in hits], bool))
 
     def within(self, first: int, stop: int) -> Strokes:
         """Those from frame `first` on and before `stop`, counted from `first`."""
         part = slice(*np.searchsorted(self.frames, [first, stop]))
-        return Strokes(self.frames[part] - first, self.pieces[part], self.velocities[part])
+        return Strokes(self.frames[part] - first, self.pieces[part], self.velocities[part],
+                       self.sure[part])
 
 
 def _first_bins() -> np.ndarray:
@@ -238,7 +252,45 @@ def _overlooked(levels: np.ndarray, strokes: Strokes) -> Strokes:
                 frames.append(max(frame, 0))
                 pieces.append(piece)
     return Strokes(np.array(frames, np.int64), np.array(pieces, dtype=object),
-                   np.full(len(frames), 0.5, np.float32))
+                   np.full(len(frames), 0.5, np.float32), np.zeros(len(frames), bool))
+
+
+def _as_told(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarray:
+    """Shares in which sure strokes are in their own stems, where the bank took them for others.
+
+    What rises in a stem while a stem that is like it is struck, and it is not, goes to the one
+    that is struck, until the next stroke of either. A little may be what the bank confuses of any
+    stroke: there it stays.
+
+    Parameters
+    ----------
+    shares : ndarray of float32, shape (6, frames, N_GROUPS)
+    power : ndarray of float32, shape (frames, N_GROUPS)
+    strokes : Strokes
+
+    Returns
+    -------
+    ndarray of float32, shape (6, frames, N_GROUPS)
+    """
+    stems, told, parts = strokes.stems, shares.copy(), shares[:-1] * power
+    for struck, other in _ALIKE:
+        theirs, both = (strokes.frames[np.isin(stems, of)] for of in ([other], [struck, other]))
+        to, off = STEMS.index(struck), STEMS.index(other)
+        for frame in strokes.frames[(stems == struck) & strokes.sure].tolist():
+            start = frame - _BEFORE
+            if not 0 < start < len(power) or (np.abs(theirs - frame) <= _NEAR).any():
+                continue
+            stop = min([frame + _LENGTHS[struck], *both[both > frame]]) - _BEFORE
+            own, risen = (np.maximum(
+                part[start: stop] - part[max(0, start - _LEVEL): start].mean(axis=0), 0.0)
+                for part in (parts[to], parts[off]))
+            if risen[:_ONSET].max(axis=0).sum() > _LITTLE * own[:_ONSET].max(axis=0).sum():
+                parts[to, start: stop] += risen
+                parts[off, start: stop] -= risen
+                risen /= np.maximum(power[start: stop], np.float32(_NOTHING))
+                told[to, start: stop] += risen
+                told[off, start: stop] -= risen
+    return np.maximum(told, 0.0, out=told)
 
 
 @torch.inference_mode()
@@ -262,6 +314,7 @@ def inform(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarra
     if not len(strokes) or not power.any():
         return shares
     power = power / power.mean()
+    shares = _as_told(shares, power, strokes)
     levels = np.stack([(power * share).sum(axis=1) for share in shares[:-1]])
     extra = _overlooked(np.sqrt(levels, out=levels), strokes)
     frames = np.clip(np.concatenate([strokes.frames, extra.frames]) - _BEFORE, 0, n_frames - 1)

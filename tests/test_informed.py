@@ -82,6 +82,69 @@ def test_a_missed_stroke_is_not_given_away(truth, blurred):
         assert error(found, truth, around) < 1.05 * error(blurred, truth, around)
 
 
+KICK, TOMS = STEMS.index("kick"), STEMS.index("toms")
+
+
+@pytest.fixture
+def taken():
+    """A kick and a tom by turns, all of which is the kick's to the bank; shares, power, truth."""
+    sound = np.exp(-np.arange(80) / 20.0)[:, None] * np.ones(N_GROUPS)
+    truth = np.zeros((6, 400, N_GROUPS), np.float32)
+    for frame, stem in ((50, KICK), (100, TOMS), (200, TOMS), (240, KICK)):
+        truth[stem, frame - 2: frame + 78] += sound
+    power = truth.sum(axis=0)
+    shares = np.zeros_like(truth)
+    shares[KICK] = 0.95
+    shares[TOMS], shares[-1] = 0.03, 0.02
+    return shares, power, truth
+
+
+def struck(frames, sure=True, kicks=(50, 240)):
+    """Toms that are sure or not, among kicks."""
+    frames, names = np.array([*kicks, *frames]), ["kick"] * len(kicks) + ["tom_floor"] * len(frames)
+    order = np.argsort(frames, kind="stable")
+    return Strokes(frames[order], np.array(names, object)[order], np.ones(len(frames), np.float32),
+                   np.where(np.array(names)[order] == "kick", True, sure))
+
+
+def test_sure_strokes_are_where_the_hits_say(taken):
+    shares, power, truth = taken
+    told = informed._as_told(shares, power, struck([100, 200]))
+    np.testing.assert_allclose(told.sum(axis=0), 1, atol=1e-6)
+    np.testing.assert_array_equal(told[-1], shares[-1])
+    assert told[TOMS, 98:120].min() > 0.7  # the rest is what rang of the kick
+    assert told[TOMS, 198:230].min() > 0.9
+    np.testing.assert_array_equal(told[:, 238:], shares[:, 238:])  # the kick is struck again
+    np.testing.assert_array_equal(told[:, :98], shares[:, :98])
+    was, now = (np.abs(s[[KICK, TOMS]] * power - truth[[KICK, TOMS]]).sum() for s in (shares, told))
+    assert now < 0.35 * was
+    assert informed.inform(shares, power, struck([100, 200]))[TOMS, 200:220].min() > 0.5
+
+
+@pytest.mark.parametrize("strokes", [
+    struck([100, 200], sure=False), struck([100], kicks=(50, 102, 240)), struck([1]), struck([])])
+def test_the_bank_is_believed_otherwise(taken, strokes):
+    """Hits that are not sure, come with one of the other stem, or have nothing before them."""
+    shares, power, _ = taken
+    np.testing.assert_array_equal(informed._as_told(shares, power, strokes), shares)
+
+
+def test_a_little_of_any_stroke_stays_where_it_is(taken):
+    shares, power, _ = taken
+    shares[TOMS], shares[KICK] = 0.85, 0.13
+    alone = struck([100], kicks=())
+    np.testing.assert_array_equal(informed._as_told(shares, power, alone), shares)
+    shares[TOMS], shares[KICK] = 0.75, 0.23
+    assert informed._as_told(shares, power, alone)[TOMS, 100].min() > 0.9
+
+
+def test_confidence_tells_which_strokes_are_sure():
+    hits = [Hit(0.1, "kick", 90, 0.89), Hit(0.2, "snare", 90, 0.9), Hit(0.3, "snare", 90)]
+    assert Strokes.of(hits).sure.tolist() == [False, True, True]
+    assert Strokes.of(hits).within(15, 25).sure.tolist() == [True]
+    assert Strokes.of([]).sure.dtype == bool
+
+
 def test_a_stroke_that_was_not_played_takes_nothing(truth, blurred):
     found = inform(blurred, truth[1], Strokes.of([*HITS, Hit(8.2, "snare", 100)]))
     assert error(found, truth) < 0.6 * error(blurred, truth)

@@ -35,7 +35,7 @@ _THERE = 0.03  # octaves around the kick's pitch that are its
 _SILENT, _MORE, _LOUD = -14.0, 1.0, -8.0
 #: log10 of (toms' activation / kick's): of the tom at least, and by how much over the kick's; where
 #: the first is above `_UNSURE`, by how little.
-_DOUBT, _EXCESS = -2.3, 0.65
+_DOUBT, _EXCESS = -2.3, 0.4
 _UNSURE, _LITTLE = -0.8, 0.2
 _FLOOR_OF_LOG = 1e-5
 _HEARD = (-1, 8)  # frames around a stroke whose levels are its own

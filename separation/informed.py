@@ -50,12 +50,12 @@ _LOUD = 0.6  #: level in that of all drums, beside one
 _APART = 3  #: frames between strokes of a piece, at least
 _NEAR = 4  #: frames within which two strokes are one
 # Strokes that the bank took for another stem's.
-_SURE = 0.9  #: confidence of a hit from which it is believed
 _LEVEL, _ONSET = 3, 6  #: frames before a stroke and of its beginning that tell what rises
 _LITTLE = 0.2  #: of what rises in its own stem
-#: What is struck, and what the bank may take it for.
-_ALIKE = (("kick", "toms"), ("toms", "kick"), ("snare", "toms"), ("toms", "snare"),
-          ("hihat", "cymbals"), ("cymbals", "hihat"))
+#: What is struck, what the bank may take it for, and the confidence from which a hit is believed:
+#: hats and cymbals are believed where they are known, as in a corrected transcription.
+_ALIKE = (("kick", "toms", 0.9), ("toms", "kick", 0.9), ("snare", "toms", 0.9),
+          ("toms", "snare", 0.9), ("hihat", "cymbals", 0.99), ("cymbals", "hihat", 0.99))
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ class Strokes:
         Names of pieces, or of classes of a reduced set.
     velocities : ndarray of float32, shape (n,)
         0 to 1.
-    sure : ndarray of bool, shape (n,)
-        Which are believed rather than the bank.
+    confidence : ndarray of float32, shape (n,)
+        0 to 1: how far they are to be believed rather than the bank.
     """
 
     frames: np.ndarray
     pieces: np.ndarray
     velocities: np.ndarray
-    sure: np.ndarray
+    confidence: np.ndarray
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -114,13 +114,13 @@ class Strokes:
         return cls(np.rint(time_to_frames([hit.time for hit in hits])).astype(np.int64),
                    np.array([hit.piece for hit in hits], dtype=object),
                    np.array([hit.velocity for hit in hits], np.float32) / 127,
-                   np.array([hit.confidence >= _SURE for hit in hits], bool))
+                   np.array([hit.confidence for hit in hits], np.float32))
 
     def within(self, first: int, stop: int) -> Strokes:
         """Those from frame `first` on and before `stop`, counted from `first`."""
         part = slice(*np.searchsorted(self.frames, [first, stop]))
         return Strokes(self.frames[part] - first, self.pieces[part], self.velocities[part],
-                       self.sure[part])
+                       self.confidence[part])
 
 
 def _first_bins() -> np.ndarray:
@@ -252,7 +252,7 @@ def _overlooked(levels: np.ndarray, strokes: Strokes) -> Strokes:
                 frames.append(max(frame, 0))
                 pieces.append(piece)
     return Strokes(np.array(frames, np.int64), np.array(pieces, dtype=object),
-                   np.full(len(frames), 0.5, np.float32), np.zeros(len(frames), bool))
+                   *np.full((2, len(frames)), 0.5, np.float32))
 
 
 def _as_told(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndarray:
@@ -273,14 +273,15 @@ def _as_told(shares: np.ndarray, power: np.ndarray, strokes: Strokes) -> np.ndar
     ndarray of float32, shape (6, frames, N_GROUPS)
     """
     stems, told, parts = strokes.stems, shares.copy(), shares[:-1] * power
-    for struck, other in _ALIKE:
+    for struck, other, sure in _ALIKE:
         theirs, both = (strokes.frames[np.isin(stems, of)] for of in ([other], [struck, other]))
         to, off = STEMS.index(struck), STEMS.index(other)
-        for frame in strokes.frames[(stems == struck) & strokes.sure].tolist():
+        for frame in strokes.frames[(stems == struck) & (strokes.confidence >= sure)].tolist():
             start = frame - _BEFORE
             if not 0 < start < len(power) or (np.abs(theirs - frame) <= _NEAR).any():
                 continue
-            stop = min([frame + _LENGTHS[struck], *both[both > frame]]) - _BEFORE
+            after = both[np.searchsorted(both, frame, side="right"):][:1].tolist()
+            stop = min([frame + _LENGTHS[struck], *after]) - _BEFORE
             own, risen = (np.maximum(
                 part[start: stop] - part[max(0, start - _LEVEL): start].mean(axis=0), 0.0)
                 for part in (parts[to], parts[off]))

@@ -99,12 +99,12 @@ def taken():
     return shares, power, truth
 
 
-def struck(frames, sure=True, kicks=(50, 240)):
-    """Toms that are sure or not, among kicks."""
+def struck(frames, sure=0.91, kicks=(50, 240)):
+    """Toms of some confidence among kicks."""
     frames, names = np.array([*kicks, *frames]), ["kick"] * len(kicks) + ["tom_floor"] * len(frames)
     order = np.argsort(frames, kind="stable")
     return Strokes(frames[order], np.array(names, object)[order], np.ones(len(frames), np.float32),
-                   np.where(np.array(names)[order] == "kick", True, sure))
+                   np.where(np.array(names)[order] == "kick", 1.0, sure))
 
 
 def test_sure_strokes_are_where_the_hits_say(taken):
@@ -122,7 +122,7 @@ def test_sure_strokes_are_where_the_hits_say(taken):
 
 
 @pytest.mark.parametrize("strokes", [
-    struck([100, 200], sure=False), struck([100], kicks=(50, 102, 240)), struck([1]), struck([])])
+    struck([100, 200], sure=0.89), struck([100], kicks=(50, 102, 240)), struck([1]), struck([])])
 def test_the_bank_is_believed_otherwise(taken, strokes):
     """Hits that are not sure, come with one of the other stem, or have nothing before them."""
     shares, power, _ = taken
@@ -138,11 +138,19 @@ def test_a_little_of_any_stroke_stays_where_it_is(taken):
     assert informed._as_told(shares, power, alone)[TOMS, 100].min() > 0.9
 
 
-def test_confidence_tells_which_strokes_are_sure():
+def test_a_hat_must_be_known_to_take_what_the_bank_gives_to_a_cymbal(taken):
+    shares, power, _ = taken
+    shares = shares[[0, 1, 2, TOMS, KICK, 5]]  # hats in place of the toms, cymbals of the kick
+    heard, known = (informed._as_told(shares, power, Strokes.of(
+        [Hit(1.0, "hihat_open", 90, confidence)])) for confidence in (0.98, 1.0))
+    np.testing.assert_array_equal(heard, shares)
+    assert known[STEMS.index("hihat"), 100].min() > 0.8
+
+
+def test_strokes_have_the_confidence_of_their_hits():
     hits = [Hit(0.1, "kick", 90, 0.89), Hit(0.2, "snare", 90, 0.9), Hit(0.3, "snare", 90)]
-    assert Strokes.of(hits).sure.tolist() == [False, True, True]
-    assert Strokes.of(hits).within(15, 25).sure.tolist() == [True]
-    assert Strokes.of([]).sure.dtype == bool
+    assert Strokes.of(hits).confidence.tolist() == pytest.approx([0.89, 0.9, 1.0])
+    assert Strokes.of(hits).within(15, 25).confidence.tolist() == pytest.approx([0.9])
 
 
 def test_a_stroke_that_was_not_played_takes_nothing(truth, blurred):

@@ -111,7 +111,7 @@ def test_sounds_that_the_masks_give_to_others_are_not_taken():
     """Hits of a stem that the masks hear nothing of are mistakes."""
     mixture, _, shares, power, strokes = song()
     wrong = Strokes(strokes.frames, np.where(strokes.pieces == "snare", "crash", strokes.pieces),
-                    strokes.velocities, strokes.sure)
+                    strokes.velocities, strokes.confidence)
     taken, _ = take_samples(mixture, shares, power, wrong)
     assert set(taken) == {HIHAT}
 
@@ -146,7 +146,7 @@ def alone(same, others, level):
     shares = np.full((6, FRAMES, N_GROUPS), 0.02, np.float32)
     shares[SNARE] = 0.9
     strokes = Strokes(frames, np.array(["snare"] * len(frames), object),
-                      np.full(len(frames), 0.5, np.float32), np.ones(len(frames), bool))
+                      np.full(len(frames), 0.5, np.float32), np.ones(len(frames), np.float32))
     return signal, shared, take_samples(signal, shares, group_power(spectrum(signal)), strokes)
 
 
@@ -207,7 +207,7 @@ def test_what_few_strokes_heard_is_not_theirs():
     shares[STEMS.index("toms")] = 0.2
     shares[STEMS.index("toms"), 299:340] = 0.9
     strokes = Strokes(frames, np.array(["tom_mid"] * 4, object), np.full(4, 0.5, np.float32),
-                      np.ones(4, bool))
+                      np.ones(4, np.float32))
     taken, _ = take_samples(signal, shares, group_power(spectrum(signal)), strokes)
     tail = taken[STEMS.index("toms")][:, N_FFT // 2 + 345 * HOP:]
     assert (tail ** 2).sum() < 0.01 * (signal[:, -tail.shape[1]:] ** 2).sum()
@@ -227,7 +227,7 @@ def test_a_stroke_that_is_not_there():
 def test_few_strokes_make_no_sample(hits):
     mixture, _, shares, power, strokes = song()
     few = Strokes(strokes.frames[:hits], strokes.pieces[:hits], strokes.velocities[:hits],
-                  strokes.sure[:hits])
+                  strokes.confidence[:hits])
     taken, left = take_samples(mixture, shares, power, few)
     assert not taken
     np.testing.assert_array_equal(left, mixture)
@@ -245,7 +245,7 @@ def test_strokes_at_the_edges():
     edges = np.array([0, 1, 4, FRAMES - 1, FRAMES - 5])
     more = Strokes(np.concatenate([edges[:3], strokes.frames, edges[3:]]),
                    np.array(["snare"] * 3 + strokes.pieces.tolist() + ["snare"] * 2, object),
-                   np.full(len(strokes) + 5, 0.5, np.float32), np.ones(len(strokes) + 5, bool))
+                   *np.full((2, len(strokes) + 5), 0.5, np.float32))
     taken, left = take_samples(mixture, shares, power, more)
     assert set(taken) == {SNARE, HIHAT} and np.isfinite(left).all()
 
@@ -254,7 +254,7 @@ def test_crowded_hits_are_bounded_work(monkeypatch):
     mixture, _, shares, power, _ = song()
     frames = np.sort(np.random.default_rng(0).integers(0, FRAMES, 5000))
     crowd = Strokes(frames, np.array(["snare"] * 5000, object), np.full(5000, 0.5, np.float32),
-                    np.ones(5000, bool))
+                    np.ones(5000, np.float32))
     seen = []
     alike = repeats._alike
     monkeypatch.setattr(repeats, "_alike", lambda cut: seen.append(len(cut)) or alike(cut))

@@ -23,11 +23,11 @@ def _by_name(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _song(whole: dict[str, Path], folder: Path, part: Path) -> Path:
-    """The song that a part belongs to."""
+def _has_song(whole: dict[str, Path], folder: Path, part: Path) -> bool:
+    """Whether there is the song that a part belongs to; raises if not."""
     if part.stem not in whole:
         raise DataError(f"{part}: no song of this name is in {folder}")
-    return whole[part.stem]
+    return True
 
 
 @click.command(context_settings=options.SETTINGS)
@@ -61,7 +61,7 @@ def command(inputs, out, seconds, songs, licence, detectors, device, force):
     batch.check(lambda job: force or not (out / f"{job.name}.npz").exists())
     whole = _by_name(songs) if songs and batch.jobs else {}
     if songs:
-        batch.check(lambda job: _song(whole, songs, job.source) is not None)
+        batch.check(lambda job: _has_song(whole, songs, job.source))
     if not batch.jobs:
         return batch.finish()
     from ..training.pseudo_labels import pseudo_label, save_recording
@@ -69,9 +69,8 @@ def command(inputs, out, seconds, songs, licence, detectors, device, force):
     transcriber = Teachers(detectors or ["detectors"], device)
 
     def work(job, progress):
-        song = _song(whole, songs, job.source) if songs else None
         found = pseudo_label(transcriber, job.source, seconds, job.name, licence, progress,
-                             song=song)
+                             song=whole.get(job.source.stem))
         if not found.usable:
             console.say(f"{job.source}: left out, few drums are heard, or few for sure")
             return None

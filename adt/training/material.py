@@ -1,4 +1,4 @@
-"""What clips are made of beside drums: bands, songs and hand percussion, as band powers."""
+"""What clips are made of beside drums: bands, songs, hand percussion and basses, as band powers."""
 
 from __future__ import annotations
 
@@ -87,6 +87,23 @@ def load_percussion(folder: Path | str | None, random: int = 0) -> list[tuple[fl
     result += [(chance, [shots(audio[None]) for audio in random_percussion(seed)[1]])
                for seed in range(random)]
     return result
+
+
+def load_basses(count: int, progress: bool = False) -> list[list[list[np.ndarray]]]:
+    """Basses drawn at random: the notes of each, lowest first.
+
+    A note is a list of one-shots at `POSITIONS`, the loudest frame of each at 0 dB.
+    """
+    from ..data.random_basses import random_bass
+
+    seeds = range(count)
+    if progress and count:
+        from tqdm import tqdm
+        seeds = tqdm(seeds, desc="basses", unit="bass", disable=None)
+    found = [[[one_shot(note[None], 0, p) for p in range(POSITIONS)]
+              for note in random_bass(seed)[1]] for seed in seeds]
+    return [[[shot / shot.sum(axis=1).max() for shot in note] for note in notes]
+            for notes in found]
 
 
 def unit_loudness(bands: np.ndarray) -> np.ndarray:

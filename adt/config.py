@@ -23,16 +23,16 @@ _RANGES = {("train", "steps"): (1, _ANY), ("train", "batch"): (1, _ANY),
            ("data", "workers"): (0, _ANY), ("train", "start_share"): (0, 1),
            ("train", "average"): (0, 1),
            ("train", "learning_rate"): (0, 1e30), ("train", "weight_decay"): (0, 1e30),
-           ("data", "random_percussion"): (0, 100_000), ("data", "random_basses"): (0, 100_000),
-           ("randomise", "clip_seconds"): (1, 3600),
+           ("data", "random_percussion"): (0, 100_000),
+           ("data", "random_instruments"): (0, 100_000), ("randomise", "clip_seconds"): (1, 3600),
            ("attention", "batch"): (1, _ANY), ("student", "share"): (0, 1),
            ("student", "band"): (0, 1), ("student", "cymbals"): (0, 1),
            ("student", "odds"): (0.1, _ANY)}
 #: Settings of ``randomise`` that are chances or shares; no number there is below 0.
 _CHANCES = frozenset(
     "pattern song stemgmd vary absent silent alone swap level rattle stretch synthetic layer room "
-    "accompaniment shaker percussion bass footless rumble low_pass band_limit compress confuse "
-    "begin miss".split())
+    "accompaniment shaker percussion instrument bare rumble low_pass band_limit compress "
+    "confuse begin miss".split())
 #: Pairs of numbers in other sections.
 _PAIRS = (("train", "seconds"), ("train", "crop_seconds"), ("unsettle", "scale"),
           ("student", "band_db"))

@@ -1330,7 +1330,7 @@ def test_the_licence_of_weights_is_a_setting():
     from adt.training import provenance
     config_ = config.load_config(CONFIGS / "bank.yaml", ["licence=all rights reserved"])
     maker = SimpleNamespace(performances=[], kits=[], recorded=[], songs=[], percussion=[],
-                            accompaniment=[])
+                            accompaniment=[], instruments=[])
     assert provenance.describe(config_, maker)["licence"] == "all rights reserved"
 
 
@@ -1339,7 +1339,7 @@ def test_what_weights_began_with_is_credited_too():
     config_ = config.load_config(CONFIGS / "bank.yaml", ["licence=all rights reserved"])
     kit = SimpleNamespace(name="mine", licence="none", attribution="me", kind="sampled")
     maker = SimpleNamespace(performances=[], kits=[kit], recorded=[], songs=[], percussion=[],
-                            accompaniment=[])
+                            accompaniment=[], instruments=[])
     before = weights.describe("bank")
     found = provenance.describe(config_, maker, before)
     assert found["begun_with"] == {"name": "bank", "licence": "CC BY 4.0"}

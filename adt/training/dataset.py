@@ -15,7 +15,7 @@ from ..data.stemgmd import TEST_KITS, read_stemgmd
 from ..data.stemgmd import Clip as StemClip
 from ..errors import ConfigError, DataError
 from . import endless
-from .material import load_accompaniment, load_basses, load_percussion, load_songs
+from .material import load_accompaniment, load_instruments, load_percussion, load_songs
 from .oneshots import OneShots
 from .pseudo_labels import Recording, read_recordings
 from .spectral import Clip, ClipMaker
@@ -60,10 +60,11 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     rendered = config["data"]["percussion"]
     percussion = load_percussion(data / rendered if rendered else None,
                                  config["data"]["random_percussion"])
-    basses = load_basses(config["data"]["random_basses"], progress=True)
+    instruments = load_instruments(config["data"]["random_instruments"], progress=True)
     make = partial(StudentMaker, recordings, config["student"]) if recordings else ClipMaker
     return make(_performances(config, data, "train"), kits, OneShots(kits, progress=True),
-                band, config["randomise"], recorded, songs, percussion, basses)
+                band, config["randomise"], recorded, songs, percussion,
+                instruments)
 
 
 def _unlabelled(config: dict, data: Path) -> list[Recording]:

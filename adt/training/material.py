@@ -1,4 +1,4 @@
-"""What clips are made of beside drums: bands, songs, hand percussion and basses, as band powers."""
+"""What clips are made of beside drums: bands, songs, instruments, as band powers."""
 
 from __future__ import annotations
 
@@ -89,21 +89,23 @@ def load_percussion(folder: Path | str | None, random: int = 0) -> list[tuple[fl
     return result
 
 
-def load_basses(count: int, progress: bool = False) -> list[list[list[np.ndarray]]]:
-    """Basses drawn at random: the notes of each, lowest first.
+def load_instruments(count: int, progress: bool = False) -> list[tuple[bool, list]]:
+    """Instruments drawn at random: whether each is a bass, and its notes, lowest first.
 
     A note is a list of one-shots at `POSITIONS`, the loudest frame of each at 0 dB.
     """
-    from ..data.random_basses import random_bass
+    from ..data.random_instruments import random_instrument
 
     seeds = range(count)
     if progress and count:
         from tqdm import tqdm
-        seeds = tqdm(seeds, desc="basses", unit="bass", disable=None)
-    found = [[[one_shot(note[None], 0, p) for p in range(POSITIONS)]
-              for note in random_bass(seed)[1]] for seed in seeds]
-    return [[[shot / shot.sum(axis=1).max() for shot in note] for note in notes]
-            for notes in found]
+        seeds = tqdm(seeds, desc="instruments", unit="instrument", disable=None)
+    result = []
+    for seed in seeds:
+        _, bass, notes = random_instrument(seed)
+        shots = [[one_shot(note[None], 0, p) for p in range(POSITIONS)] for note in notes]
+        result.append((bass, [[s / s.sum(axis=1).max() for s in note] for note in shots]))
+    return result
 
 
 def unit_loudness(bands: np.ndarray) -> np.ndarray:

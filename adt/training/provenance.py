@@ -44,7 +44,8 @@ def describe(config: dict, maker: ClipMaker, before: dict | None = None) -> dict
             "songs": f"{len(maker.songs)} bands rendered from MIDI, with the drums of the MIDI",
             "percussion": f"{len(maker.percussion) - drawn} instruments of hand percussion, "
                           f"rendered, and {drawn} drawn at random",
-            **({"basses": f"{len(maker.basses)} drawn at random"} if maker.basses else {}),
+            **({"instruments": f"{len(maker.instruments)} basses and other instruments drawn at "
+                               "random"} if maker.instruments else {}),
             "accompaniment": f"{len(maker.accompaniment)} drumless recordings and renders",
             **_recordings(maker),
         }]),

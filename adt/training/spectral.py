@@ -27,7 +27,7 @@ from ..vocabulary import (
     STEMS,
 )
 from . import augment
-from .bass_lines import bass_line
+from .lines import instrument_line
 from .oneshots import LEAD, POSITIONS, OneShots, warp_matrix
 from .targets import labels
 
@@ -105,8 +105,8 @@ class ClipMaker:
         Bands and the drums that belong to them, from `load_songs`.
     percussion : sequence, optional
         From `load_percussion`.
-    basses : sequence, optional
-        From `load_basses`.
+    instruments : sequence, optional
+        From `load_instruments`.
 
     Raises
     ------
@@ -119,9 +119,9 @@ class ClipMaker:
                  recorded: Sequence[StemClip] = (),
                  songs: Sequence[tuple[np.ndarray, Performance]] = (),
                  percussion: Sequence[tuple[float, list[list[np.ndarray]]]] = (),
-                 basses: Sequence[list[list[np.ndarray]]] = ()):
+                 instruments: Sequence[tuple[bool, list[list[np.ndarray]]]] = ()):
         self.recorded, self.songs, self.percussion = list(recorded), list(songs), list(percussion)
-        self.basses = list(basses)
+        self.instruments = list(instruments)
         self.performances, self.kits, self.shots = list(performances), list(kits), shots
         self.accompaniment, self.settings = list(accompaniment), settings
         self.by_stem = {s: [k for k in kits if s in k.stems()] for s in STEMS}
@@ -321,12 +321,24 @@ class ClipMaker:
         stem = rng.choice(len(STEMS), p=_ABSENT)
         return performance.select(_STEM_OF[performance.articulations] != stem)
 
-    def _bass(self, rng, performance: Performance, level: float, harsh: float) -> np.ndarray:
-        """A line for a bass drawn at random, shape (frames, bands); `level` as in `_rest`."""
-        low, high = self.settings["bass_db"]
-        notes = self.basses[rng.integers(len(self.basses))]
-        return bass_line(rng, notes, self.frames, performance) * augment.db(
-            level + rng.uniform(low, max(low, high * harsh)))
+    def _instrument(self, rng) -> tuple[bool, list] | None:
+        """Most often none, or one of those drawn at random: whether it is a bass, its notes."""
+        if self.instruments and rng.random() < self.settings["instrument"]:
+            return self.instruments[rng.integers(len(self.instruments))]
+        return None
+
+    def _line(self, rng, instrument: tuple[bool, list], performance: Performance, level: float,
+              harsh: float) -> np.ndarray:
+        """What it plays, shape (frames, bands); `level` as in `_rest`."""
+        low, high = self.settings["instrument_db"]
+        bass, notes = instrument
+        line = instrument_line(rng, notes, self.frames, performance, 1 if bass else 4)
+        return line * augment.db(level + rng.uniform(low, max(low, high * harsh)))
+
+    def _bare(self, performance: Performance, bass: bool) -> Performance:
+        """The performance without kicks beside a bass, or without toms beside another."""
+        stem = STEMS.index("kick" if bass else "toms")
+        return performance.select(_STEM_OF[performance.articulations] != stem)
 
     def _sparse(self, performance: Performance, rng) -> Performance:
         """The performance as it is, or nothing of it, or one stem, or one articulation alone."""
@@ -378,8 +390,8 @@ class ClipMaker:
 
     def _play(self, rng, harsh: float,
               performance: Performance | None = None,
-              footless: bool = False) -> tuple[np.ndarray, Performance]:
-        """Band powers of each articulation, and the strokes to be found; no kicks if `footless`."""
+              instrument: tuple[bool, list] | None = None) -> tuple[np.ndarray, Performance]:
+        """Band powers of each articulation, and the strokes to be found."""
         if performance is None:
             if self.recorded and rng.random() < self.settings["stemgmd"]:
                 return self._recorded(rng, harsh)
@@ -387,9 +399,8 @@ class ClipMaker:
         if rng.random() < self.settings["absent"]:
             performance = self._absent(performance, rng)
         performance = self._sparse(performance, rng)
-        if footless:
-            performance = performance.select(
-                performance.articulations != ARTICULATION_INDEX["kick"])
+        if instrument is not None and rng.random() < self.settings["bare"]:
+            performance = self._bare(performance, instrument[0])
         played, performance = voices(performance, self._kit(rng), rng)
         return self._render(played, performance, rng, harsh), performance
 
@@ -415,16 +426,14 @@ class ClipMaker:
         own, performance = None, None  # a band of the same song, and what it plays to
         if self.songs and rng.random() < s["song"]:
             own, performance = self._song(rng)
-        # drawn only where there are basses: other clips stay as they were
-        bass = bool(self.basses) and rng.random() < s["bass"]
-        powers, performance = self._play(rng, harsh, performance,
-                                         bass and rng.random() < s["footless"])
+        instrument = self._instrument(rng)
+        powers, performance = self._play(rng, harsh, performance, instrument)
 
         stems = self._in_room(powers, rng)
         level = reference_level(stems.sum(axis=0)) if stems.any() else 0.0
         sources = np.concatenate([stems, self._rest(own, performance, level, harsh, rng)])
-        if bass:
-            sources[-1] += self._bass(rng, performance, level, harsh)
+        if instrument is not None:
+            sources[-1] += self._line(rng, instrument, performance, level, harsh)
         colour = self._recording(sources, harsh, rng)
         total = sources.sum(axis=0)
         mixture = augment.interfere(sources, rng)

@@ -130,8 +130,8 @@ class StudentMaker(ClipMaker):
             rest[0] += augment.shaker(rng, self.frames) * augment.db(level + rng.uniform(-35, -12))
         if self.percussion and rng.random() < s["percussion"]:
             rest[0] += self._percussion(rng, strokes) * augment.db(level + rng.uniform(-30, -6))
-        if self.basses and rng.random() < s["bass"]:
-            rest[0] += self._bass(rng, strokes, level, harsh)
+        if (instrument := self._instrument(rng)) is not None:
+            rest[0] += self._line(rng, instrument, strokes, level, harsh)
         return rest
 
     def _student_clip(self, rng) -> Clip:

@@ -1,4 +1,4 @@
-"""Lines that drawn basses play in training clips: walking, with the kick, or with the drums."""
+"""What drawn instruments play in training clips: in steady time, with the kick, with the drums."""
 
 from __future__ import annotations
 
@@ -51,20 +51,22 @@ def _rhythm(rng, frames: int, performance: Performance) -> np.ndarray:
     return notes[np.diff(notes, prepend=-np.inf) > 5]
 
 
-def bass_line(rng: np.random.Generator, notes: Sequence[Sequence[np.ndarray]], frames: int,
-              performance: Performance) -> np.ndarray:
-    """Band powers of a line for one bass, loud frames at about 0 dB.
+def instrument_line(rng: np.random.Generator, notes: Sequence[Sequence[np.ndarray]], frames: int,
+                    performance: Performance, voices: int = 1) -> np.ndarray:
+    """Band powers of what one instrument plays, loud frames at about 0 dB.
 
     Parameters
     ----------
     rng : Generator
     notes : sequence
         Pitches of the instrument, lowest first; each a list of one-shots at `POSITIONS`
-        (`adt.training.material.load_basses`).
+        (`adt.training.material.load_instruments`).
     frames : int
         Length of the line.
     performance : Performance
         What the drums play to it.
+    voices : int
+        Most notes at once.
 
     Returns
     -------
@@ -75,17 +77,18 @@ def bass_line(rng: np.random.Generator, notes: Sequence[Sequence[np.ndarray]], f
     fall = rng.uniform(2, 12)  # frames in which a damped note loses 10 dB
     uneven, dull = rng.uniform(0, 4), rng.uniform(0, 4)
     total = np.zeros((frames + LEAD, N_BANDS), np.float32)
-    at = int(rng.integers(len(notes)))
+    at = rng.integers(len(notes), size=rng.integers(1, voices + 1))
     for time, until in zip(begun, np.append(begun[1:], frames + 100.0)):
         start, position = divmod(round(float(time) * POSITIONS), POSITIONS)
         if not 0 <= start < frames:
             continue
         if rng.random() > still:
-            at = int(np.clip(at + rng.integers(-2, 3), 0, len(notes) - 1))
-        shot = notes[at][position][: frames + LEAD - start]
-        age = np.arange(len(shot)) - LEAD - min(held * (until - time), until - time - 1)
+            at = np.clip(at + rng.integers(-2, 3, len(at)), 0, len(notes) - 1)
         soft = -abs(rng.normal(0, uneven))  # dB
-        gain = augment.db(soft) * 10 ** (-np.maximum(0, age) / fall)
-        colour = augment.low_pass(120, -soft / 6 * dull)  # softer is duller
-        total[start:start + len(shot)] += shot * gain[:, None].astype(np.float32) * colour
+        colour = augment.low_pass(250, -soft / 6 * dull)  # softer is duller
+        for pitch in np.unique(at):
+            shot = notes[pitch][position][: frames + LEAD - start]
+            age = np.arange(len(shot)) - LEAD - min(held * (until - time), until - time - 1)
+            gain = augment.db(soft) * 10 ** (-np.maximum(0, age) / fall)
+            total[start:start + len(shot)] += shot * gain[:, None].astype(np.float32) * colour
     return total[LEAD:] * augment.random_eq(rng, 3.0)

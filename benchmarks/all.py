@@ -10,6 +10,7 @@ from . import (
     attribution,
     beats,
     calibration,
+    instruments,
     quantize,
     report,
     separation,
@@ -27,6 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--groove", type=Path, metavar="DIR", help="Groove MIDI Dataset")
     parser.add_argument("--accompaniment", type=Path, metavar="DIR",
                         help="recordings without drums")
+    parser.add_argument("--soundfont", type=Path, metavar="FILE",
+                        help="General MIDI sound font that trained nothing, such as TimGM6mb.sf2")
     parser.add_argument("--results", type=Path, metavar="DIR", default=Path("results"),
                         help="folder that gets a JSON file of each benchmark")
     args = parser.parse_args(argv)
@@ -34,6 +37,8 @@ def main(argv: list[str] | None = None) -> None:
         raise ConfigError("--out and --table belong to single benchmarks; use --results DIR")
     if (args.kits is None) != (args.groove is None):
         raise ConfigError("renders need both --kits DIR and --groove DIR")
+    if args.soundfont and not args.kits:
+        raise ConfigError("instruments play to sampled kits; give --kits DIR as well")
     report.make_folder(args.results, "--results")
     shared = ["--device", args.device, "--seed", str(args.seed)]
 
@@ -55,6 +60,8 @@ def main(argv: list[str] | None = None) -> None:
         run(separation, "separation", *renders)
         if args.accompaniment:
             run(separation, "separation-songs", *renders, "--accompaniment", args.accompaniment)
+    if args.soundfont:
+        run(instruments, "instruments", "--kits", args.kits, "--soundfont", args.soundfont)
     run(speed, "speed", "--lengths", 10, 60, 240, 7200)
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -31,6 +32,7 @@ from benchmarks import (
     clips,
     confusion,
     fidelity,
+    instruments,
     pictures,
     quantize,
     recordings,
@@ -576,6 +578,77 @@ def test_attribution_command(untrained, mdb, tmp_path, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
+# -- instruments ---------------------------------------------------------------------------
+
+
+def test_beats_lack_what_they_are_said_to():
+    played = {name: instruments.beat(name) for name in instruments.BEATS}
+    for beat in played.values():
+        assert (np.diff(beat.times) >= 0).all() and beat.times[-1] < instruments.SECONDS
+        assert not {"tom_high", "tom_mid", "tom_floor", "crash"} & {
+            PIECES[p] for p in beat.pieces}
+    stems = {name: {PIECE_TO_STEM[PIECES[p]] for p in beat.pieces}
+             for name, beat in played.items()}
+    assert stems == {"kick and snare": {"kick", "snare"}, "rock": {"kick", "snare", "hihat"},
+                     "swing": {"cymbals", "snare", "hihat"}}
+    kicks = played["rock"].times[played["rock"].pieces == PIECES.index("kick")]
+    assert np.diff(kicks) == pytest.approx(2 * 60 / instruments.TEMPO)
+
+
+def test_every_program_has_its_own_part():
+    parts = [[(n.pitch, n.start) for n in instruments.part(program).instruments[0].notes]
+             for program in (0, 32, 56, 0)]
+    assert parts[0] == parts[3] and parts[0] != parts[1]
+    pitches = [[pitch for pitch, _ in part] for part in parts]
+    assert max(pitches[1]) < 50 < min(pitches[2])
+    starts = [start for _, start in parts[0]]
+    assert len(set(starts)) < len(starts)  # chords
+    assert len({start for _, start in parts[2]}) == len(parts[2])
+
+
+def test_what_was_not_played_is_counted():
+    played = performance("p", duration=4.0)
+    heard = [Hit(float(t), PIECES[p], 90, 0.9) for t, p in zip(played.times, played.pieces)]
+    assert not instruments.invented(played, heard).any()
+    more = [Hit(0.31, "tom_floor", 90, 0.9), Hit(0.71, "ride", 90, 0.9)]
+    assert instruments.invented(played, [*heard, *more]).sum() == 2
+    assert instruments.invented(played, heard[1:]).sum() == 0  # missed is not invented
+
+
+def test_instruments_are_as_loud_as_asked():
+    rng = np.random.default_rng(0)
+    drums, band = 0.01 * rng.standard_normal((2, 2, 1000)).astype(np.float32)
+    louder = instruments.mixed(drums, 5 * band, 6.0) - drums
+    assert 20 * np.log10(np.std(louder) / np.std(drums)) == pytest.approx(6.0, abs=0.2)
+    assert instruments.mixed(drums, 0 * band, 3.0) is drums
+    assert np.abs(instruments.mixed(90 * drums, band, 3.0)).max() <= 1
+
+
+def test_instruments_command(untrained, kit, tmp_path, monkeypatch, capsys):
+    from adt.data import songs
+    font, readme, out = tmp_path / "f.sf2", tmp_path / "README.md", tmp_path / "out.json"
+    font.write_bytes(b"")
+    readme.write_text("<!-- table:instruments -->\n<!-- /table -->\n")
+    rendered = []
+    monkeypatch.setattr(songs, "fluidsynth", lambda midi, *_: rendered.append(
+        midi.instruments[0].program) or np.full((1000, 2), 0.1, np.float32))
+    acoustic = replace(kit, kind="acoustic")
+    monkeypatch.setattr(instruments, "read_kits", lambda *_: [kit, acoustic])
+    command = ["--kits", "k", "--soundfont", str(font), "--programs", "3", "35",
+               "--readme", str(readme), "--out", str(out)]
+    assert report.run(instruments.main, command) == 0, capsys.readouterr().err
+    assert rendered == [3, 35]
+    lines = readme.read_text(encoding="utf-8").splitlines()
+    assert [line.split(" | ")[0] for line in lines[1:-1]] == [
+        "| instrument", "|---|--:|--:|--:|--:|--:|--:|--:|", "| without it", "| piano", "| bass",
+        "| **all instruments**"]
+    figures = json.loads(out.read_text(encoding="utf-8"))["systems"]
+    assert list(figures) == ["demixing", "no demixing"]
+    assert figures["demixing"]["piano"] == figures["demixing"]["programs"]["3"]
+    assert report.run(instruments.main, ["--kits", "k", "--soundfont", "nowhere.sf2"]) == 1
+    assert "nowhere.sf2: no such sound font" in capsys.readouterr().err
+
+
 # -- tables ------------------------------------------------------------------------------
 
 
@@ -815,26 +888,30 @@ def test_separation_and_recordings_with_real_models(untrained, kit, mdb):
 
 def test_all_passes_options_on(monkeypatch, tmp_path):
     calls = []
-    for module in (transcription, beats, attribution, calibration, quantize, separation, speed):
+    for module in (transcription, beats, attribution, calibration, quantize, separation,
+                   instruments, speed):
         monkeypatch.setattr(module, "main", lambda argv, m=module.__name__: calls.append(
             (m.split(".")[1], argv)))
     everything.main(["--data", "d", "--kits", "k", "--groove", "g", "--accompaniment", "a",
-                     "--results", str(tmp_path / "r"), "--readme", "README.md"])
+                     "--results", str(tmp_path / "r"), "--readme", "README.md",
+                     "--soundfont", "f"])
     assert [c[0] for c in calls] == ["transcription", "beats", "attribution", "calibration",
                                      "transcription", "quantize", "separation", "separation",
-                                     "speed"]
+                                     "instruments", "speed"]
     assert all("--out" in c[1] for c in calls)
     places = {c[0]: c[1][c[1].index("--readme") + 1] for c in calls}
     assert places == {**dict.fromkeys(places, "README.md"), "calibration": "docs/researcher.md",
                       "quantize": "docs/producer.md"}
     assert (tmp_path / "r").is_dir()
+    with pytest.raises(ConfigError, match="--kits"):
+        everything.main(["--data", "d", "--soundfont", "f", "--results", str(tmp_path / "r")])
 
 
 def test_tables_have_their_places():
     """A benchmark of an hour must not end in a file without a place for its table."""
     root = Path(__file__).parent.parent
     for path, names in {"README.md": ["transcription", "beats", "attribution", "renders",
-                                      "separation", "speed"],
+                                      "separation", "instruments", "speed"],
                         "docs/researcher.md": ["calibration"],
                         "docs/producer.md": ["quantize"]}.items():
         tables.check(root / path, names)

@@ -63,8 +63,7 @@ def training_maker(config: dict, data: Path) -> ClipMaker:
     instruments = load_instruments(config["data"]["random_instruments"], progress=True)
     make = partial(StudentMaker, recordings, config["student"]) if recordings else ClipMaker
     return make(_performances(config, data, "train"), kits, OneShots(kits, progress=True),
-                band, config["randomise"], recorded, songs, percussion,
-                instruments)
+                band, config["randomise"], recorded, songs, percussion, instruments)
 
 
 def _unlabelled(config: dict, data: Path) -> list[Recording]:

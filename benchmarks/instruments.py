@@ -20,22 +20,23 @@ import numpy as np
 from adt import Transcriber
 from adt.data.groove import Performance
 from adt.data.kits import Kit, read_kits
+from adt.data.songs import check_soundfont
 from adt.errors import DataError
 from adt.frames import SAMPLE_RATE
+from adt.scoring import events, match
 from adt.transcription import Transcription
-from adt.vocabulary import ARTICULATION_INDEX, PIECE_TO_STEM, STEM_OF_PIECE, STEMS
+from adt.vocabulary import ARTICULATION_INDEX, STEMS
 
 from . import report, tables
 
 SECONDS, TEMPO = 20.0, 112.0
 LEVELS_DB = (0.0, 3.0)  #: of the instrument against the drums
-NEAR = 0.05  #: s between a stroke and what is heard of it
 ALONE = "without it"
 #: Eight programs each of General MIDI; sound effects and percussion are left out.
 FAMILIES = ("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensemble",
             "brass", "reed", "pipe", "synth lead", "synth pad", "synth effects", "ethnic")
-#: Beat → articulation → (beats between two strokes, beat of the first, velocity).
 _ROCK = {"kick": [(2, 0, 100)], "snare": [(2, 1, 95)]}
+#: Beat → articulation → (beats between two strokes, beat of the first, velocity).
 BEATS: dict[str, dict[str, list[tuple[float, float, int]]]] = {
     "kick and snare": _ROCK,
     "rock": {**_ROCK, "hihat_closed": [(1, 0, 85), (1, 0.5, 70)]},
@@ -83,14 +84,9 @@ def part(program: int):
 
 def invented(played: Performance, heard: Transcription) -> np.ndarray:
     """Strokes of each stem that are heard and were not played, shape (5,)."""
-    from mir_eval.util import match_events
-
-    counts = np.zeros(len(STEMS), int)
-    for k, stem in enumerate(STEMS):
-        reference = np.unique(played.times[np.array(STEM_OF_PIECE)[played.pieces] == k])
-        estimate = np.array([hit.time for hit in heard if PIECE_TO_STEM[hit.piece] == stem])
-        counts[k] = len(estimate) - len(match_events(reference, estimate, NEAR))
-    return counts
+    counts = match(events(played.times, played.articulations),
+                   events([hit.time for hit in heard], [hit.piece for hit in heard]))
+    return np.array([false for _, false, _ in counts.values()])
 
 
 def measure(kits: Sequence[Kit], soundfont: Path, systems: Mapping[str, Transcriber],
@@ -173,8 +169,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--programs", type=int, nargs="*", metavar="N",
                         help="some General MIDI programs only, from 0; not for the README")
     args = parser.parse_args(argv)
-    if not args.soundfont.is_file():
-        raise DataError(f"{args.soundfont}: no such sound font; give a .sf2 file")
+    check_soundfont(args.soundfont)
     kits = [kit for kit in read_kits(args.kits, "validation") if kit.kind != "electronic"]
     if not kits:
         raise DataError(f"{args.kits}: no acoustic validation kit")

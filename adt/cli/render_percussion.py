@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from ..errors import DataError
 from . import options, outputs
 
 
@@ -21,8 +20,8 @@ def command(soundfont, out):
     Needs the program fluidsynth.
     """
     from ..data.percussion import render_percussion
-    if not soundfont.is_file():
-        raise DataError(f"{soundfont}: no such sound font; give a .sf2 or .sf3 file")
+    from ..data.songs import check_soundfont
+    check_soundfont(soundfont)
     outputs.check_writable([out])
     click.echo(f"{len(render_percussion(soundfont, out))} strokes are in {out}", err=True)
     return 0

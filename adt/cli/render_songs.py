@@ -35,14 +35,13 @@ def command(midi, soundfont, out, seconds, distort, solo, seed):
     """
     from tqdm import tqdm
 
-    from ..data.songs import render_song, song_name
+    from ..data.songs import check_soundfont, render_song, song_name
     files = [f for path in midi for f in (
         sorted(p for p in path.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
         if path.is_dir() else [path])]
     if not files:
         raise DataError(f"{midi[0]}: no MIDI files")
-    if not soundfont.is_file():
-        raise DataError(f"{soundfont}: no such sound font; give a .sf2 or .sf3 file")
+    check_soundfont(soundfont)
     outputs.check_writable([out])
     out.mkdir(parents=True, exist_ok=True)
     keep_settings(out / "songs.json", {"seconds": seconds, "distort": distort, "solo": solo,

@@ -24,6 +24,7 @@ _SECONDS = 2.0  #: longest note
 _HIGHEST = 9000.0  #: Hz; no partial is above
 
 Note = Callable[[np.random.Generator, float], np.ndarray]  #: of take's generator and pitch in Hz
+Maker = Callable[[np.random.Generator], Note]  #: draws an instrument
 
 
 class Instrument(NamedTuple):
@@ -44,68 +45,47 @@ class Instrument(NamedTuple):
     notes: list[np.ndarray]
 
 
-def _string(rng: np.random.Generator, longest: tuple[float, float], bright: tuple[float, float],
-            attack: tuple[float, float], thump: float, click: float) -> Note:
+def _string(longest: tuple[float, float], bright: tuple[float, float],
+            attack: tuple[float, float], thump: float, click: float) -> Maker:
     """A plucked string: ranges of decay (s), brightness (Hz) and attack (s), most thump and click.
     """
-    decay, cutoff = draw(rng, *longest), draw(rng, *bright)
-    rise, place = draw(rng, *attack), rng.uniform(0.06, 0.4)
-    slope, stiff = rng.uniform(0.4, 1.6), draw(rng, 3e-5, 1e-3)
-    body = [(draw(rng, 45, 260), rng.uniform(0.1, 1.0), draw(rng, 0.012, 0.09))
-            for _ in range(rng.integers(1, 4))]
-    boxy = [(draw(rng, 55, 500), rng.uniform(0.15, 0.5), rng.uniform(-3, 9)) for _ in range(3)]
-    knock, tick = thump * rng.random(), click * rng.random() ** 2
-    low, short = draw(rng, 500, 2500), draw(rng, 0.002, 0.02)
-    scrape = rng.uniform(0, 0.03) if rng.random() < 0.3 else 0.0
+    def make(rng):
+        decay, cutoff = draw(rng, *longest), draw(rng, *bright)
+        rise, place = draw(rng, *attack), rng.uniform(0.06, 0.4)
+        slope, stiff = rng.uniform(0.4, 1.6), draw(rng, 3e-5, 1e-3)
+        body = [(draw(rng, 45, 260), rng.uniform(0.1, 1.0), draw(rng, 0.012, 0.09))
+                for _ in range(rng.integers(1, 4))]
+        boxy = [(draw(rng, 55, 500), rng.uniform(0.15, 0.5), rng.uniform(-3, 9)) for _ in range(3)]
+        knock, tick = thump * rng.random(), click * rng.random() ** 2
+        low, short = draw(rng, 500, 2500), draw(rng, 0.002, 0.02)
+        scrape = rng.uniform(0, 0.03) if rng.random() < 0.3 else 0.0
 
-    def gain(frequency):
-        """Of the body and the microphone, at a frequency in Hz."""
-        resonance = sum(level * np.exp(-0.5 * (np.log2(frequency / f) / width) ** 2)
-                        for f, width, level in boxy)
-        return 10 ** (resonance / 20) / (1 + (frequency / cutoff) ** 2)
+        def gain(frequency):
+            """Of the body and the microphone, at a frequency in Hz."""
+            resonance = sum(level * np.exp(-0.5 * (np.log2(frequency / f) / width) ** 2)
+                            for f, width, level in boxy)
+            return 10 ** (resonance / 20) / (1 + (frequency / cutoff) ** 2)
 
-    def note(take, pitch):
-        t, x = time_axis(_SECONDS), 0.0
-        for k in range(1, 60):
-            frequency = pitch * k * np.sqrt(1 + stiff * k * k)
-            if frequency > _HIGHEST:
-                break
-            level = abs(np.sin(np.pi * k * place)) / k ** slope * gain(frequency)
-            long = decay * (110 / pitch) ** 0.3 / (1 + 0.15 * (k - 1) + frequency / (2 * cutoff))
-            x = x + level * take.uniform(0.6, 1.0) * decaying_mode(
-                t, frequency, long, start=take.random())
-        x *= (1 - np.exp(-t / rise)) / np.abs(x).max()
-        x += scrape * noise_band(take, t, low, 3 * low) * np.exp(-t / 0.15)
-        thumps = sum(level * decaying_mode(t, f * take.uniform(0.97, 1.03), long)
-                     for f, level, long in body)
-        x += knock * take.uniform(0.6, 1.2) * thumps / np.abs(thumps).max()
-        return x + tick * take.uniform(0.4, 1.3) * noise_band(
-            take, t, low, 4 * low) * np.exp(-t / short)
-    return note
-
-
-def _upright(rng: np.random.Generator) -> Note:
-    return _string(rng, (0.2, 1.2), (250, 1600), (0.0008, 0.012), 1.3, 0.5)
-
-
-def _electric(rng: np.random.Generator) -> Note:
-    return _string(rng, (0.5, 3.0), (300, 3000), (0.001, 0.008), 0.4, 0.4)
-
-
-def _slapped(rng: np.random.Generator) -> Note:
-    return _string(rng, (0.1, 1.5), (600, 5000), (0.0003, 0.002), 1.0, 1.2)
-
-
-def _muted(rng: np.random.Generator) -> Note:
-    return _string(rng, (0.04, 0.2), (200, 1500), (0.0005, 0.006), 1.0, 0.5)
-
-
-def _plucked(rng: np.random.Generator) -> Note:
-    return _string(rng, (0.05, 1.2), (400, 6000), (0.0003, 0.006), 0.6, 0.6)
-
-
-def _keys(rng: np.random.Generator) -> Note:
-    return _string(rng, (0.4, 3.0), (300, 5000), (0.001, 0.01), 0.4, 0.2)
+        def note(take, pitch):
+            t, x = time_axis(_SECONDS), 0.0
+            for k in range(1, 60):
+                frequency = pitch * k * np.sqrt(1 + stiff * k * k)
+                if frequency > _HIGHEST:
+                    break
+                level = abs(np.sin(np.pi * k * place)) / k ** slope * gain(frequency)
+                long = decay * (110 / pitch) ** 0.3 / (
+                    1 + 0.15 * (k - 1) + frequency / (2 * cutoff))
+                x = x + level * take.uniform(0.6, 1.0) * decaying_mode(
+                    t, frequency, long, start=take.random())
+            x *= (1 - np.exp(-t / rise)) / np.abs(x).max()
+            x += scrape * noise_band(take, t, low, 3 * low) * np.exp(-t / 0.15)
+            thumps = sum(level * decaying_mode(t, f * take.uniform(0.97, 1.03), long)
+                         for f, level, long in body)
+            x += knock * take.uniform(0.6, 1.2) * thumps / np.abs(thumps).max()
+            return x + tick * take.uniform(0.4, 1.3) * noise_band(
+                take, t, low, 4 * low) * np.exp(-t / short)
+        return note
+    return make
 
 
 def _synthetic(rng: np.random.Generator) -> Note:
@@ -129,7 +109,7 @@ def _synthetic(rng: np.random.Generator) -> Note:
     return note
 
 
-def _struck(ratios: tuple[float, ...], longest: tuple[float, float]) -> Callable:
+def _struck(ratios: tuple[float, ...], longest: tuple[float, float]) -> Maker:
     """Something struck whose partials have these ratios, more or less, and range of decay (s)."""
     def make(rng):
         decay, slope = draw(rng, *longest), rng.uniform(0.3, 3.0)
@@ -169,11 +149,14 @@ def _blown(rng: np.random.Generator) -> Note:
 
 
 #: Instrument → how it is made, how often it is drawn, and whether it is a bass.
-INSTRUMENTS: dict[str, tuple[Callable[[np.random.Generator], Note], float, bool]] = {
-    "upright": (_upright, 5.0, True), "electric": (_electric, 2.0, True),
-    "slapped": (_slapped, 2.0, True), "muted": (_muted, 1.0, True),
+INSTRUMENTS: dict[str, tuple[Maker, float, bool]] = {
+    "upright": (_string((0.2, 1.2), (250, 1600), (0.0008, 0.012), 1.3, 0.5), 5.0, True),
+    "electric": (_string((0.5, 3.0), (300, 3000), (0.001, 0.008), 0.4, 0.4), 2.0, True),
+    "slapped": (_string((0.1, 1.5), (600, 5000), (0.0003, 0.002), 1.0, 1.2), 2.0, True),
+    "muted": (_string((0.04, 0.2), (200, 1500), (0.0005, 0.006), 1.0, 0.5), 1.0, True),
     "synthetic": (_synthetic, 1.0, True),
-    "plucked": (_plucked, 2.0, False), "keys": (_keys, 2.0, False),
+    "plucked": (_string((0.05, 1.2), (400, 6000), (0.0003, 0.006), 0.6, 0.6), 2.0, False),
+    "keys": (_string((0.4, 3.0), (300, 5000), (0.001, 0.01), 0.4, 0.2), 2.0, False),
     "bar": (_struck((1.0, 2.76, 5.40, 8.93), (0.05, 1.5)), 1.5, False),
     "tuned_bar": (_struck((1.0, 3.9, 9.2), (0.04, 0.8)), 1.0, False),
     "kettle": (_struck((1.0, 1.5, 1.98, 2.44, *MEMBRANE[3:]), (0.15, 1.2)), 1.5, False),
@@ -186,8 +169,8 @@ def random_instrument(seed: int) -> Instrument:
     rng = np.random.default_rng([seed, 11])
     chances = np.array([chance for _, chance, _ in INSTRUMENTS.values()])
     name = list(INSTRUMENTS)[rng.choice(len(chances), p=chances / chances.sum())]
-    _, _, bass = INSTRUMENTS[name]
-    make, notes = INSTRUMENTS[name][0](rng), []
+    maker, _, bass = INSTRUMENTS[name]
+    make, notes = maker(rng), []
     for k, pitch in enumerate(LOW if bass else HIGH):
         take = np.random.default_rng([seed, 12, k])
         x = make(take, 440 * 2 ** ((pitch - 69) / 12))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..frames import SAMPLE_RATE
-from ..synth import decaying_mode, draw, noise_band, time_axis
+from ..synth import decaying_mode, draw, fade_out, noise_band, time_axis
 
 #: Force of each stroke of an instrument, softest first.
 FORCES = (0.4, 0.7, 1.0)
@@ -157,6 +157,6 @@ def random_percussion(seed: int) -> tuple[str, list[np.ndarray]]:
     strokes = []
     for k, force in enumerate(FORCES):
         x = make(np.random.default_rng([seed, 8, k]), force)
-        x *= np.minimum(1.0, np.arange(len(x), 0, -1) / (0.02 * SAMPLE_RATE))
+        x *= fade_out(len(x))
         strokes.append((0.9 * force ** 2 * x / np.abs(x).max()).astype(np.float32))
     return name, strokes

@@ -71,6 +71,12 @@ def fluidsynth_program() -> str:
     return program
 
 
+def check_soundfont(path: Path) -> None:
+    """`DataError` if there is no such file."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such sound font; give a .sf2 or .sf3 file")
+
+
 def fluidsynth(midi, soundfont: Path | str, stem: Path, seconds: float) -> np.ndarray:
     """Audio of a `pretty_midi.PrettyMIDI`, shape (samples, 2) float32.
 

@@ -76,9 +76,7 @@ def load_percussion(folder: Path | str | None, random: int = 0) -> list[tuple[fl
 
     def shots(audio):
         loud = np.abs(audio).max(axis=0)
-        onset = int(np.argmax(loud > 0.1 * loud.max()))
-        found = [one_shot(audio, onset, p) for p in range(POSITIONS)]
-        return [s / s.sum(axis=1).max() for s in found]
+        return _unit_shots(audio, int(np.argmax(loud > 0.1 * loud.max())))
 
     result = []
     for note, paths in (read_percussion(folder) if folder else {}).items():
@@ -103,9 +101,14 @@ def load_instruments(count: int, progress: bool = False) -> list[tuple[bool, lis
     result = []
     for seed in seeds:
         _, bass, notes = random_instrument(seed)
-        shots = [[one_shot(note[None], 0, p) for p in range(POSITIONS)] for note in notes]
-        result.append((bass, [[s / s.sum(axis=1).max() for s in note] for note in shots]))
+        result.append((bass, [_unit_shots(note[None], 0) for note in notes]))
     return result
+
+
+def _unit_shots(audio: np.ndarray, onset: int) -> list[np.ndarray]:
+    """One-shots at `POSITIONS` of a sound, the loudest frame of each at 0 dB."""
+    found = [one_shot(audio, onset, p) for p in range(POSITIONS)]
+    return [s / s.sum(axis=1).max() for s in found]
 
 
 def unit_loudness(bands: np.ndarray) -> np.ndarray:

@@ -86,6 +86,11 @@ def _stretched(shot: np.ndarray, factor: float) -> np.ndarray:
     return shot[np.concatenate([np.arange(kept), kept + ((places - kept) / factor).astype(int)])]
 
 
+def _without(performance: Performance, stem: int) -> Performance:
+    """A performance of which a stem's strokes are left out."""
+    return performance.select(_STEM_OF[performance.articulations] != stem)
+
+
 class ClipMaker:
     """Draws training clips.
 
@@ -318,8 +323,7 @@ class ClipMaker:
 
     def _absent(self, performance: Performance, rng) -> Performance:
         """The performance without one of the stems: many songs have no hi-hat at all."""
-        stem = rng.choice(len(STEMS), p=_ABSENT)
-        return performance.select(_STEM_OF[performance.articulations] != stem)
+        return _without(performance, rng.choice(len(STEMS), p=_ABSENT))
 
     def _instrument(self, rng) -> tuple[bool, list] | None:
         """Most often none, or one of those drawn at random: whether it is a bass, its notes."""
@@ -334,11 +338,6 @@ class ClipMaker:
         bass, notes = instrument
         line = instrument_line(rng, notes, self.frames, performance, 1 if bass else 4)
         return line * augment.db(level + rng.uniform(low, max(low, high * harsh)))
-
-    def _bare(self, performance: Performance, bass: bool) -> Performance:
-        """The performance without kicks beside a bass, or without toms beside another."""
-        stem = STEMS.index("kick" if bass else "toms")
-        return performance.select(_STEM_OF[performance.articulations] != stem)
 
     def _sparse(self, performance: Performance, rng) -> Performance:
         """The performance as it is, or nothing of it, or one stem, or one articulation alone."""
@@ -400,7 +399,7 @@ class ClipMaker:
             performance = self._absent(performance, rng)
         performance = self._sparse(performance, rng)
         if instrument is not None and rng.random() < self.settings["bare"]:
-            performance = self._bare(performance, instrument[0])
+            performance = _without(performance, STEMS.index("kick" if instrument[0] else "toms"))
         played, performance = voices(performance, self._kit(rng), rng)
         return self._render(played, performance, rng, harsh), performance
 
